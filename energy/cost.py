@@ -1,0 +1,172 @@
+"""The cost of network plans: the one function through which a search prices whole populations.
+
+Latency is a property of a network's plan. Under one-batch-per-cycle it happens to be a sum over layers, which is used
+here and nowhere else. Arrays are `(n_networks, n_scenarios)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.checks import closest
+from energy.counts import ShapeTable, published_counts
+from energy.designs import DesignTable, LayerDesign, Plan
+from energy.device import Device
+from energy.events import FloatArray, IntArray
+from energy.layers import LayerShape, NetworkShape
+from energy.pricing import price_cycles, vm_over_bytes
+from energy.supply import Scenarios
+
+POLICIES = ("one-batch-per-cycle",)
+"""Execution policies that are built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What plans cost under each scenario, arrays `(n_networks, n_scenarios)`.
+
+    Attributes:
+        latency_s: Sustained latency of one inference; inf where a plan is infeasible. [s]
+        energy_j: Energy of one inference, given for infeasible plans all the same. [J]
+        power_cycles: Number of power cycles. [1]
+        energy_over_j: How far the costliest cycle is over the energy budget. [J]
+        vm_over_bytes: How far the plan is over the volatile memory. [B]
+        nvm_over_bytes: How far the network is over the non-volatile memory. [B]
+    """
+
+    latency_s: FloatArray
+    energy_j: FloatArray
+    power_cycles: IntArray
+    energy_over_j: FloatArray
+    vm_over_bytes: IntArray
+    nvm_over_bytes: IntArray
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Whether nothing is violated."""
+        return np.asarray((self.energy_over_j == 0) & (self.vm_over_bytes == 0) & (self.nvm_over_bytes == 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCosts:
+    """What designs of layers cost on their own, arrays `(n, n_scenarios)`, and `(n,)` where no supply matters."""
+
+    latency_s: FloatArray
+    energy_j: FloatArray
+    power_cycles: IntArray
+    energy_over_j: FloatArray
+    vm_bytes: IntArray
+    vm_over_bytes: IntArray
+
+
+def layer_costs(
+    layers: Sequence[LayerShape], designs: Sequence[LayerDesign], device: Device, scenarios: Scenarios
+) -> LayerCosts:
+    """Price each layer under its design, one batch a power cycle, published counting.
+
+    Args:
+        layers: Layers of any operators, `(n,)`.
+        designs: A design for each.
+        device: Gives the prices.
+        scenarios: The supplies.
+
+    Raises:
+        ValueError: The device has no price for what an operator does.
+    """
+    n, n_scenarios = len(layers), len(scenarios)
+    costs = LayerCosts(
+        latency_s=np.zeros((n, n_scenarios)),
+        energy_j=np.zeros(n),
+        power_cycles=np.zeros(n, dtype=np.int64),
+        energy_over_j=np.zeros((n, n_scenarios)),
+        vm_bytes=np.zeros(n, dtype=np.int64),
+        vm_over_bytes=np.zeros(n, dtype=np.int64),
+    )
+    for op in sorted({layer.op for layer in layers}):
+        rows = np.array([row for row, layer in enumerate(layers) if layer.op == op])
+        table = DesignTable.of([designs[row] for row in rows])
+        counts = published_counts(ShapeTable.of([layers[row] for row in rows]), table).batches(table.batch)
+        cycles = price_cycles(counts, device)
+        costs.latency_s[rows] = cycles.latency_s(scenarios)
+        costs.energy_j[rows] = (cycles.energy_j * cycles.n_cycles).sum(axis=0)
+        costs.power_cycles[rows] = cycles.n_cycles.sum(axis=0)
+        costs.energy_over_j[rows] = cycles.energy_over_j(scenarios)
+        costs.vm_bytes[rows] = counts.vm_words * device.word_bytes
+        costs.vm_over_bytes[rows] = vm_over_bytes(counts.vm_words, device)
+    return costs
+
+
+def published_nvm_bytes(network: NetworkShape, device: Device) -> int:
+    """Non-volatile memory by the published rule.
+
+    Weights, biases, the progress record and twice the largest feature map, three times where maps are added. [B]
+    """
+    largest = max(
+        max(layer.in_h * layer.in_w * layer.in_ch, layer.out_h * layer.out_w * layer.out_ch) for layer in network.layers
+    )
+    n_maps = 3 if any(layer.op == "add" for layer in network.layers) else 2
+    return (network.n_parameters + n_maps * largest + device.record_words) * device.word_bytes
+
+
+def cost(
+    networks: Sequence[NetworkShape],
+    plans: Sequence[Plan],
+    device: Device,
+    scenarios: Scenarios,
+    policy: str = "one-batch-per-cycle",
+) -> Cost:
+    """Price a population of plans.
+
+    Args:
+        networks: The networks, `(n_networks,)`.
+        plans: A well-formed plan for each (`energy.designs.check_plan`).
+        device: Gives prices and memories.
+        scenarios: The supplies, `(n_scenarios,)`.
+        policy: How batches are put into power cycles, one of `POLICIES`.
+
+    Raises:
+        ValueError: The policy is unknown, or the device has no price for what an operator does.
+    """
+    check_policy(policy)
+    shape = (len(networks), len(scenarios))
+    if not networks:
+        integers = np.zeros(shape, dtype=np.int64)
+        return Cost(
+            latency_s=np.zeros(shape),
+            energy_j=np.zeros(shape),
+            power_cycles=integers,
+            energy_over_j=np.zeros(shape),
+            vm_over_bytes=integers,
+            nvm_over_bytes=integers,
+        )
+    layers = [layer for network in networks for layer in network.layers]
+    costs = layer_costs(layers, [design for plan in plans for design in plan], device, scenarios)
+    starts = np.cumsum([0] + [len(network.layers) for network in networks])[:-1]
+    vm_over = np.maximum.reduceat(costs.vm_over_bytes, starts)
+    nvm_bytes = np.array([published_nvm_bytes(network, device) for network in networks], dtype=np.int64)
+    nvm_over = np.maximum(nvm_bytes - device.nvm_bytes, 0)
+    fits = ((vm_over == 0) & (nvm_over == 0))[:, None]
+    return Cost(
+        latency_s=np.where(fits, np.add.reduceat(costs.latency_s, starts, axis=0), np.inf),
+        energy_j=np.broadcast_to(np.add.reduceat(costs.energy_j, starts)[:, None], shape),
+        power_cycles=np.broadcast_to(np.add.reduceat(costs.power_cycles, starts)[:, None], shape),
+        energy_over_j=np.maximum.reduceat(costs.energy_over_j, starts, axis=0),
+        vm_over_bytes=np.broadcast_to(vm_over[:, None], shape),
+        nvm_over_bytes=np.broadcast_to(nvm_over[:, None], shape),
+    )
+
+
+def check_policy(policy: str) -> None:
+    """Demand a policy that is built.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if policy == "packed":
+        raise ValueError("policy 'packed' is not built yet; use 'one-batch-per-cycle'")
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}{closest(policy, POLICIES)}")

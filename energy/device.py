@@ -1,0 +1,235 @@
+"""Devices: memories and what every event costs on them, read from TOML files that name their sources.
+
+A file gives prices of transfers, vector calls and boots as lines (per call, per word) and the CPU overhead of each
+event as numbers of operations; `Device.energy_j` and `Device.time_s` are the price tables that follow, one price an
+event and loop order.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from energy.checks import closest, require_int, require_keys, require_number
+from energy.events import EVENTS, ORDERS, Counts, FloatArray, IntArray
+
+OPERATIONS = ("add", "multiply", "divide", "compare")
+GENERATIONS = (2021, 2025)
+"""Published countings; the device file says in which its prices were published."""
+
+_TRANSFER_OF_EVENT = {
+    "record_read": ("nvm_read", None),
+    "record_write": ("nvm_write", None),
+    "input_fetch": ("nvm_read", "input_fetch"),
+    "weight_fetch": ("nvm_read", "weight_fetch"),
+    "partial_fetch": ("nvm_read", "partial_fetch"),
+    "output_write": ("nvm_write", "output_write"),
+}
+"""Transfers: the line that prices their calls and words, and the CPU overhead of a call."""
+
+_OVERHEAD_OF_EVENT = {
+    "iterations": "iteration",
+    "depthwise_cpu_taps": "depthwise_tap",
+    "batch_norm_elements": "batch_norm_element",
+    "relu_elements": "relu_element",
+    "add_elements": "add_element",
+    "pool_elements": "pool_element",
+}
+"""Events that are CPU work only."""
+
+_OVERHEADS = ("input_fetch", "weight_fetch", "partial_fetch", "output_write", "mac", *_OVERHEAD_OF_EVENT.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A board: its memories and its price tables.
+
+    Attributes:
+        name: What a config calls it.
+        source: Where the numbers come from.
+        clock_hz: Clock of the CPU. [Hz]
+        vm_bytes, nvm_bytes: Volatile and non-volatile memory. [B]
+        word_bytes: Size of a word. [B]
+        max_vector: Longest vector that was measured. [1]
+        published_counting: Generation of published counting that the prices belong to, one of `GENERATIONS`.
+        record_words: Length of the progress record under published counting. [1]
+        energy_j, time_s: Price of one event, `(n_orders,)` each, by event name. [J], [s]
+    """
+
+    name: str
+    source: str
+    clock_hz: float
+    vm_bytes: int
+    nvm_bytes: int
+    word_bytes: int
+    max_vector: int
+    published_counting: int
+    record_words: int
+    energy_j: Mapping[str, FloatArray]
+    time_s: Mapping[str, FloatArray]
+
+    def energy_of(self, counts: Counts, order: IntArray) -> FloatArray:
+        """Energy of counted events.
+
+        Args:
+            counts: Event counts, arrays of one shape.
+            order: Loop order of each as an index into `ORDERS`, broadcastable to that shape.
+
+        Returns:
+            Energy, of that shape. [J]
+
+        Raises:
+            ValueError: An event happens that the device has no price for.
+        """
+        return self._price(self.energy_j, counts, order)
+
+    def time_of(self, counts: Counts, order: IntArray) -> FloatArray:
+        """Active time of counted events; as `energy_of`. [s]"""
+        return self._price(self.time_s, counts, order)
+
+    def _price(self, prices: Mapping[str, FloatArray], counts: Counts, order: IntArray) -> FloatArray:
+        total: FloatArray = np.zeros(np.shape(order))
+        for event, count in counts.items():
+            if event in prices:
+                price = prices[event]
+                is_uniform = bool((price == price[0]).all())
+                total = total + count * (price[0] if is_uniform else price[order])
+            elif np.any(count):
+                raise ValueError(f"device {self.name} has no price for {event}")
+        return total
+
+
+def device_names() -> tuple[str, ...]:
+    """Names of the shipped devices."""
+    shipped = files("energy").joinpath("devices").iterdir()
+    return tuple(sorted(Path(item.name).stem for item in shipped if item.name.endswith(".toml")))
+
+
+def read_device(name: str | Path) -> Device:
+    """Read a shipped device by name, or a TOML file by path.
+
+    Raises:
+        ValueError: There is none of that name, or the file is not valid.
+        FileNotFoundError: The path does not exist.
+    """
+    if isinstance(name, Path):
+        where, text = str(name), name.read_text(encoding="utf-8")
+    elif name in device_names():
+        where, text = f"device {name}", files("energy").joinpath("devices", f"{name}.toml").read_text(encoding="utf-8")
+    else:
+        known = device_names()
+        raise ValueError(f"device must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
+    try:
+        return _device(tomllib.loads(text))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _device(data: dict[str, Any]) -> Device:
+    sizes = ("vm_bytes", "nvm_bytes", "word_bytes", "max_vector", "record_words")
+    tables = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu", "overhead")
+    required = ("schema", "name", "source", "clock_hz", "published_counting", *sizes, *tables)
+    require_keys("device file", data, required=required, optional=("overhead_time",))
+    if data["schema"] != 1:
+        raise ValueError(f"schema must be 1, not {data['schema']!r}")
+    for field in sizes:
+        require_int(field, data[field])
+    require_number("clock_hz", data["clock_hz"], above=0)
+    if data["published_counting"] not in GENERATIONS:
+        known = " or ".join(str(generation) for generation in GENERATIONS)
+        raise ValueError(f"published_counting must be {known}, not {data['published_counting']!r}")
+    energy_j, time_s = _price_tables(data)
+    return Device(
+        name=str(data["name"]),
+        source=str(data["source"]),
+        clock_hz=float(data["clock_hz"]),
+        published_counting=data["published_counting"],
+        **{field: data[field] for field in sizes},
+        energy_j=energy_j,
+        time_s=time_s,
+    )
+
+
+def _price_tables(data: dict[str, Any]) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Energy and time of every priced event, `(n_orders,)` each."""
+    clock_hz = data["clock_hz"]
+    reboot = _numbers("reboot", data["reboot"], ("energy_j", "time_s"))
+    operation_j, operation_s = _operations(data["cpu"], clock_hz)
+    overhead_j = _overheads("overhead", data["overhead"], operation_j)
+    overhead_s = {
+        **_overheads("overhead", data["overhead"], operation_s),
+        **_overheads("overhead_time", data.get("overhead_time", {}), operation_s),
+    }
+    energy_j = {"reboots": np.full(len(ORDERS), reboot["energy_j"])}
+    time_s = {"reboots": np.full(len(ORDERS), reboot["time_s"])}
+    lines = {table: _line(table, data[table], "word") for table in ("nvm_read", "nvm_write")}
+    lines["vector_mac"] = _line("vector_mac", data["vector_mac"], "element")
+    transfers = {
+        event: (line, f"{event}_calls", f"{event}_words", cpu) for event, (line, cpu) in _TRANSFER_OF_EVENT.items()
+    }
+    transfers["mac"] = ("vector_mac", "mac_calls", "mac_elements", "mac")
+    nothing = np.zeros(len(ORDERS))
+    for line, calls, units, cpu in transfers.values():
+        call_j, unit_j, call_cycles, unit_cycles = lines[line]
+        energy_j[calls] = call_j + (overhead_j[cpu] if cpu else nothing)
+        time_s[calls] = call_cycles / clock_hz + (overhead_s[cpu] if cpu else nothing)
+        energy_j[units] = np.full(len(ORDERS), unit_j)
+        time_s[units] = np.full(len(ORDERS), unit_cycles / clock_hz)
+    for event, overhead in _OVERHEAD_OF_EVENT.items():
+        if overhead in overhead_j:
+            energy_j[event], time_s[event] = overhead_j[overhead], overhead_s[overhead]
+    return {e: energy_j[e] for e in EVENTS if e in energy_j}, {e: time_s[e] for e in EVENTS if e in time_s}
+
+
+def _numbers(table: str, data: Any, keys: tuple[str, ...]) -> dict[str, float]:
+    require_keys(table, data, required=keys)
+    for key in keys:
+        require_number(f"{table}.{key}", data[key], least=0)
+    return {key: float(data[key]) for key in keys}
+
+
+def _line(table: str, data: Any, unit: str) -> tuple[float, float, float, float]:
+    """Energy of a call and of a unit, cycles of a call and of a unit."""
+    keys = ("energy_per_call_j", f"energy_per_{unit}_j", "cycles_per_call", f"cycles_per_{unit}")
+    values = _numbers(table, data, keys)
+    return (values[keys[0]], values[keys[1]], values[keys[2]], values[keys[3]])
+
+
+def _operations(data: Any, clock_hz: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Energy and time of the CPU operations."""
+    require_keys("cpu", data, required=OPERATIONS)
+    rows = {name: _numbers(f"cpu.{name}", data[name], ("energy_j", "cycles")) for name in OPERATIONS}
+    return (
+        {name: row["energy_j"] for name, row in rows.items()},
+        {name: row["cycles"] / clock_hz for name, row in rows.items()},
+    )
+
+
+def _overheads(table: str, data: Any, price: Mapping[str, float]) -> dict[str, FloatArray]:
+    """Price of each overhead, `(n_orders,)`; given once, or for each loop order."""
+    require_keys(table, data, required=() if table == "overhead_time" else _OVERHEADS[:5], optional=_OVERHEADS)
+    found = {}
+    for name, entry in data.items():
+        where = f"{table}.{name}"
+        if isinstance(entry, Mapping) and set(entry) & set(ORDERS):
+            require_keys(where, entry, required=ORDERS)
+            found[name] = np.array([_overhead(f"{where}.{order}", entry[order], price) for order in ORDERS])
+        else:
+            found[name] = np.full(len(ORDERS), _overhead(where, entry, price))
+    return found
+
+
+def _overhead(where: str, entry: Any, price: Mapping[str, float]) -> float:
+    """Price of one overhead given as numbers of operations, or of one given in seconds."""
+    if isinstance(entry, Mapping) and "time_s" in entry and where.startswith("overhead_time"):
+        return _numbers(where, entry, ("time_s",))["time_s"]
+    require_keys(where, entry, required=(), optional=OPERATIONS)
+    for operation, number in entry.items():
+        require_int(f"{where}.{operation}", number, least=0)
+    return float(sum(number * price[operation] for operation, number in entry.items()))

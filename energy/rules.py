@@ -1,0 +1,155 @@
+"""Rule sets: which designs of a layer a planner may choose.
+
+A rule set is a row of option functions in `RULES`. Option lists rise, so the last option is the largest; the order in
+which `Rules.table` enumerates is what "the first design" means where designs tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from energy.checks import closest
+from energy.designs import ORDERS_OF_OP, TILE_GENES, DesignTable, LayerDesign, innermost_counts, tiled_map
+from energy.events import ORDERS, IntArray
+from energy.layers import LayerShape
+
+Options = tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def divisors(size: int) -> Options:
+    """All divisors, rising."""
+    return tuple(divisor for divisor in range(1, size + 1) if size % divisor == 0)
+
+
+@lru_cache(maxsize=4096)
+def even_divisors(size: int) -> Options:
+    """1 and the even divisors, rising."""
+    return tuple(divisor for divisor in divisors(size) if divisor == 1 or divisor % 2 == 0)
+
+
+@lru_cache(maxsize=4096)
+def even_sizes(size: int) -> Options:
+    """1 and the even sizes up to `size` rounded up to even, rising; only 1 on an axis of length 1."""
+    return (1, *range(2, size + size % 2 + 1, 2)) if size > 1 else (1,)
+
+
+def _one(size: int) -> Options:
+    return (1,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """A rule set.
+
+    Attributes:
+        name: What a config calls it.
+        source: Where the rules come from.
+        map_options, out_options, in_options: Tile sizes of an axis of the map, of the output channels and of the
+            input channels, as functions of the size.
+        pool_map_options, pool_out_options: Tile sizes of an axis of the map and of the channels of pooling.
+        batch_sizes: Batches of `conv`, `depthwise_conv` and pooling, as a function of the innermost count.
+    """
+
+    name: str
+    source: str
+    map_options: Callable[[int], Options]
+    out_options: Callable[[int], Options]
+    in_options: Callable[[int], Options]
+    pool_map_options: Callable[[int], Options]
+    pool_out_options: Callable[[int], Options]
+    batch_sizes: Callable[[int], Options]
+
+    def tile_options(self, layer: LayerShape, gene: str) -> Options:
+        """Legal sizes of one tile axis, rising.
+
+        Args:
+            layer: The layer.
+            gene: `tile_h`, `tile_w`, `tile_out` or `tile_in`.
+        """
+        is_pool = layer.op == "global_avg_pool"
+        if gene == "tile_in":
+            return self.in_options(layer.in_ch) if layer.op == "conv" else (1,)
+        if gene == "tile_out":
+            return (self.pool_out_options if is_pool else self.out_options)(layer.out_ch)
+        size = tiled_map(layer)[("tile_h", "tile_w").index(gene)]
+        return (self.pool_map_options if is_pool else self.map_options)(size)
+
+    def orders(self, layer: LayerShape) -> tuple[str, ...]:
+        """Legal loop orders, in the order of `ORDERS`."""
+        return ORDERS_OF_OP[layer.op]
+
+    def batch_options_of(self, op: str, n_inner: int) -> Options:
+        """Legal batches for an innermost loop of `n_inner` iterations, rising; 1 for element-wise layers."""
+        return self.batch_sizes(n_inner) if op in ("conv", "depthwise_conv", "global_avg_pool") else (1,)
+
+    def batch_options(self, layer: LayerShape, design: LayerDesign) -> Options:
+        """Legal batches of a design whose own batch is not read, rising."""
+        return self.batch_options_of(layer.op, innermost_counts(layer, design)[ORDERS.index(design.order)])
+
+    def tilings(self, layer: LayerShape) -> DesignTable:
+        """Every legal tiling, in the first legal loop order and with batch 1."""
+        columns = cartesian([self.tile_options(layer, gene) for gene in TILE_GENES])
+        order = np.full_like(columns[0], ORDERS.index(self.orders(layer)[0]))
+        return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=order, batch=np.ones_like(order))
+
+    def table(self, layer: LayerShape) -> DesignTable:
+        """Every legal design of a layer, inside VM or not; loop orders inside tilings, batches innermost."""
+        tilings = self.tilings(layer).in_orders([ORDERS.index(order) for order in self.orders(layer)])
+        n_inner = np.choose(tilings.order, innermost_counts(layer, tilings))
+        batches = [self.batch_options_of(layer.op, int(count)) for count in n_inner]
+        rows = np.repeat(np.arange(len(tilings)), [len(options) for options in batches])
+        batch = np.array([size for options in batches for size in options], dtype=np.int64)
+        return replace(tilings.take(rows), batch=batch)
+
+
+def cartesian(options: list[Options]) -> list[IntArray]:
+    """All combinations as one array an axis, the last axis running fastest."""
+    lengths = [len(axis) for axis in options]
+    return [
+        np.tile(np.repeat(np.array(axis, dtype=np.int64), prod(lengths[i + 1 :])), prod(lengths[:i]))
+        for i, axis in enumerate(options)
+    ]
+
+
+RULES: dict[str, Rules] = {
+    rules.name: rules
+    for rules in (
+        Rules(
+            name="inas2021",
+            source="Mendis, Kang, Hsiu, ACM TECS 20(5s), 2021, doi 10.1145/3476995",
+            map_options=divisors,
+            out_options=divisors,
+            in_options=even_divisors,
+            pool_map_options=even_divisors,
+            pool_out_options=even_divisors,
+            batch_sizes=even_divisors,
+        ),
+        Rules(
+            name="tinas2025",
+            source="Mendis, Yen, Kang, Hsiu, IEEE TCAD 2025, doi 10.1109/TCAD.2025.3555963",
+            map_options=even_sizes,
+            out_options=even_divisors,
+            in_options=even_divisors,
+            pool_map_options=even_sizes,
+            pool_out_options=even_divisors,
+            batch_sizes=_one,
+        ),
+    )
+}
+
+
+def rules(name: str) -> Rules:
+    """The rule set of that name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in RULES:
+        raise ValueError(f"rules must be one of {', '.join(RULES)}, not {name!r}{closest(name, RULES)}")
+    return RULES[name]

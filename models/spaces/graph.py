@@ -1,0 +1,97 @@
+"""The graph of one network of a space: which slices of which shared layers it runs, and in what order.
+
+A `Node` names the slot whose shared weights it slices. The shared network interprets nodes, the cost model sees the
+shapes that `shapes` derives from the same nodes, so the two cannot disagree. Torch-free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One layer of a network.
+
+    Attributes:
+        slot: Name of the shared layer it slices, unique in its graph.
+        op: Operator of `energy.layers`: `conv`, `depthwise_conv`, `global_avg_pool` or `add`.
+        inputs: Indices of the nodes it reads, all smaller than its own; `NETWORK_INPUT` for the network's input.
+        out_ch: Output channels kept. [1]
+        kernel: Kernel size on each axis longer than 1. [1]
+        stride: Step on each axis longer than 1. [1]
+        pad: Zeros on both sides of each axis whose kernel is longer than 1. [1]
+        is_hidden: Followed by batch normalisation and ReLU, both part of the layer once deployed.
+    """
+
+    slot: str
+    op: str
+    inputs: tuple[int, ...]
+    out_ch: int
+    kernel: int = 1
+    stride: int = 1
+    pad: int = 0
+    is_hidden: bool = False
+
+
+Graph = tuple[Node, ...]
+
+
+def shapes(name: str, graph: Graph, input_shape: tuple[int, int, int]) -> NetworkShape:
+    """Follow the maps through a graph.
+
+    Args:
+        name: Name of the network.
+        graph: Its nodes, in an order in which they can run.
+        input_shape: Height, width and channels of the input; width 1 for one-dimensional data. [1]
+
+    Returns:
+        The network as the cost model sees it, layers named after their slots.
+
+    Raises:
+        ValueError: A kernel does not fit on its map.
+    """
+    maps: dict[int, tuple[int, int, int]] = {NETWORK_INPUT: input_shape}
+    layers = []
+    for index, node in enumerate(graph):
+        layers.append(_layer(node, maps[node.inputs[0]]))
+        maps[index] = (layers[-1].out_h, layers[-1].out_w, layers[-1].out_ch)
+    return NetworkShape(
+        name=name,
+        layers=tuple(layers),
+        layer_names=tuple(node.slot for node in graph),
+        inputs=tuple(node.inputs for node in graph),
+    )
+
+
+def _layer(node: Node, in_map: tuple[int, int, int]) -> LayerShape:
+    in_h, in_w, in_ch = in_map
+    kernels = [node.kernel if size > 1 else 1 for size in (in_h, in_w)]
+    sizes = [in_h, in_w]
+    if node.op in ("conv", "depthwise_conv"):
+        outs = [_out_size(size, kernel, node) for size, kernel in zip(sizes, kernels, strict=True)]
+    elif node.op == "global_avg_pool":
+        kernels, outs = sizes, [1, 1]
+    else:
+        kernels, outs = [1, 1], sizes
+    return LayerShape(
+        op=node.op,
+        in_h=in_h,
+        in_w=in_w,
+        in_ch=in_ch,
+        out_h=outs[0],
+        out_w=outs[1],
+        out_ch=node.out_ch,
+        kernel_h=kernels[0],
+        kernel_w=kernels[1],
+        stride=node.stride,
+        pad=node.pad,
+    )
+
+
+def _out_size(size: int, kernel: int, node: Node) -> int:
+    pad = node.pad if kernel > 1 else 0
+    stride = node.stride if size > 1 else 1
+    return (size + 2 * pad - kernel) // stride + 1
