@@ -1,0 +1,168 @@
+"""Smart-watch activity: 140 recordings of 10 persons, 7 exercises, 6 channels at 50 Hz; the default data set.
+
+Split by person, never by window: persons pair up, three pairs train, one validates, one tests, and `fold` rotates the
+pairs. The data are shipped with the package (`shipped/watch.md` tells how they were made); no pickle is ever read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.dataset import DataSet, Split
+from models.data.windows import Normaliser, windows
+
+FILE = "watch.npz"
+"""File looked for, shipped or in the folder a user gives."""
+
+WINDOW, STRIDE = 128, 64
+"""Steps of a window, and from one to the next. [1]"""
+
+PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
+"""Persons that stay together; a fold moves the roles on by one pair."""
+
+SOURCE = "PyPI wheel seglearn 1.2.5, seglearn/data/watch_dataset.npy; Burns et al., arXiv:1802.01489"
+LICENCE = "BSD-3-Clause, (c) 2018 David M. Burns"
+
+_KEYS = ("signal", "offset", "label", "subject", "scale", "classes")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recordings:
+    """The recordings of a file, joined.
+
+    Attributes:
+        signal: Samples of all, int16 `(n_steps, n_channels)`; times `scale` they are in the source's units.
+        offset: First step of each recording and the end of the last, `(n + 1,)`.
+        label: Class of each recording, `(n,)`.
+        subject: Person of each recording, `(n,)`.
+        scale: Value of one step of each channel, `(n_channels,)`.
+        classes: One name a class.
+
+    Raises:
+        ValueError: The arrays do not fit together.
+    """
+
+    signal: NDArray[np.int16]
+    offset: NDArray[np.int64]
+    label: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    scale: NDArray[np.float64]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n = len(self.label)
+        rules = {
+            "signal must be int16 (n_steps, n_channels)": self.signal.dtype == np.int16 and self.signal.ndim == 2,
+            "offset must rise from 0 to the end of signal": self.offset.shape == (n + 1,)
+            and self.offset[0] == 0
+            and self.offset[-1] == len(self.signal)
+            and bool((np.diff(self.offset) > 0).all()),
+            "subject must name one person a recording": self.subject.shape == (n,),
+            "label must name classes": bool(((self.label >= 0) & (self.label < len(self.classes))).all()),
+            "scale must be above 0 for each channel": self.scale.shape == self.signal.shape[1:]
+            and bool((self.scale > 0).all()),
+        }
+        for rule, is_met in rules.items():
+            if not is_met:
+                raise ValueError(rule)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of every recording, `signal`'s second axis."""
+        return int(self.signal.shape[1])
+
+    def of(self, persons: tuple[int, ...]) -> NDArray[np.int64]:
+        """Indices of the recordings of some persons, rising."""
+        return np.flatnonzero(np.isin(self.subject, persons))
+
+    def recording(self, index: int) -> NDArray[np.float64]:
+        """One recording in the source's units, `(n_steps, n_channels)`."""
+        return self.signal[self.offset[index] : self.offset[index + 1]] * self.scale
+
+
+def persons(fold: int) -> dict[str, tuple[int, ...]]:
+    """The persons of each split; fold 0 trains on 1-6, validates on 7-8, tests on 9-10."""
+    turned = PAIRS[fold:] + PAIRS[:fold]
+    return {"train": tuple(sorted(sum(turned[:3], ()))), "val": turned[3], "test": turned[4]}
+
+
+def load_watch(fold: int, directory: Path | None = None) -> DataSet:
+    """The data set of one fold.
+
+    Args:
+        fold: From 0 to 4, which persons play which role.
+        directory: Folder whose `watch.npz` is read in place of the shipped one.
+
+    Raises:
+        ValueError: The file is missing or damaged, or a split has nobody in it.
+    """
+    content, where = _content(directory)
+    recordings = _recordings(content, where)
+    roles = persons(fold)
+    for name, members in roles.items():
+        if not len(recordings.of(members)):
+            raise ValueError(f"data set 'watch': split {name} of fold {fold} needs persons {members}, {where} has none")
+
+    def build(name: str) -> Split:
+        normalise = Normaliser.of([recordings.recording(index) for index in recordings.of(roles["train"])])
+        return _split(recordings, roles[name], normalise)
+
+    return DataSet(
+        name="watch",
+        n_classes=len(recordings.classes),
+        input_shape=(WINDOW, 1, recordings.n_channels),
+        class_names=recordings.classes,
+        source=SOURCE,
+        licence=LICENCE,
+        fingerprint=f"watch-{hashlib.sha256(content).hexdigest()}-fold{fold}",
+        build=build,
+    )
+
+
+def _content(directory: Path | None) -> tuple[bytes, str]:
+    """The bytes of the file, and what messages call it."""
+    if directory is None:
+        return (resources.files("models.data") / "shipped" / FILE).read_bytes(), "the shipped file"
+    path = directory / FILE
+    try:
+        return path.read_bytes(), str(path)
+    except OSError as error:
+        reason = "no such folder" if not directory.is_dir() else f"no readable {FILE} in it ({error.strerror})"
+        raise ValueError(
+            f"data set 'watch': looked in {directory}: {reason}; expected {FILE} there. "
+            "Give the folder that holds it, or no folder to use the shipped data"
+        ) from None
+
+
+def _recordings(content: bytes, where: str) -> Recordings:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays: dict[str, NDArray[Any]] = {key: archive[key] for key in _KEYS}
+        classes = tuple(str(name) for name in arrays.pop("classes"))
+        return Recordings(**arrays, classes=classes)
+    except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"data set 'watch': {where} is damaged ({error}); expected an .npz without pickles with the arrays "
+            f"{', '.join(_KEYS)}. Restore it, or give no folder to use the shipped data"
+        ) from None
+
+
+def _split(recordings: Recordings, members: tuple[int, ...], normalise: Normaliser) -> Split:
+    chosen = recordings.of(members)
+    cut = [windows(normalise(recordings.recording(index)), WINDOW, STRIDE) for index in chosen]
+    groups = np.repeat(chosen, [len(one) for one in cut])
+    return Split(
+        inputs=np.ascontiguousarray(np.concatenate(cut), dtype=np.float32),
+        labels=recordings.label[groups],
+        groups=groups.astype(np.int64),
+    )

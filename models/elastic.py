@@ -1,0 +1,222 @@
+"""Layers whose weights serve every network of a space: a smaller network uses a slice of them.
+
+A slice is the leading output channels, the leading input channels and the centre of the kernel. Layers work on maps
+`(n, channels, *size)` with one or two axes in `size`; the code is the same for both. They hold no running statistics:
+normalisation uses those it is given, or those of the batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from energy.layers import NETWORK_INPUT
+from models.spaces import Graph, Node
+
+NORM_EPSILON = 1e-5
+"""Added to every variance before its root is taken."""
+
+Moments = tuple[Tensor, Tensor]
+"""Mean and biased variance of each channel, `(channels,)` each."""
+
+Statistics = Mapping[str, Moments]
+"""Moments before normalisation, by the slot of the layer."""
+
+
+class ElasticConv(nn.Module):
+    """A hidden layer at its largest: convolution without bias, batch normalisation, ReLU.
+
+    Attributes:
+        weight: Kernels, `(out_ch, in_ch, *kernel)`; `in_ch` is 1 for `depthwise_conv`.
+        scale, shift: Of the normalised map, `(out_ch,)`.
+    """
+
+    def __init__(self, node: Node, in_ch: int, n_dims: int, generator: torch.Generator) -> None:
+        """Draw the initial weights.
+
+        Args:
+            node: The layer at its largest, op `conv` or `depthwise_conv`.
+            in_ch: Input channels at its largest. [1]
+            n_dims: Axes the kernel slides along, 1 or 2.
+            generator: Source of the initial weights (He's normal ones, for the largest layer).
+        """
+        super().__init__()
+        n_read = 1 if node.op == "depthwise_conv" else in_ch
+        shape = (node.out_ch, n_read, *(node.kernel,) * n_dims)
+        std = math.sqrt(2 / math.prod(shape[1:]))
+        self.weight = nn.Parameter(torch.randn(shape, generator=generator) * std)
+        self.scale = nn.Parameter(torch.ones(node.out_ch))
+        self.shift = nn.Parameter(torch.zeros(node.out_ch))
+
+    def convolve(self, x: Tensor, node: Node) -> Tensor:
+        """The map before normalisation, `(n, node.out_ch, *out_size)`.
+
+        Args:
+            x: Input map, `(n, in_ch, *size)`; its channels decide how many input channels are read.
+            node: The layer as the network has it, at most as large as the slot.
+        """
+        return convolve(x, slice_weight(self.weight, node, x.shape[1]), node)
+
+    def normalise(self, raw: Tensor, node: Node, moments: Moments | None) -> Tensor:
+        """The layer's output from the map before normalisation, same shape.
+
+        Args:
+            raw: Answer of `convolve`, `(n, node.out_ch, *out_size)`.
+            node: The layer as the network has it.
+            moments: What to normalise with, `(node.out_ch,)` each; those of the batch where None.
+        """
+        mean, variance = (None, None) if moments is None else moments
+        scale, shift = self.scale[: node.out_ch], self.shift[: node.out_ch]
+        return F.batch_norm(raw, mean, variance, scale, shift, training=moments is None, eps=NORM_EPSILON).relu()
+
+    def forward(self, x: Tensor, node: Node, moments: Moments | None) -> Tensor:
+        """The layer's output for an input map `(n, in_ch, *size)`: `normalise` after `convolve`."""
+        return self.normalise(self.convolve(x, node), node, moments)
+
+
+class ElasticHead(nn.Module):
+    """The last layer at its largest: a fully connected layer with bias on pooled features.
+
+    Attributes:
+        weight: `(out_ch, in_ch)`.
+        bias: `(out_ch,)`.
+    """
+
+    def __init__(self, node: Node, in_ch: int, generator: torch.Generator) -> None:
+        """Draw the initial weights.
+
+        Args:
+            node: The layer at its largest, a `conv` that is not hidden, kernel 1.
+            in_ch: Features at its largest. [1]
+            generator: Source of the initial weights (uniform, for the largest layer; bias 0).
+        """
+        super().__init__()
+        bound = 1 / math.sqrt(in_ch)
+        self.weight = nn.Parameter((torch.rand(node.out_ch, in_ch, generator=generator) * 2 - 1) * bound)
+        self.bias = nn.Parameter(torch.zeros(node.out_ch))
+
+    def forward(self, features: Tensor, node: Node) -> Tensor:
+        """Class scores `(n, node.out_ch)` of pooled features `(n, in_ch)`."""
+        weight = self.weight[: node.out_ch, : features.shape[1]]
+        return F.linear(features, weight, self.bias[: node.out_ch])
+
+
+def slice_weight(weight: Tensor, node: Node, in_ch: int) -> Tensor:
+    """The part of a layer's kernels that a network uses, a view.
+
+    Args:
+        weight: Kernels at their largest, `(out_ch, in_ch, *kernel)`.
+        node: The layer as the network has it.
+        in_ch: Channels of its input; of no meaning for `depthwise_conv`. [1]
+
+    Returns:
+        `(node.out_ch, in_ch, *kernel)`: leading channels, centre of the kernel.
+    """
+    n_read = 1 if node.op == "depthwise_conv" else in_ch
+    return centre(weight[: node.out_ch, :n_read], (node.kernel,) * (weight.dim() - 2))
+
+
+def centre(weight: Tensor, kernels: Sequence[int]) -> Tensor:
+    """The middle taps of kernels `(out_ch, in_ch, *kernel)` along each axis, a view."""
+    for axis, kernel in enumerate(kernels, start=2):
+        weight = weight.narrow(axis, (weight.shape[axis] - kernel) // 2, kernel)
+    return weight
+
+
+def convolve(x: Tensor, weight: Tensor, node: Node) -> Tensor:
+    """Convolution of one or two axes, `(n, out_ch, *out_size)`.
+
+    An axis of length 1 is crossed with the middle tap, without stride or padding, as `LayerShape` counts it.
+
+    Args:
+        x: Input map, `(n, in_ch, *size)`.
+        weight: Exactly the kernels to use, `(out_ch, in_ch, *kernel)`.
+        node: The layer: operator, stride and padding.
+    """
+    sizes = x.shape[2:]
+    weight = centre(weight, [weight.shape[axis] if size > 1 else 1 for axis, size in enumerate(sizes, start=2)])
+    stride = [node.stride if size > 1 else 1 for size in sizes]
+    padding = [node.pad if kernel > 1 else 0 for kernel in weight.shape[2:]]
+    groups = x.shape[1] if node.op == "depthwise_conv" else 1
+    run = F.conv1d if len(sizes) == 1 else F.conv2d
+    return run(x, weight, None, stride, padding, 1, groups)
+
+
+def moments_of(raw: Tensor) -> Moments:
+    """Mean and biased variance of each channel of a map `(n, channels, *size)`.
+
+    Biased, because that is what batch normalisation divides by: a network with the moments of a batch answers for that
+    batch what it answers in training.
+
+    Raises:
+        ValueError: There is only one value a channel.
+    """
+    mean, variance = raw.new_zeros(raw.shape[1]), raw.new_zeros(raw.shape[1])
+    # Eight times as fast as torch.var_mean; momentum 1 leaves the batch's own mean and unbiased variance.
+    F.batch_norm(raw, mean, variance, training=True, momentum=1.0)
+    n_values = raw.numel() // raw.shape[1]
+    return mean, variance * ((n_values - 1) / n_values)
+
+
+def elastic_layers(
+    nodes: Iterable[Node], in_chs: Iterable[int], n_dims: int, generator: torch.Generator
+) -> nn.ModuleDict:
+    """The layers with weights among `nodes`, by `key_of` their slot.
+
+    Args:
+        nodes: Layers at their largest, `(n_layers,)`.
+        in_chs: Input channels of each at its largest, `(n_layers,)`. [1]
+        n_dims: Axes that kernels slide along, 1 or 2.
+        generator: Source of the initial weights.
+    """
+    layers = nn.ModuleDict()
+    for node, in_ch in zip(nodes, in_chs, strict=True):
+        if node.is_hidden:
+            layers[key_of(node.slot)] = ElasticConv(node, in_ch, n_dims, generator)
+        elif node.op == "conv":
+            layers[key_of(node.slot)] = ElasticHead(node, in_ch, generator)
+    return layers
+
+
+def key_of(slot: str) -> str:
+    """The slot's name as torch wants it in a state: without dots."""
+    return slot.replace(".", "_")
+
+
+def run_layer(layers: nn.ModuleDict, node: Node, maps: Sequence[Tensor], moments: Moments | None) -> Tensor:
+    """Output of any layer.
+
+    Args:
+        layers: Layers with weights, as `elastic_layers` makes them.
+        node: The layer as the network has it.
+        maps: The maps it reads, `(n, channels, *size)`; features `(n, channels)` for the head.
+        moments: What a hidden layer normalises with; those of the batch where None.
+
+    Returns:
+        `(n, node.out_ch, *out_size)`, for `global_avg_pool` and the head `(n, node.out_ch)`.
+    """
+    if node.op == "add":
+        return maps[0] + maps[1]
+    if node.op == "global_avg_pool":
+        return maps[0].flatten(start_dim=2).mean(dim=2)
+    inputs = (maps[0], node, moments) if node.is_hidden else (maps[0], node)
+    output: Tensor = layers[key_of(node.slot)](*inputs)
+    return output
+
+
+def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Tensor]) -> Tensor:
+    """Output of the last node.
+
+    Args:
+        graph: Nodes in an order in which they can run.
+        x: Input of the network, `(n, channels, *size)`.
+        layer: Answers the output of a node for the maps it reads.
+    """
+    outputs: list[Tensor] = []
+    for node in graph:
+        outputs.append(layer(node, [x if i == NETWORK_INPUT else outputs[i] for i in node.inputs]))
+    return outputs[-1]

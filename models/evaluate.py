@@ -1,0 +1,272 @@
+"""Accuracy of many networks with shared weights, each with statistics of its own, at the price of a few.
+
+Networks that begin alike share what they compute. Beyond that, a channel of a convolution does not depend on how many
+others are kept, nor do its statistics: so every layer runs once at its widest for each kernel and each input, and
+what follows reads leading channels. Calibration rows and rows to judge travel in one batch; a layer's statistics come
+from the calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from energy.layers import NETWORK_INPUT
+from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, slice_weight
+from models.spaces import Archs, Graph, Node, shapes
+from models.supernet import SuperNet
+
+MAP_BUDGET_BYTES = 400_000_000
+"""Memory that the maps of one path may take before the rows to judge are split into blocks."""
+
+CHUNK_NETWORKS = 4096
+"""Networks walked together; bounds what is planned and remembered."""
+
+_BYTES_PER_VALUE = 4
+_N_TEMPORARY_MAPS = 3
+
+_Signature = tuple[object, ...]
+"""What a computation is: layer, its sources and how much it reads of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """A computation that a network shares with others.
+
+    Attributes:
+        number: The same where, and only where, the computation is the same.
+        node: The layer with all its output channels.
+        sources: Positions of the steps it reads, `NETWORK_INPUT` for the input.
+        reads: How many leading channels it reads of each source; None for the input, which is read whole.
+        is_pooled: Whether nothing but pooling reads it, so that it answers pooled features of the rows to judge.
+    """
+
+    number: int
+    node: Node
+    sources: tuple[int, ...]
+    reads: tuple[int | None, ...]
+    is_pooled: bool
+
+
+class _Map:
+    """What a step of the current path answered, with the leading channels last read of it."""
+
+    def __init__(self, number: int, values: Tensor) -> None:
+        self.number = number
+        self.values = values
+        self._kept = values
+
+    def leading(self, n_read: int | None) -> Tensor:
+        """Leading channels, all where None, dense in memory as a convolution wants them."""
+        if n_read is None or n_read == self.values.shape[1]:
+            return self.values
+        if self._kept.shape[1] != n_read:
+            dense = torch.channels_last if self.values.dim() == 4 else torch.contiguous_format
+            self._kept = self.values[:, :n_read].contiguous(memory_format=dense)
+        return self._kept
+
+
+class SharedEvaluator:
+    """Judges networks by the shared weights as they are now; later training does not reach it.
+
+    Attributes:
+        kind: What the accuracies are: `"inherited"`.
+        split: Which split they are of.
+        space: The space of the networks.
+        n_convolutions: Convolutions computed so far, a measure of what sharing saves. [1]
+    """
+
+    kind = "inherited"
+
+    def __init__(
+        self,
+        supernet: SuperNet,
+        calibration_inputs: ArrayLike,
+        inputs: ArrayLike,
+        labels: ArrayLike,
+        split: str = "val",
+    ) -> None:
+        """Take a copy of the weights.
+
+        Args:
+            supernet: The shared weights.
+            calibration_inputs: Inputs that give the statistics, `(n_calibration, channels, *size)`, of training data.
+            inputs: Inputs to judge by, `(n, channels, *size)`.
+            labels: Their classes, `(n,)`.
+            split: Name of the split that `inputs` are of.
+
+        Raises:
+            ValueError: Inputs do not have the shape of the space, or are not as many as labels.
+        """
+        self.split = split
+        self.space = supernet.space
+        self.n_convolutions = 0
+        # Copies: aligned in memory, so that sums are added up in the same order, and without gradients.
+        self._weights: dict[str, Tensor] = {
+            name: tensor.detach().clone() for name, tensor in supernet.state_dict().items()
+        }
+        self._widest = {slot.node.slot: slot.node.out_ch for slot in self.space.slots}
+        calibration = self._rows("calibration_inputs", calibration_inputs)
+        rows = self._rows("inputs", inputs)
+        classes = torch.from_numpy(np.asarray(labels).astype(np.int64))
+        if classes.shape != (len(rows),):
+            raise ValueError(f"labels must have shape ({len(rows)},) as inputs have, not {tuple(classes.shape)}")
+        self._n_calibration = len(calibration)
+        self._n_rows = len(rows)
+        n_at_once = MAP_BUDGET_BYTES // self._bytes_per_row()
+        first = min(max(n_at_once - len(calibration), n_at_once // 8, 1), len(rows))
+        self._blocks = [(torch.cat([calibration, rows[:first]]), classes[:first])]
+        for begin in range(first, len(rows), max(n_at_once, 1)):
+            end = begin + max(n_at_once, 1)
+            self._blocks.append((rows[begin:end], classes[begin:end]))
+
+    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
+        """Accuracy of each network: share of the rows whose class has the highest score, the first of equals.
+
+        Args:
+            archs: Architectures, `(n, n_genes)`, canonical or not, in any order.
+
+        Returns:
+            Accuracies, `(n,)`; a network's own does not depend on the others, to the last bit. [1]
+        """
+        distinct, inverse = np.unique(self.space.canonical(archs), axis=0, return_inverse=True)
+        n_correct = np.zeros(len(distinct), dtype=np.int64)
+        for begin in range(0, len(distinct), CHUNK_NETWORKS):
+            chunk = slice(begin, begin + CHUNK_NETWORKS)
+            n_correct[chunk] = self._count_correct(distinct[chunk])
+        return (n_correct / self._n_rows)[inverse.reshape(-1)]
+
+    def scores(self, arch: Archs) -> Tensor:
+        """Class scores of one network, `(n, n_classes)`, those that `evaluate` judges."""
+        plan = _plan(self.space.graph(np.asarray(arch)), self._widest, {})
+        moments: dict[int, Moments] = {}
+        return torch.cat([next(self._walk([plan], block, moments)) for block in range(len(self._blocks))])
+
+    def statistics(self, arch: Archs) -> dict[str, Moments]:
+        """Moments of one network's hidden layers by slot, those that `evaluate` normalises with."""
+        graph = self.space.graph(np.asarray(arch))
+        plan = _plan(graph, self._widest, {})
+        moments: dict[int, Moments] = {}
+        next(self._walk([plan], 0, moments))
+        return {
+            node.slot: (moments[step.number][0][: node.out_ch].clone(), moments[step.number][1][: node.out_ch].clone())
+            for node, step in zip(graph, plan, strict=True)
+            if node.is_hidden
+        }
+
+    def _count_correct(self, archs: Archs) -> NDArray[np.int64]:
+        known: dict[_Signature, _Step] = {}
+        plans = [_plan(self.space.graph(arch), self._widest, known) for arch in archs]
+        order = sorted(range(len(plans)), key=lambda row: [step.number for step in plans[row]])
+        in_order = [plans[row] for row in order]
+        moments: dict[int, Moments] = {}
+        n_correct = np.zeros(len(archs), dtype=np.int64)
+        for block, (_, classes) in enumerate(self._blocks):
+            for row, scores in zip(order, self._walk(in_order, block, moments), strict=True):
+                n_correct[row] += int((scores.argmax(dim=1) == classes).sum())
+        return n_correct
+
+    def _walk(self, plans: Sequence[Sequence[_Step]], block: int, moments: dict[int, Moments]) -> Iterator[Tensor]:
+        """Scores of each network for one block, `(n_rows, n_classes)`, keeping the maps of one path only.
+
+        Args:
+            plans: Steps of each network, in an order that keeps those with the same beginning together.
+            block: Which rows; block 0 has the calibration rows.
+            moments: Statistics by number of the step; block 0 fills it in, other blocks read it.
+        """
+        rows = _Map(NETWORK_INPUT, self._blocks[block][0])
+        n_calibration = self._n_calibration if block == 0 else 0
+        path: list[_Map] = []
+        for plan in plans:
+            n_shared = 0
+            while n_shared < len(path) and path[n_shared].number == plan[n_shared].number:
+                n_shared += 1
+            del path[n_shared:]
+            for step in plan[n_shared:]:
+                read = zip(step.sources, step.reads, strict=True)
+                maps = [(rows if i == NETWORK_INPUT else path[i]).leading(n_read) for i, n_read in read]
+                path.append(_Map(step.number, self._output(step, maps, n_calibration, moments)))
+            yield path[-1].values
+
+    def _output(self, step: _Step, maps: Sequence[Tensor], n_calibration: int, moments: dict[int, Moments]) -> Tensor:
+        node = step.node
+        if node.op == "add":
+            return maps[0] + maps[1]
+        if node.op == "global_avg_pool":
+            return maps[0] if maps[0].dim() == 2 else _pool(maps[0][n_calibration:])
+        weight = self._weight(node, "weight")
+        if not node.is_hidden:
+            scores: Tensor = F.linear(maps[0], weight[:, : maps[0].shape[1]], self._weight(node, "bias"))
+            return scores
+        weight = slice_weight(weight, node, maps[0].shape[1])
+        if weight.dim() == 3:
+            weight = weight.unsqueeze(2)
+        self.n_convolutions += 1
+        raw = convolve(maps[0], weight, node)
+        if n_calibration:
+            moments[step.number] = moments_of(raw[:n_calibration])
+        mean, variance = moments[step.number]
+        scale, shift = self._weight(node, "scale"), self._weight(node, "shift")
+        raw = raw[n_calibration:] if step.is_pooled else raw
+        output = F.batch_norm(raw, mean, variance, scale, shift, eps=NORM_EPSILON).relu_()
+        return _pool(output) if step.is_pooled else output
+
+    def _weight(self, node: Node, name: str) -> Tensor:
+        return self._weights[f"layers.{key_of(node.slot)}.{name}"]
+
+    def _rows(self, field: str, inputs: ArrayLike) -> Tensor:
+        """Inputs as maps `(n, channels, h, w)`, channels innermost in memory, which convolves fastest."""
+        rows = torch.from_numpy(np.asarray(inputs).astype(np.float32))
+        height, width, channels = self.space.input_shape
+        expected = (channels, height) if self.space.n_dims == 1 else (channels, height, width)
+        if rows.shape[1:] != expected or not len(rows):
+            sizes = ", ".join(str(size) for size in expected)
+            raise ValueError(f"{field} must have shape (n, {sizes}) with n at least 1, not {tuple(rows.shape)}")
+        maps: Tensor = rows.unsqueeze(2) if self.space.n_dims == 1 else rows
+        return maps.contiguous(memory_format=torch.channels_last)
+
+    def _bytes_per_row(self) -> int:
+        """Memory a row takes along the largest path, where no kernel makes a map smaller [byte]."""
+        graph = tuple(replace(node, kernel=1, pad=0) for node in self.space.graph(self.space.largest))
+        layers = shapes("widest", graph, self.space.input_shape).layers
+        values = [layer.out_h * layer.out_w * layer.out_ch for layer in layers]
+        return _BYTES_PER_VALUE * (sum(values) + _N_TEMPORARY_MAPS * max(values))
+
+
+def _plan(graph: Graph, widest: Mapping[str, int], known: dict[_Signature, _Step]) -> list[_Step]:
+    """Steps of one network.
+
+    Args:
+        graph: The network.
+        widest: Output channels of each slot at its largest. [1]
+        known: Every step met so far; new ones are added.
+    """
+    steps: list[_Step] = []
+    readers = [{node.op for node in graph if index in node.inputs} for index in range(len(graph))]
+    for node, ops in zip(graph, readers, strict=True):
+        # Only a convolution mixes channels, so only for it does it matter how many its input keeps.
+        mixes = node.op == "conv"
+        reads = tuple(
+            None if source == NETWORK_INPUT else graph[source].out_ch if mixes else widest[node.slot]
+            for source in node.inputs
+        )
+        numbers = tuple(source if source == NETWORK_INPUT else steps[source].number for source in node.inputs)
+        is_pooled = node.is_hidden and ops == {"global_avg_pool"}
+        signature = (node.slot, node.kernel, node.stride, node.pad, node.inputs, numbers, reads, is_pooled)
+        if signature not in known:
+            full = replace(node, out_ch=widest[node.slot])
+            known[signature] = _Step(
+                number=len(known), node=full, sources=node.inputs, reads=reads, is_pooled=is_pooled
+            )
+        steps.append(known[signature])
+    return steps
+
+
+def _pool(values: Tensor) -> Tensor:
+    return values.mean(dim=(2, 3))

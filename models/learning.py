@@ -1,0 +1,196 @@
+"""What training shared weights and fine-tuning one network have in common: batches, scores, loss, learning rate.
+
+Randomness comes from a `torch.Generator` that the caller owns. Nothing here knows a space or a network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from energy.checks import require_number
+from models.elastic import ElasticConv, convolve, key_of, run_graph, run_layer, slice_weight
+from models.spaces import Graph, Node
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch use `n` threads inside the block: results depend on their number, so it is never left to chance."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training samples are varied, each sample on its own.
+
+    Attributes:
+        mixing: Spread of what is added to the identity that mixes a sample's channels: a sensor worn a little turned,
+            or of another gain. [1]
+        noise: Standard deviation of white noise, on inputs of spread 1. [1]
+
+    Raises:
+        ValueError: One is negative.
+    """
+
+    mixing: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("mixing", self.mixing, least=0)
+        require_number("noise", self.noise, least=0)
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Varied samples, same shape as `x`, `(n, channels, *size)`."""
+        n, channels = x.shape[:2]
+        if self.mixing > 0:
+            turn = torch.randn(n, channels, channels, generator=generator) * self.mixing
+            x = x + (turn @ x.flatten(start_dim=2)).view_as(x)
+        if self.noise > 0:
+            x = x + torch.randn(x.shape, generator=generator) * self.noise
+        return x
+
+
+def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Indices of the batches of one epoch in random order, `(size,)` each.
+
+    The rest that fills no batch waits for another epoch; fewer than `size` samples make one batch.
+    """
+    order = torch.randperm(n, generator=generator)
+    size = min(size, n)
+    for start in range(0, n - size + 1, size):
+        yield order[start : start + size]
+
+
+def dense(inputs: NDArray[np.float32]) -> Tensor:
+    """Samples as maps `(n, channels, h, w)` with channels innermost in memory, which convolves fastest.
+
+    Args:
+        inputs: `(n, channels, *size)`; one-dimensional ones get `h` = 1.
+    """
+    x = torch.from_numpy(inputs)
+    return (x.unsqueeze(2) if x.dim() == 3 else x).contiguous(memory_format=torch.channels_last)
+
+
+def training_scores(layers: nn.ModuleDict, graph: Graph, x: Tensor) -> Tensor:
+    """Class scores of one network, normalised by the batch, `(n, n_classes)`.
+
+    The same as the forward pass of a `SuperNet` or of a `Subnet` in training mode but for rounding and running
+    statistics, in two thirds of the time for one-dimensional data.
+
+    Args:
+        layers: Its layers with weights, or larger ones.
+        graph: The network.
+        x: Samples as `dense` makes them, `(n, channels, h, w)`.
+    """
+
+    def layer(node: Node, maps: list[Tensor]) -> Tensor:
+        own = layers[key_of(node.slot)] if node.is_hidden else None
+        if not isinstance(own, ElasticConv):
+            return run_layer(layers, node, maps, None)
+        weight = slice_weight(own.weight, node, maps[0].shape[1])
+        raw = convolve(maps[0], weight.unsqueeze(2) if weight.dim() == 3 else weight, node)
+        return own.normalise(raw, node, None)
+
+    return run_graph(graph, x.contiguous(memory_format=torch.channels_last), layer)
+
+
+def warm_cosine(progress: float, warm_up: float) -> float:
+    """Fraction of the largest learning rate: a linear rise, then half a cosine down to 0.
+
+    Args:
+        progress: Share of all steps done, from 0 to 1. [1]
+        warm_up: Share of all steps that the rise takes. [1]
+    """
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
+
+
+def smooth_targets(labels: Tensor, n_classes: int, smoothing: float) -> Tensor:
+    """Class probabilities `(n, n_classes)`: 1 - `smoothing` on the label, the rest on all alike."""
+    return F.one_hot(labels, n_classes).float() * (1 - smoothing) + smoothing / n_classes
+
+
+def soft_loss(scores: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of class scores against class probabilities, both `(n, n_classes)`, mean over samples."""
+    return F.cross_entropy(scores, targets)
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101).
+
+    Written out because making one of torch's own imports its compiler: seconds and much memory in every process.
+
+    Attributes:
+        weights: What is trained, in place.
+        means: Moving averages of the gradients, one a weight.
+        squares: Moving averages of their squares, one a weight.
+        n_steps: Steps done. [1]
+    """
+
+    DECAY_MEAN, DECAY_SQUARE = 0.9, 0.999
+    EPSILON = 1e-8
+
+    def __init__(self, weights: Iterable[Tensor], *, weight_decay: float) -> None:
+        """Begin with no memory.
+
+        Args:
+            weights: What is trained.
+            weight_decay: Share of a weight that a step of size 1 takes away. [1]
+        """
+        self.weights = list(weights)
+        self.means = [torch.zeros_like(weight) for weight in self.weights]
+        self.squares = [torch.zeros_like(weight) for weight in self.weights]
+        self.n_steps = 0
+        self._weight_decay = weight_decay
+
+    def clear(self) -> None:
+        """Forget the gradients of the last step."""
+        for weight in self.weights:
+            weight.grad = None
+
+    def step(self, learning_rate: float) -> None:
+        """Move every weight that has a gradient.
+
+        Args:
+            learning_rate: Size of the step. [1]
+        """
+        self.n_steps += 1
+        size = learning_rate / (1 - self.DECAY_MEAN**self.n_steps)
+        root = math.sqrt(1 - self.DECAY_SQUARE**self.n_steps)
+        with torch.no_grad():
+            for weight, mean, square in zip(self.weights, self.means, self.squares, strict=True):
+                if weight.grad is None:
+                    continue
+                weight.mul_(1 - learning_rate * self._weight_decay)
+                mean.lerp_(weight.grad, 1 - self.DECAY_MEAN)
+                square.mul_(self.DECAY_SQUARE).addcmul_(weight.grad, weight.grad, value=1 - self.DECAY_SQUARE)
+                weight.addcdiv_(mean, square.sqrt().div_(root).add_(self.EPSILON), value=-size)
+
+
+def average_into(averaged: Sequence[Tensor], weights: Sequence[Tensor], *, decay: float, n_steps: int) -> None:
+    """Move averaged weights towards the trained ones, in place; early on faster, so that they forget the start.
+
+    Args:
+        averaged: Moving averages, each of the shape of its partner in `weights`.
+        weights: The trained ones.
+        decay: Share of the average that stays, once many steps are done. [1]
+        n_steps: Steps done, this one included. [1]
+    """
+    share = 1 - min(decay, n_steps / (n_steps + 10))
+    with torch.no_grad():
+        for average, weight in zip(averaged, weights, strict=True):
+            average.lerp_(weight, share)

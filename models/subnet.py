@@ -1,0 +1,146 @@
+"""One network of a space with weights of its own and running statistics: what is fine-tuned and deployed.
+
+It starts from the slices of a `SuperNet`, or from random weights, and travels as safetensors bytes, which hold tensors
+and the name of the network and cannot run code.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from energy.checks import require_number
+from models.elastic import ElasticConv, Moments, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
+from models.spaces import Archs, Node, Space
+from models.supernet import SuperNet
+
+_HEADER_LENGTH_BYTES = 8
+
+
+class Subnet(nn.Module):
+    """Exactly one network.
+
+    In training mode its hidden layers normalise with the batch and move the running statistics towards it; in
+    evaluation mode they normalise with the running statistics.
+
+    Attributes:
+        space: The space it is from.
+        arch: Which network, canonical, `(n_genes,)`.
+        graph: Its layers.
+        layers: Its layers with weights, by `key_of` their slot.
+    """
+
+    def __init__(self, space: Space, arch: Archs, *, seed: int = 0, momentum: float = 0.1) -> None:
+        """Draw random weights.
+
+        Args:
+            space: The space it is from.
+            arch: Which network, `(n_genes,)`, canonical or not.
+            seed: Of the random weights it starts with.
+            momentum: Share of the batch in the running statistics after a training step. [1]
+        """
+        super().__init__()
+        require_number("momentum", momentum, least=0)
+        self.space = space
+        self.arch = space.canonical(np.asarray(arch)[None])[0]
+        self.graph = space.graph(self.arch)
+        self.momentum = momentum
+        in_chs = [layer.in_ch for layer in space.network(self.arch).layers]
+        generator = torch.Generator().manual_seed(seed)
+        self.layers = elastic_layers(self.graph, in_chs, space.n_dims, generator)
+        for node in self.graph:
+            if node.is_hidden:
+                self.register_buffer(f"{key_of(node.slot)}_mean", torch.zeros(node.out_ch))
+                self.register_buffer(f"{key_of(node.slot)}_variance", torch.ones(node.out_ch))
+
+    @classmethod
+    def inherit(cls, supernet: SuperNet, arch: Archs, statistics: Statistics) -> Self:
+        """The network with copies of its slices of the shared weights, in evaluation mode.
+
+        Args:
+            supernet: Where the weights come from.
+            arch: Which network, `(n_genes,)`.
+            statistics: Its running statistics, such as `SharedEvaluator.statistics(arch)`.
+        """
+        subnet = cls(supernet.space, arch)
+        shared = supernet.state_dict()
+        with torch.no_grad():
+            for name, own in subnet.layers.state_dict(prefix="layers.").items():
+                own.copy_(leading_centre(shared[name], own.shape))
+            for node in subnet.graph:
+                if node.is_hidden:
+                    for own, given in zip(subnet.moments(node.slot), statistics[node.slot], strict=True):
+                        own.copy_(given)
+        subnet.eval()
+        return subnet
+
+    @classmethod
+    def from_bytes(cls, space: Space, arch: Archs, data: bytes) -> Self:
+        """The network that `state_bytes` wrote, in evaluation mode.
+
+        Raises:
+            ValueError: The bytes are damaged, or of another network.
+        """
+        subnet = cls(space, arch)
+        try:
+            state = load(data)
+            name = _name_in(data)
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise ValueError(f"weights of network {subnet.name!r} must be whole safetensors data: {error}") from None
+        if name != subnet.name:
+            raise ValueError(f"weights must be of network {subnet.name!r}, not of {name!r}")
+        own = subnet.state_dict()
+        if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in own.items()}:
+            raise ValueError(f"weights of network {subnet.name!r} must have the shapes of its layers, these do not")
+        subnet.load_state_dict(state)
+        subnet.eval()
+        return subnet
+
+    @property
+    def name(self) -> str:
+        """Space and text form of the architecture."""
+        return f"{self.space.name} {self.space.encode(self.arch)}"
+
+    def state_bytes(self) -> bytes:
+        """Weights, running statistics and the network's name as safetensors; the same state gives the same bytes."""
+        state = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
+        return save(state, metadata={"network": self.name})
+
+    def moments(self, slot: str) -> Moments:
+        """Running mean and variance of a hidden layer, `(out_ch,)` each; the tensors themselves."""
+        return self.get_buffer(f"{key_of(slot)}_mean"), self.get_buffer(f"{key_of(slot)}_variance")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores `(n, n_classes)` of inputs `(n, channels, *size)`."""
+        return run_graph(self.graph, x, self._layer)
+
+    def _layer(self, node: Node, maps: list[Tensor]) -> Tensor:
+        if not (node.is_hidden and self.training):
+            return run_layer(self.layers, node, maps, self.moments(node.slot) if node.is_hidden else None)
+        layer = self.layers[key_of(node.slot)]
+        assert isinstance(layer, ElasticConv)
+        raw = layer.convolve(maps[0], node)
+        for running, batch in zip(self.moments(node.slot), moments_of(raw.detach()), strict=True):
+            running.lerp_(batch, self.momentum)
+        return layer.normalise(raw, node, None)
+
+
+def leading_centre(shared: Tensor, shape: torch.Size) -> Tensor:
+    """The slice of a shared tensor that a smaller one of `shape` inherits: leading channels, centre of the kernel."""
+    for axis, length in enumerate(shape):
+        start = (shared.shape[axis] - length) // 2 if axis > 1 else 0
+        shared = shared.narrow(axis, start, length)
+    return shared
+
+
+def _name_in(data: bytes) -> str:
+    """Name of the network in the header of safetensors data that could be read."""
+    length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
+    header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
+    return str(header.get("__metadata__", {}).get("network", "unknown"))

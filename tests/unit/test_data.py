@@ -1,0 +1,256 @@
+"""The data sets: what is shipped, split by person, nothing opened early, and every way a file can be wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import zipfile
+from importlib import resources
+
+import numpy as np
+import pytest
+
+from models.data import DATASETS, Split, describe, load, synthetic
+from models.data.watch import FILE, persons
+
+SHIPPED = resources.files("models.data") / "shipped"
+SCALE = np.array([1.396e-4, 1.647e-4, 1.777e-4, 8.838e-4, 3.698e-4, 1.773e-4])
+
+
+@pytest.fixture(scope="module")
+def watch():
+    return load("watch")
+
+
+def write_watch(folder, **changes):
+    """A copy of the shipped file with some arrays changed or, where None, left out."""
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        arrays = {**archive, **changes}
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / FILE, **{key: value for key, value in arrays.items() if value is not None})
+    return folder
+
+
+def test_shipped_file_is_the_documented_one_with_its_licence():
+    digest = hashlib.sha256((SHIPPED / FILE).read_bytes()).hexdigest()
+    assert digest in (SHIPPED / "watch.md").read_text(encoding="utf-8")
+    assert "David M. Burns" in (SHIPPED / "watch.LICENSE").read_text(encoding="utf-8")
+
+
+def test_shipped_file_holds_no_object_arrays():
+    with zipfile.ZipFile(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        for member in archive.namelist():
+            with archive.open(member) as stream:
+                np.lib.format.read_magic(stream)
+                assert not np.lib.format.read_array_header_1_0(stream)[2].hasobject
+
+
+def test_shipped_recordings_are_those_of_the_source():
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        lengths = np.diff(archive["offset"])
+        assert (len(lengths), lengths.min(), lengths.max(), lengths.sum()) == (140, 947, 2618, 244102)
+        assert archive["signal"].dtype == np.int16
+        assert archive["sample_rate_hz"] == 50
+        # 10 persons x 7 exercises x 2 arms, each once
+        assert len(set(zip(archive["subject"], archive["label"], archive["side"], strict=True))) == 140
+        # a step of the scale is the largest value / 32767, so both ends are used and rounding costs half a step
+        np.testing.assert_array_equal(np.abs(archive["signal"].astype(int)).max(axis=0), 32767)
+        np.testing.assert_allclose(archive["scale"], SCALE, rtol=1e-3)
+
+
+def test_watch_has_3605_windows_of_128_steps_and_6_channels(watch):
+    splits = [watch.split(name) for name in ("train", "val", "test")]
+    assert [len(split) for split in splits] == [2055, 777, 773]
+    assert sum(len(split) for split in splits) == 3605
+    assert all(split.inputs.shape[1:] == (6, 128) for split in splits)
+    assert (watch.input_shape, watch.n_classes) == ((128, 1, 6), 7)
+    assert watch.class_names == ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
+
+
+def test_default_fold_trains_on_persons_1_to_6_and_tests_on_9_and_10():
+    assert persons(0) == {"train": (1, 2, 3, 4, 5, 6), "val": (7, 8), "test": (9, 10)}
+
+
+def test_folds_let_every_pair_test_once_and_never_share_a_person():
+    folds = [persons(fold) for fold in range(5)]
+    assert sorted(person for roles in folds for person in roles["test"]) == list(range(1, 11))
+    assert sorted(person for roles in folds for person in roles["val"]) == list(range(1, 11))
+    for roles in folds:
+        assert sorted(sum(roles.values(), ())) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+def test_splits_never_share_a_recording_or_person(fold):
+    data = load("watch", fold=fold)
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        subject, label = archive["subject"], archive["label"]
+    for name, members in persons(fold).items():
+        split = data.split(name)
+        assert set(subject[split.groups]) == set(members)
+        np.testing.assert_array_equal(label[split.groups], split.labels)
+        assert len(set(split.groups)) == 14 * len(members)
+
+
+def test_only_training_decides_the_normalisation(watch, tmp_path):
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        signal, offset, subject = archive["signal"].copy(), archive["offset"], archive["subject"]
+    for index in np.flatnonzero(subject >= 9):
+        signal[offset[index] : offset[index + 1]] //= 3
+    other = load("watch", directory=write_watch(tmp_path / "changed", signal=signal))
+    for name in ("train", "val"):
+        np.testing.assert_array_equal(watch.split(name).inputs, other.split(name).inputs)
+    assert not np.array_equal(watch.split("test").inputs, other.split("test").inputs)
+    assert watch.fingerprint != other.fingerprint
+
+
+def test_held_out_windows_are_normalised_by_mean_and_spread_of_the_training_recordings(watch):
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        values, offset, subject = archive["signal"] * archive["scale"], archive["offset"], archive["subject"]
+    seen = values[np.repeat(subject <= 6, np.diff(offset))]
+    for name in ("val", "test"):
+        split = watch.split(name)
+        second = offset[split.groups[0]] + 64
+        expected = (values[second : second + 128] - seen.mean(axis=0)) / seen.std(axis=0)
+        np.testing.assert_allclose(split.inputs[1], expected.T, rtol=1e-4, atol=1e-5)
+
+
+def test_training_windows_are_near_mean_0_and_spread_1(watch):
+    inputs = watch.split("train").inputs
+    np.testing.assert_allclose(inputs.mean(axis=(0, 2)), 0, atol=0.05)
+    np.testing.assert_allclose(inputs.std(axis=(0, 2)), 1, atol=0.05)
+
+
+def test_test_split_stays_unopened_until_asked_for():
+    data = load("watch")
+    assert data.opened == ()
+    data.split("val"), data.split("train")
+    assert data.opened == ("val", "train")
+    assert data.split("train") is data.split("train")
+    data.split("test")
+    assert data.opened == ("val", "train", "test")
+
+
+def test_loading_twice_gives_the_same_bytes(watch):
+    again = load("watch")
+    assert again.fingerprint == watch.fingerprint != load("watch", fold=1).fingerprint
+    assert again.split("val").inputs.tobytes() == watch.split("val").inputs.tobytes()
+
+
+def test_unknown_split_names_the_nearest(watch):
+    with pytest.raises(ValueError, match="split must be one of train, val, test, not 'tests'; did you mean 'test'"):
+        watch.split("tests")
+
+
+def test_unknown_data_set_names_the_nearest():
+    with pytest.raises(ValueError, match="not 'wacth'; did you mean 'watch'"):
+        load("wacth")
+
+
+@pytest.mark.parametrize("name", ["fashion", "cifar10", "uci-har", "speech"])
+def test_data_sets_to_come_say_so(name):
+    with pytest.raises(ValueError, match=f"'{name}' is not built yet; those that are: watch, synthetic"):
+        load(name)
+
+
+@pytest.mark.parametrize("fold", [-1, 5, 1.5])
+def test_fold_outside_0_to_4_is_refused(fold):
+    with pytest.raises(ValueError, match=f"fold must be a whole number from 0 to 4, not {fold}"):
+        load("watch", fold=fold)
+
+
+def test_missing_folder_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"looked in .*nowhere: no such folder; expected watch.npz.*shipped data"):
+        load("watch", directory=tmp_path / "nowhere")
+
+
+def test_folder_without_the_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"no readable watch.npz in it .*; expected watch.npz there"):
+        load("watch", directory=tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 100, 100_000, 2_600_000])
+def test_truncated_file_is_damaged(tmp_path, keep):
+    (tmp_path / FILE).write_bytes((SHIPPED / FILE).read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"watch.npz is damaged .*; expected an .npz without pickles"):
+        load("watch", directory=tmp_path)
+
+
+def test_file_with_flipped_bytes_is_damaged(tmp_path):
+    content = bytearray((SHIPPED / FILE).read_bytes())
+    content[1_000_000:1_000_100] = bytes(100)
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged"):
+        load("watch", directory=tmp_path)
+
+
+def test_file_with_a_pickle_is_refused_unread(tmp_path):
+    (tmp_path / FILE).write_bytes(pickle.dumps({"signal": 1}))
+    with pytest.raises(ValueError, match="is damaged"):
+        load("watch", directory=tmp_path)
+    write_watch(tmp_path, label=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match=r"is damaged .*allow_pickle=False"):
+        load("watch", directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"label": None}, "label is not a file"),
+        ({"label": np.full(140, 7)}, "label must name classes"),
+        ({"label": np.zeros(139, dtype=int)}, "offset must rise from 0 to the end"),
+        ({"subject": np.zeros(3, dtype=int)}, "subject must name one person"),
+        ({"scale": np.zeros(6)}, "scale must be above 0"),
+        ({"signal": np.zeros((244102, 6))}, "signal must be int16"),
+    ],
+)
+def test_file_whose_arrays_do_not_fit_names_the_rule(tmp_path, changes, rule):
+    with pytest.raises(ValueError, match=f"is damaged .*{rule}"):
+        load("watch", directory=write_watch(tmp_path, **changes))
+
+
+def test_file_without_a_split_of_persons_names_them(tmp_path):
+    with pytest.raises(ValueError, match=r"split val of fold 0 needs persons \(7, 8\)"):
+        load("watch", directory=write_watch(tmp_path, subject=np.where(np.arange(140) % 2, 1, 9)))
+
+
+def test_copy_of_the_shipped_file_gives_the_shipped_windows(watch, tmp_path):
+    copy = load("watch", directory=write_watch(tmp_path))
+    np.testing.assert_array_equal(copy.split("val").inputs, watch.split("val").inputs)
+
+
+def test_synthetic_data_have_the_shape_asked_for():
+    flat = synthetic(np.random.default_rng(0), input_shape=(20, 1, 3), n_classes=4, n_per_class=5)
+    image = synthetic(np.random.default_rng(0), input_shape=(8, 6, 2), n_classes=3, n_per_class=2)
+    assert flat.split("val").inputs.shape == (20, 3, 20)
+    assert image.split("val").inputs.shape == (6, 2, 8, 6)
+    np.testing.assert_array_equal(np.bincount(flat.split("train").labels), 5)
+
+
+def test_synthetic_splits_do_not_depend_on_the_order_of_asking():
+    one, two = load("synthetic"), load("synthetic")
+    one.split("test")
+    np.testing.assert_array_equal(one.split("train").inputs, two.split("train").inputs)
+    assert not np.array_equal(one.split("test").inputs, one.split("train").inputs)
+    assert one.fingerprint == two.fingerprint != load("synthetic", fold=1).fingerprint
+
+
+def test_synthetic_data_read_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="generated and reads no folder"):
+        load("synthetic", directory=tmp_path)
+
+
+def test_every_data_set_is_described_with_its_state():
+    notes = {note.name: note for note in describe()}
+    assert list(notes) == list(DATASETS)
+    assert notes["watch"].status == "shipped"
+    assert "BSD-3" in notes["watch"].licence
+    assert notes["cifar10"].status == "not built yet"
+
+
+def test_split_of_arrays_that_do_not_fit_is_refused():
+    inputs, four = np.zeros((4, 2, 8), dtype=np.float32), np.zeros(4, dtype=np.int64)
+    with pytest.raises(ValueError, match=r"labels must be int64 \(4,\), not int64 \(3,\)"):
+        Split(inputs=inputs, labels=four[:3], groups=four)
+    with pytest.raises(ValueError, match=r"inputs must be float32 .* not float64"):
+        Split(inputs=inputs.astype(float), labels=four, groups=four)
