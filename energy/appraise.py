@@ -202,7 +202,7 @@ def _price_layer(layer: LayerShape, design: LayerDesign, device: Device) -> _Pri
     table = DesignTable.of([design])
     units = published_counts(ShapeTable.of([layer]), table)
     counts = units.batches(table.batch)
-    batch = min(design.batch, int(units.n_inner[0]))
+    batch = min(design.batch, int(units.loops.n_inner[0]))
     return _PricedLayer(units=units, counts=counts, cycles=price_cycles(counts, device), batch=batch)
 
 
@@ -289,10 +289,10 @@ def _runs(layer: _PricedLayer) -> Iterator[tuple[int, int]]:
     batch of an innermost loop of either.
     """
     units = layer.units
-    n_full, rest = divmod(int(units.n_inner[0]), layer.batch)
-    n_groups = int(units.n_first_loops[0])
-    n_loops_a_group = int(units.n_loops[0]) // n_groups
-    runs_along_channels = bool(units.runs_along_channels[0])
+    n_full, rest = divmod(int(units.loops.n_inner[0]), layer.batch)
+    n_groups = int(units.loops.n_first_loops[0])
+    n_loops_a_group = int(units.loops.n_loops[0]) // n_groups
+    runs_along_channels = bool(units.loops.along_channels[0])
     for _ in range(n_groups):
         for loop in range(n_loops_a_group):
             is_beyond = int(loop > 0)

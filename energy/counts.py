@@ -75,30 +75,20 @@ class BatchCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitCounts:
-    """Published counts before the batch size is chosen; arrays are `(n,)`, one entry a tiling with its loop order.
+class Loops:
+    """The innermost loops of tilings, which batches cut into pieces; arrays are `(n,)`.
 
     Attributes:
-        order: Loop order as an index into `ORDERS`.
-        once: Events of every batch, whatever its size.
-        each: Events of every iteration.
-        beyond_once, beyond_each: Events that batches beyond the first input-channel tile count on top.
         n_inner: Iterations of one innermost loop, I. [1]
         n_loops: Innermost loops of the layer. [1]
         n_first_loops: Those of them at the first input-channel tile. [1]
-        vm_once, vm_each: Volatile memory of a batch, and what each iteration adds. [words]
+        along_channels: Whether the innermost loop is that of several input-channel tiles.
     """
 
-    order: IntArray
-    once: Counts
-    each: Counts
     n_inner: IntArray
     n_loops: IntArray
     n_first_loops: IntArray
-    vm_once: IntArray
-    vm_each: IntArray
-    beyond_once: Counts = field(default_factory=dict)
-    beyond_each: Counts = field(default_factory=dict)
+    along_channels: NDArray[np.bool_]
 
     def n_batches(self, batch: IntArray, rows: IntArray | slice = slice(None)) -> tuple[IntArray, IntArray]:
         """Batches at the first input-channel tile, and beyond it.
@@ -109,21 +99,40 @@ class UnitCounts:
         """
         n_a_loop = -(-self.n_inner[rows] // batch)
         n_loops = self.n_loops[rows]
-        n_first = np.where(self.runs_along_channels[rows], n_loops, self.n_first_loops[rows] * n_a_loop)
+        n_first = np.where(self.along_channels[rows], n_loops, self.n_first_loops[rows] * n_a_loop)
         return n_first, n_loops * n_a_loop - n_first
 
-    @property
-    def runs_along_channels(self) -> NDArray[np.bool_]:
-        """Whether the innermost loop is that of the input-channel tiles."""
-        return (self.order == OUTPUT) if self.beyond_once else np.zeros_like(self.order, dtype=bool)
+
+@dataclass(frozen=True, kw_only=True)
+class UnitCounts:
+    """Published counts before the batch size is chosen; arrays are `(n,)`, one entry a tiling with its loop order.
+
+    Attributes:
+        order: Loop order as an index into `ORDERS`, `(n,)` or one for all.
+        once: Events of every batch, whatever its size.
+        each: Events of every iteration.
+        beyond_once, beyond_each: Events that batches beyond the first input-channel tile count on top.
+        loops: The innermost loops.
+        vm_once, vm_each: Volatile memory of a batch, and what each iteration adds. [words]
+    """
+
+    order: IntArray
+    once: Counts
+    each: Counts
+    loops: Loops
+    vm_once: IntArray
+    vm_each: IntArray
+    beyond_once: Counts = field(default_factory=dict)
+    beyond_each: Counts = field(default_factory=dict)
 
     def batches(self, batch: IntArray) -> BatchCounts:
         """Counts of batches of S = `batch` iterations, `(n,)`; the last of an innermost loop may be shorter. [1]"""
-        batch = np.minimum(batch, self.n_inner)
-        n_first, n_beyond = self.n_batches(batch)
-        rest = self.n_inner % batch
-        n_short_first = np.where((rest == 0) | self.runs_along_channels, 0, self.n_first_loops)
-        n_short_beyond = np.where(rest == 0, 0, self.n_loops) - n_short_first
+        loops = self.loops
+        batch = np.minimum(batch, loops.n_inner)
+        n_first, n_beyond = loops.n_batches(batch)
+        rest = loops.n_inner % batch
+        n_short_first = np.where((rest == 0) | loops.along_channels, 0, loops.n_first_loops)
+        n_short_beyond = np.where(rest == 0, 0, loops.n_loops) - n_short_first
         resident = {event: count for event, count in self.once.items() if event in _FETCHES}
         beyond_full, beyond_short = self._beyond(batch), self._beyond(rest)
         n_repeated = np.where(self.order == OUTPUT, n_beyond - n_short_beyond, 0)
@@ -135,7 +144,7 @@ class UnitCounts:
             ),
             n_batches=(n_first - n_short_first, n_beyond - n_short_beyond, n_short_first, n_short_beyond),
             reloads=total_events(
-                (resident, n_first + n_beyond - self.n_loops),
+                (resident, n_first + n_beyond - loops.n_loops),
                 (beyond_full, n_repeated),
                 (beyond_short, np.where(self.order == OUTPUT, n_short_beyond, 0)),
             ),
@@ -151,7 +160,7 @@ def published_counts(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
 
     Args:
         shapes: The layer of each design, `(n,)`.
-        designs: The designs, `(n,)`.
+        designs: The designs, `(n,)`; `order` may be one for all, an array without axes.
     """
     return _COUNTS_OF_OP[shapes.op](shapes, designs)
 
@@ -169,26 +178,24 @@ def _input_tile(shapes: ShapeTable, designs: DesignTable) -> IntArray:
     return tile_h * tile_w
 
 
-def _output_writes(designs: DesignTable) -> tuple[Counts, Counts]:
-    """Calls and words of the output of a batch; order `input` lays its S tiles side by side, `output` has one tile."""
-    pixels, channels, order = designs.tile_h * designs.tile_w, designs.tile_out, designs.order
-    zero = np.zeros_like(pixels)
-    once = {
-        "output_write_calls": np.where(order == WEIGHT, zero, pixels),
-        "output_write_words": np.where(order == OUTPUT, pixels * channels, zero),
-    }
-    each = {
-        "output_write_calls": np.where(order == WEIGHT, pixels, zero),
-        "output_write_words": np.where(order == OUTPUT, zero, pixels * channels),
-    }
-    return once, each
+def _transfers(operand: str, calls: IntArray, words_a_call: IntArray | int) -> dict[str, IntArray]:
+    return {f"{operand}_calls": calls, f"{operand}_words": calls * words_a_call}
 
 
-def _fetch(operand: str, calls: IntArray, words_a_call: IntArray, is_resident: IntArray) -> tuple[Counts, Counts]:
-    """A fetch that happens once a batch where its operand is resident, else with every iteration."""
-    events = {f"{operand}_fetch_calls": calls, f"{operand}_fetch_words": calls * words_a_call}
-    once = {event: np.where(is_resident, count, 0) for event, count in events.items()}
+def _split(events: Counts, is_once: NDArray[np.bool_]) -> tuple[Counts, Counts]:
+    """Events as (once a batch, with every iteration): the first where `is_once`, which is `(n,)` or one for all."""
+    if is_once.ndim == 0:
+        return (events, {}) if is_once else ({}, events)
+    once = {event: np.where(is_once, count, 0) for event, count in events.items()}
     return once, {event: count - once[event] for event, count in events.items()}
+
+
+def _output_writes(designs: DesignTable) -> tuple[Counts, Counts]:
+    """Output of a batch: order `weight` writes tile by tile, `input` its S tiles side by side, `output` only one."""
+    pixels = designs.tile_h * designs.tile_w
+    calls_once, calls_each = _split({"output_write_calls": pixels}, designs.order != WEIGHT)
+    words_once, words_each = _split({"output_write_words": pixels * designs.tile_out}, designs.order == OUTPUT)
+    return {**calls_once, **words_once}, {**calls_each, **words_each}
 
 
 def _conv_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArray]:
@@ -200,15 +207,16 @@ def _conv_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArr
 
 def _conv(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
     order, t_out, t_in = designs.order, designs.tile_out, designs.tile_in
-    taps, pixels = shapes.kernel_h * shapes.kernel_w, designs.tile_h * designs.tile_w
-    input_once, input_each = _fetch("input", _input_tile(shapes, designs), t_in, order == INPUT)
-    weight_once, weight_each = _fetch("weight", taps * t_out, t_in, order == WEIGHT)
-    partial_once, partial_each = _fetch("partial", pixels, t_out, order == OUTPUT)
+    is_output = order == OUTPUT
+    taps = shapes.kernel_h * shapes.kernel_w
+    operands, out_words = _conv_vm(shapes, designs)
+    input_once, input_each = _split(_transfers("input_fetch", _input_tile(shapes, designs), t_in), order == INPUT)
+    weight_once, weight_each = _split(_transfers("weight_fetch", taps * t_out, t_in), order == WEIGHT)
+    partial = _transfers("partial_fetch", designs.tile_h * designs.tile_w, t_out)
+    beyond_once, beyond_each = _split(partial, is_output)
     write_once, write_each = _output_writes(designs)
     m, r_c, n = innermost_counts(shapes, designs)
     n_inner = np.choose(order, [m, r_c, n])
-    is_output = order == OUTPUT
-    operands, out_words = _conv_vm(shapes, designs)
     return UnitCounts(
         order=order,
         once={**input_once, **weight_once, **write_once},
@@ -218,16 +226,25 @@ def _conv(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
             **write_each,
             "mac_calls": taps * out_words,
             "mac_elements": taps * out_words * t_in,
-            "iterations": np.ones_like(pixels),
+            "iterations": np.ones_like(t_out),
         },
-        beyond_once=partial_once,
-        beyond_each=partial_each,
-        n_inner=n_inner,
-        n_loops=r_c * m * n // n_inner,
-        n_first_loops=np.where(is_output, r_c * m, r_c * m // np.where(is_output, 1, n_inner)),
+        beyond_once=beyond_once,
+        beyond_each=beyond_each,
+        loops=Loops(
+            n_inner=n_inner,
+            n_loops=r_c * m * n // n_inner,
+            n_first_loops=r_c * m // np.where(is_output, 1, n_inner),
+            along_channels=np.broadcast_to(is_output, t_out.shape),
+        ),
         vm_once=operands + np.where(is_output, out_words, 0),
         vm_each=np.where(is_output, 0, out_words),
     )
+
+
+def _plain_loops(n_inner: IntArray, n_loops: IntArray) -> Loops:
+    """Loops of operators that have one input-channel tile."""
+    along_channels = np.zeros(n_loops.shape, dtype=bool)
+    return Loops(n_inner=n_inner, n_loops=n_loops, n_first_loops=n_loops, along_channels=along_channels)
 
 
 def _depthwise_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArray]:
@@ -239,25 +256,21 @@ def _depthwise_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, I
 def _depthwise(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
     order, t_out = designs.order, designs.tile_out
     taps = shapes.kernel_h * shapes.kernel_w
-    in_pixels = _input_tile(shapes, designs)
     operands, out_words = _depthwise_vm(shapes, designs)
-    weight_once, weight_each = _fetch("weight", taps * t_out, np.ones_like(t_out), order != INPUT)
+    weight_once, weight_each = _split(_transfers("weight_fetch", taps * t_out, 1), order != INPUT)
     write_once, write_each = _output_writes(designs)
     m, r_c, n = innermost_counts(shapes, designs)
-    n_inner = np.choose(order, [m, r_c, n])
+    n_inner = np.choose(order, [m, r_c, np.full_like(m, n)])
     return UnitCounts(
         order=order,
         once={**weight_once, **write_once},
         each={
-            "input_fetch_calls": in_pixels,
-            "input_fetch_words": in_pixels * t_out,
+            **_transfers("input_fetch", _input_tile(shapes, designs), t_out),
             **weight_each,
             **write_each,
             "depthwise_cpu_taps": taps * out_words,
         },
-        n_inner=n_inner,
-        n_loops=r_c * m // n_inner,
-        n_first_loops=r_c * m // n_inner,
+        loops=_plain_loops(n_inner, r_c * m // n_inner),
         vm_once=operands,
         vm_each=out_words,
     )
@@ -273,21 +286,14 @@ def _element_wise(
         words = pixels * t_out
         m = -(-shapes.out_ch // t_out)
         operands, out_words = vm(shapes, designs)
-        each: dict[str, IntArray] = {
-            "input_fetch_calls": n_fetched * pixels,
-            "input_fetch_words": n_fetched * words,
-            element: words,
-        }
+        each = {**_transfers("input_fetch", n_fetched * pixels, t_out), element: words}
         if n_weights:
-            each["weight_fetch_calls"] = np.full_like(t_out, n_weights)
-            each["weight_fetch_words"] = n_weights * t_out
+            each |= _transfers("weight_fetch", np.full_like(t_out, n_weights), t_out)
         return UnitCounts(
             order=designs.order,
-            once={"output_write_calls": pixels, "output_write_words": words},
+            once=_transfers("output_write", pixels, t_out),
             each=each,
-            n_inner=innermost_counts(shapes, designs)[OUTPUT],
-            n_loops=m,
-            n_first_loops=m,
+            loops=_plain_loops(innermost_counts(shapes, designs)[OUTPUT], m),
             vm_once=operands,
             vm_each=out_words,
         )
@@ -321,20 +327,9 @@ def _global_avg_pool(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
     m = -(-shapes.out_ch // t_out)
     return UnitCounts(
         order=designs.order,
-        once={
-            "partial_fetch_calls": one,
-            "partial_fetch_words": t_out,
-            "output_write_calls": one,
-            "output_write_words": t_out,
-        },
-        each={
-            "input_fetch_calls": pixels,
-            "input_fetch_words": pixels * t_out,
-            "pool_elements": pixels * t_out,
-        },
-        n_inner=innermost_counts(shapes, designs)[OUTPUT],
-        n_loops=m,
-        n_first_loops=m,
+        once={**_transfers("partial_fetch", one, t_out), **_transfers("output_write", one, t_out)},
+        each={**_transfers("input_fetch", pixels, t_out), "pool_elements": pixels * t_out},
+        loops=_plain_loops(innermost_counts(shapes, designs)[OUTPUT], m),
         vm_once=operands,
         vm_each=out_words,
     )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.cost import check_policy
-from energy.counts import ShapeTable, published_counts, smallest_vm_words
+from energy.counts import ShapeTable, smallest_vm_words
 from energy.designs import TILE_GENES, DesignTable, LayerDesign, Plan
 from energy.device import Device
 from energy.events import ORDERS, FloatArray, IntArray
@@ -26,7 +26,7 @@ from energy.rules import Options, Rules
 from energy.supply import Scenarios
 from energy.tilings import TilingPrices, first_best
 
-_TILINGS_A_CHUNK = 20_000
+_TILINGS_A_CHUNK = 40_000
 """Tilings enumerated together: enough to make array operations pay, few enough to stay in the cache of a core."""
 
 
@@ -147,9 +147,9 @@ class Explorer:
         is_kept = needed <= vm_words
         is_kept[first_best(needed, needed, np.bincount(layer_of))] = True
         orders = [ORDERS.index(order) for order in self.rules.orders(layers[0])]
-        tilings = tilings.take(np.flatnonzero(is_kept)).in_orders(orders)
-        layer_of = np.repeat(layer_of[is_kept], len(orders))
-        prices = TilingPrices.of(published_counts(shapes.take(layer_of), tilings), self.device)
+        tilings, layer_of = tilings.take(np.flatnonzero(is_kept)), layer_of[is_kept]
+        prices = TilingPrices.of(shapes.take(layer_of), tilings, orders, self.device)
+        tilings, layer_of = tilings.in_orders(orders), np.repeat(layer_of, len(orders))
         search = _ChunkSearch(
             prices=prices,
             largest_batch=prices.largest_batch(vm_words),
@@ -158,7 +158,7 @@ class Explorer:
         )
         best = [search.best(self.scenarios.take(scenario)) for scenario in range(len(self.scenarios))]
         rows, batch, latency_s = (np.stack(column, axis=1) for column in zip(*best, strict=True))
-        vm_over_words = np.maximum(prices.units.vm_once[rows] + batch * prices.units.vm_each[rows] - vm_words, 0)
+        vm_over_words = np.maximum(prices.vm_once[rows] + batch * prices.vm_each[rows] - vm_words, 0)
         energy_over_j = np.maximum(prices.energy_max_j(rows, batch) - self.scenarios.budget_j, 0.0)
         return [
             _Optimum(
@@ -190,9 +190,8 @@ class _ChunkSearch:
 
     def best(self, scenario: Scenarios) -> tuple[IntArray, IntArray, FloatArray]:
         """Tiling, batch and latency [s] of the best design of each layer under one supply, `(n_layers,)` each."""
-        units = self.prices.units
         bound_s = self.prices.latency_bound_s(self.largest_batch, scenario)
-        promising = first_best(bound_s, units.vm_once, self.n_tilings)
+        promising = first_best(bound_s, self.prices.vm_once, self.n_tilings)
         limit_s, _, _ = self._exact(promising, scenario)
         # The bound of a tiling that is best may differ from its latency by rounding alone.
         open_rows = np.flatnonzero(bound_s <= np.repeat(limit_s, self.n_tilings) * (1 + 1e-9))
@@ -213,14 +212,14 @@ class _ChunkSearch:
         batch = flat[np.arange(len(rows)) + (starts - (np.cumsum(lengths) - lengths))[rows]]
         rows = tilings[rows]
         latency_s = self.prices.latency_s(rows, batch, scenario)
-        vm_words = self.prices.units.vm_once[rows] + batch * self.prices.units.vm_each[rows]
+        vm_words = self.prices.vm_once[rows] + batch * self.prices.vm_each[rows]
         layer_of = np.repeat(np.arange(len(self.n_tilings)), self.n_tilings)[rows]
         best = first_best(latency_s, vm_words, np.bincount(layer_of, minlength=len(self.n_tilings)))
         return latency_s[best], rows[best], batch[best]
 
     def _options(self, tilings: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         """Legal batches inside VM: how many each tiling has, all lists joined, and where that of each tiling starts."""
-        n_inner = self.prices.units.n_inner[tilings]
+        n_inner = self.prices.loops.n_inner[tilings]
         present = np.bincount(n_inner) > 0
         distinct, inverse = np.flatnonzero(present), (np.cumsum(present) - 1)[n_inner]
         options = [self.batch_options(int(count)) for count in distinct]
@@ -239,7 +238,7 @@ class _ChunkSearch:
             return rows, batch
         every = np.arange(len(self.largest_batch))
         energy_max_j = self.prices.energy_max_j(every, np.ones_like(every))
-        cheapest = first_best(energy_max_j, self.prices.units.vm_once, self.n_tilings)
+        cheapest = first_best(energy_max_j, self.prices.vm_once, self.n_tilings)
         stuck = ~np.isfinite(latency_s)
         return np.where(stuck, cheapest, rows), np.where(stuck, 1, batch)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from energy.checks import closest
 from energy.designs import ORDERS_OF_OP, TILE_GENES, DesignTable, LayerDesign, innermost_counts, tiled_map
-from energy.events import ORDERS, IntArray
+from energy.events import ORDERS
 from energy.layers import LayerShape
 
 Options = tuple[int, ...]
@@ -94,9 +94,7 @@ class Rules:
 
     def tilings(self, layer: LayerShape) -> DesignTable:
         """Every legal tiling, in the first legal loop order and with batch 1."""
-        columns = cartesian([self.tile_options(layer, gene) for gene in TILE_GENES])
-        order = np.full_like(columns[0], ORDERS.index(self.orders(layer)[0]))
-        return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=order, batch=np.ones_like(order))
+        return _tilings(*(self.tile_options(layer, gene) for gene in TILE_GENES), ORDERS.index(self.orders(layer)[0]))
 
     def table(self, layer: LayerShape) -> DesignTable:
         """Every legal design of a layer, inside VM or not; loop orders inside tilings, batches innermost."""
@@ -108,13 +106,17 @@ class Rules:
         return replace(tilings.take(rows), batch=batch)
 
 
-def cartesian(options: list[Options]) -> list[IntArray]:
-    """All combinations as one array an axis, the last axis running fastest."""
+@lru_cache(maxsize=1024)
+def _tilings(tile_h: Options, tile_w: Options, tile_out: Options, tile_in: Options, order: int) -> DesignTable:
+    """All combinations of tile sizes, the last axis running fastest; layers that differ in their kernel share it."""
+    options = (tile_h, tile_w, tile_out, tile_in)
     lengths = [len(axis) for axis in options]
-    return [
+    columns = [
         np.tile(np.repeat(np.array(axis, dtype=np.int64), prod(lengths[i + 1 :])), prod(lengths[:i]))
         for i, axis in enumerate(options)
     ]
+    orders = np.full(prod(lengths), order)
+    return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=orders, batch=np.ones_like(orders))
 
 
 RULES: dict[str, Rules] = {

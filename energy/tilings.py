@@ -8,15 +8,21 @@ with its loop order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from energy.counts import UnitCounts
+from energy.counts import Loops, ShapeTable, UnitCounts, published_counts
+from energy.designs import DesignTable
 from energy.device import Device
-from energy.events import FloatArray, IntArray
+from energy.events import Counts, FloatArray, IntArray
 from energy.pricing import cycle_price
 from energy.supply import Scenarios
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,12 @@ class BatchLine:
     beyond_once: FloatArray
     beyond_each: FloatArray
 
+    @classmethod
+    def joined(cls, lines: Sequence[BatchLine]) -> BatchLine:
+        """Lines of the same tilings in several loop orders, orders running fastest."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: _interleaved([getattr(line, name) for line in lines]) for name in names})
+
     def first(self, rows: IntArray, batch: IntArray) -> FloatArray:
         """Of batches at the first input-channel tile."""
         return self.once[rows] + batch * self.each[rows]
@@ -36,67 +48,84 @@ class BatchLine:
         """Of batches beyond the first input-channel tile."""
         return self.first(rows, batch) + (self.beyond_once[rows] + batch * self.beyond_each[rows])
 
-    def total(self, units: UnitCounts) -> tuple[FloatArray, FloatArray]:
+    def total(self, loops: Loops) -> tuple[FloatArray, FloatArray]:
         """Sum over the batches of a layer as a line in q: what one more batch a loop costs, and the rest."""
-        along = units.runs_along_channels
-        n_beyond_loops = units.n_loops - units.n_first_loops
-        a_batch = units.n_loops * self.once + np.where(along, units.n_loops, n_beyond_loops) * self.beyond_once
-        rest = units.n_inner * (units.n_loops * self.each + n_beyond_loops * self.beyond_each)
-        return a_batch, rest - np.where(along, units.n_loops * self.beyond_once, 0.0)
+        n_beyond_loops = loops.n_loops - loops.n_first_loops
+        n_beyond = np.where(loops.along_channels, loops.n_loops, n_beyond_loops)
+        a_batch = loops.n_loops * self.once + n_beyond * self.beyond_once
+        rest = loops.n_inner * (loops.n_loops * self.each + n_beyond_loops * self.beyond_each)
+        return a_batch, rest - np.where(loops.along_channels, loops.n_loops * self.beyond_once, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TilingPrices:
-    """Tilings of layers, counted and priced.
+    """Tilings of layers in every loop order, counted and priced; orders of a tiling stand next to one another.
 
     Attributes:
-        units: What they count.
+        loops: Their innermost loops.
+        vm_once, vm_each: Volatile memory of a batch, and what each iteration adds. [words]
         energy: Energy of their power cycles, one batch each.
         active: Active time of the same.
         energy_total, active_total: `BatchLine.total` of both.
     """
 
-    units: UnitCounts
+    loops: Loops
+    vm_once: IntArray
+    vm_each: IntArray
     energy: BatchLine
     active: BatchLine
     energy_total: tuple[FloatArray, FloatArray]
     active_total: tuple[FloatArray, FloatArray]
 
     @classmethod
-    def of(cls, units: UnitCounts, device: Device) -> TilingPrices:
-        """Price counted tilings on a device."""
+    def of(cls, shapes: ShapeTable, tilings: DesignTable, orders: Sequence[int], device: Device) -> TilingPrices:
+        """Price tilings on a device.
+
+        Args:
+            shapes: The layer of each tiling, `(n,)`.
+            tilings: The tilings, `(n,)`; order and batch are not read.
+            orders: Loop orders as indices into `ORDERS`.
+            device: Gives the prices.
+
+        Returns:
+            `n` times the number of orders, orders running fastest.
+        """
+        units = [published_counts(shapes, replace(tilings, order=np.array(order))) for order in orders]
         cycle_j, cycle_s = cycle_price(device)
-        lines = []
-        for price, cycle in ((device.energy_of, cycle_j), (device.time_of, cycle_s)):
-            once, each, beyond_once, beyond_each = (
-                price(counts, units.order) for counts in (units.once, units.each, units.beyond_once, units.beyond_each)
-            )
-            line = BatchLine(once=once + cycle, each=each, beyond_once=beyond_once, beyond_each=beyond_each)
-            lines.append(line)
-        totals = [line.total(units) for line in lines]
-        return cls(units=units, energy=lines[0], active=lines[1], energy_total=totals[0], active_total=totals[1])
+        energy = BatchLine.joined([_line(one, device.energy_of, cycle_j) for one in units])
+        active = BatchLine.joined([_line(one, device.time_of, cycle_s) for one in units])
+        names = [field.name for field in fields(Loops)]
+        loops = Loops(**{name: _interleaved([getattr(one.loops, name) for one in units]) for name in names})
+        return cls(
+            loops=loops,
+            vm_once=_interleaved([one.vm_once for one in units]),
+            vm_each=_interleaved([one.vm_each for one in units]),
+            energy=energy,
+            active=active,
+            energy_total=energy.total(loops),
+            active_total=active.total(loops),
+        )
 
     def largest_batch(self, vm_words: int) -> IntArray:
         """Most iterations of a batch inside `vm_words` and the innermost loop; 0 where none fits. [1]"""
-        units = self.units
-        room = vm_words - units.vm_once
-        fitting = np.where(units.vm_each > 0, room // np.maximum(units.vm_each, 1), units.n_inner)
-        return np.where(room < units.vm_each, 0, np.minimum(fitting, units.n_inner))
+        room, n_inner = vm_words - self.vm_once, self.loops.n_inner
+        fitting = np.where(self.vm_each > 0, room // np.maximum(self.vm_each, 1), n_inner)
+        return np.where(room < self.vm_each, 0, np.minimum(fitting, n_inner))
 
     def energy_max_j(self, rows: IntArray, batch: IntArray) -> FloatArray:
         """Energy of the costliest cycle of designs: tilings `rows` with their `batch`. [J]"""
-        _, n_beyond = self.units.n_batches(batch, rows)
+        _, n_beyond = self.loops.n_batches(batch, rows)
         return np.where(n_beyond > 0, self.energy.beyond(rows, batch), self.energy.first(rows, batch))
 
     def latency_s(self, rows: IntArray, batch: IntArray, scenario: Scenarios) -> FloatArray:
         """Latency of designs, inf where a cycle is over budget: tilings `rows` with their `batch`. [s]"""
-        n_first, n_beyond = self.units.n_batches(batch, rows)
+        n_first, n_beyond = self.loops.n_batches(batch, rows)
         total_s = np.zeros(len(rows))
         for kind, n_cycles in (("first", n_first), ("beyond", n_beyond)):
             energy_j = getattr(self.energy, kind)(rows, batch)
             cycle_s = getattr(self.active, kind)(rows, batch) + scenario.recharge_time_s(energy_j)
             cycle_s = np.where(energy_j > scenario.budget_j, np.inf, cycle_s)
-            total_s += np.where(n_cycles > 0, n_cycles * np.where(n_cycles > 0, cycle_s, 0.0), 0.0)
+            total_s += n_cycles * np.where(n_cycles > 0, cycle_s, 0.0)
         return total_s
 
     def latency_bound_s(self, largest_batch: IntArray, scenario: Scenarios) -> FloatArray:
@@ -105,17 +134,35 @@ class TilingPrices:
         Total latency is at least `q (active + t0 + slope energy) + rest`, with recharge at least `t0 + slope E`, and q
         is least for the largest batch that memory and budget allow.
         """
-        units = self.units
+        loops = self.loops
         start_s, slope = scenario.recharge_floor()
         active_a_batch, active_rest = self.active_total
         energy_a_batch, energy_rest = self.energy_total
         budget_j = scenario.budget_j[0]
         affordable = (budget_j - self.energy.once) / self.energy.each
         batch = np.clip(affordable * (1 + 1e-9), 1.0, np.maximum(largest_batch, 1))
-        a_batch = active_a_batch + units.n_loops * start_s[0] + slope[0] * energy_a_batch
-        bound_s = units.n_inner / batch * a_batch + active_rest + slope[0] * energy_rest
+        a_batch = active_a_batch + loops.n_loops * start_s[0] + slope[0] * energy_a_batch
+        bound_s = loops.n_inner / batch * a_batch + active_rest + slope[0] * energy_rest
         is_over = (largest_batch == 0) | (self.energy.once + self.energy.each > budget_j)
         return np.where(is_over, np.inf, bound_s)
+
+
+def _line(units: UnitCounts, price: Callable[[Counts, IntArray], FloatArray], cycle: float) -> BatchLine:
+    """Price counted tilings of one loop order; `cycle` is what every power cycle adds."""
+    events = (units.once, units.each, units.beyond_once, units.beyond_each)
+    once, each, beyond_once, beyond_each = (price(counts, units.order) for counts in events)
+    shape = units.vm_once.shape
+    return BatchLine(
+        once=np.broadcast_to(once + cycle, shape),
+        each=np.broadcast_to(each, shape),
+        beyond_once=np.broadcast_to(beyond_once, shape),
+        beyond_each=np.broadcast_to(beyond_each, shape),
+    )
+
+
+def _interleaved(columns: Sequence[NDArray[_Number]]) -> NDArray[_Number]:
+    """Arrays `(n,)` as one of `(n * n_arrays,)` in which the arrays run fastest."""
+    return np.stack(columns, axis=1).ravel()
 
 
 def first_best(score: FloatArray | IntArray, tie: IntArray, lengths: IntArray) -> IntArray:

@@ -30,7 +30,7 @@ WINDOW, STRIDE = 128, 64
 PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
 """Persons that stay together; a fold moves the roles on by one pair."""
 
-SOURCE = "PyPI wheel seglearn 1.2.5, seglearn/data/watch_dataset.npy; Burns et al., arXiv:1802.01489"
+SOURCE = "Python package seglearn 1.2.5, file seglearn/data/watch_dataset.npy; Burns et al., arXiv:1802.01489"
 LICENCE = "BSD-3-Clause, (c) 2018 David M. Burns"
 
 _KEYS = ("signal", "offset", "label", "subject", "scale", "classes")

@@ -62,7 +62,7 @@ def pool(in_h, in_w, channels):
 
 
 LAYERS = {
-    "square": conv(5, 5, 2, 4, 2, 2),
+    "square": conv(5, 5, 2, 2, 2, 2),
     "odd channels": conv(4, 3, 3, 5, 1, 1),
     "long": conv(16, 1, 4, 3, 3, 1),
     "strided and padded": conv(6, 5, 2, 2, 3, 3, stride=2, pad=1),

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energy.appraise import appraise
 from energy.counts import ShapeTable, published_counts
 from energy.designs import ORDERS_OF_OP, DesignTable, LayerDesign
 from energy.device import read_device
-from energy.layers import LayerShape
+from energy.layers import LayerShape, NetworkShape
 from energy.pricing import price_cycles
 from energy.supply import Scenarios, Supply
 from tests.oracles import published_counts as oracle
@@ -138,6 +139,30 @@ def test_cycles_cost_what_the_oracle_prices(generation):
         assert latency_s == close(float("inf") if expected.latency_s is None else expected.latency_s, 1e-11)
 
     check()
+
+
+@given(layers_with_designs(tuple(op for op in ORDERS_OF_OP if op != "add")))
+def test_the_schedule_runs_the_cycles_in_the_order_of_the_walk(case):
+    layer, design = case
+    network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
+    schedule = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY))).schedule
+    planned_j = [entry.energy_j for entry in schedule for _ in range(entry.cycles)]
+    walked_j = [oracle.energy_j(cycle, layer.op, design.order, 2025) for cycle in oracle.walk(layer, design, 2025)]
+    assert planned_j == close(walked_j, 1e-12)
+    batch_numbers = [(entry.first[1], entry.last[1]) for entry in schedule]
+    assert [first for first, _ in batch_numbers] == [0, *(last + 1 for _, last in batch_numbers[:-1])]
+    assert batch_numbers[-1][1] == len(walked_j) - 1
+
+
+@given(layers_with_designs(tuple(op for op in ORDERS_OF_OP if op != "add")))
+def test_the_answer_counts_the_whole_layer(case):
+    layer, design = case
+    network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
+    (answer,) = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY))).layers
+    counts = oracle.appraise(layer, design, SUPPLY, 2025).counts
+    ignored = () if layer.op == "conv" else ("iterations",)
+    expected = {event: n for event, n in counts.items() if n and event not in ignored}
+    assert {event: n for event, n in answer.counts.items() if n} == expected
 
 
 def test_one_batch_by_hand():

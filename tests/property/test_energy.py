@@ -193,7 +193,7 @@ def test_reloads_are_the_fetches_that_longer_batches_would_save(case):
     for layer, design in zip(network.layers, plan, strict=True):
         table = DesignTable.of([design])
         units = published_counts(ShapeTable.of([layer]), table)
-        own, whole = units.batches(table.batch), units.batches(units.n_inner)
+        own, whole = units.batches(table.batch), units.batches(units.loops.n_inner)
         fetched, least = (fetches(counts) for counts in (own, whole))
         reloaded = {event: int(count.ravel()[0]) for event, count in own.reloads.items()}
         assert not any(int(count.ravel()[0]) for count in whole.reloads.values())
