@@ -216,7 +216,6 @@ def _conv(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
     beyond_once, beyond_each = _split(partial, is_output)
     write_once, write_each = _output_writes(designs)
     m, r_c, n = innermost_counts(shapes, designs)
-    n_inner = np.choose(order, [m, r_c, n])
     return UnitCounts(
         order=order,
         once={**input_once, **weight_once, **write_once},
@@ -231,9 +230,9 @@ def _conv(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
         beyond_once=beyond_once,
         beyond_each=beyond_each,
         loops=Loops(
-            n_inner=n_inner,
-            n_loops=r_c * m * n // n_inner,
-            n_first_loops=r_c * m // np.where(is_output, 1, n_inner),
+            n_inner=np.choose(order, [m, r_c, n]),
+            n_loops=np.choose(order, [r_c * n, m * n, r_c * m]),
+            n_first_loops=np.choose(order, [r_c, m, r_c * m]),
             along_channels=np.broadcast_to(is_output, t_out.shape),
         ),
         vm_once=operands + np.where(is_output, out_words, 0),
@@ -260,7 +259,7 @@ def _depthwise(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
     weight_once, weight_each = _split(_transfers("weight_fetch", taps * t_out, 1), order != INPUT)
     write_once, write_each = _output_writes(designs)
     m, r_c, n = innermost_counts(shapes, designs)
-    n_inner = np.choose(order, [m, r_c, np.full_like(m, n)])
+    one_tile = np.full_like(m, n)
     return UnitCounts(
         order=order,
         once={**weight_once, **write_once},
@@ -270,7 +269,7 @@ def _depthwise(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
             **write_each,
             "depthwise_cpu_taps": taps * out_words,
         },
-        loops=_plain_loops(n_inner, r_c * m // n_inner),
+        loops=_plain_loops(np.choose(order, [m, r_c, one_tile]), np.choose(order, [r_c, m, r_c * m])),
         vm_once=operands,
         vm_each=out_words,
     )

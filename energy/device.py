@@ -97,9 +97,7 @@ class Device:
         total: FloatArray = np.zeros(np.shape(order))
         for event, count in counts.items():
             if event in prices:
-                price = prices[event]
-                is_uniform = bool((price == price[0]).all())
-                total = total + count * (price[0] if is_uniform else price[order])
+                total = total + count * prices[event][order]
             elif np.any(count):
                 raise ValueError(f"device {self.name} has no price for {event}")
         return total
