@@ -1,0 +1,60 @@
+# Two commands on a fresh machine with Python >= 3.11, make and git: `make front` and `make test`.
+# The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
+
+.DEFAULT_GOAL := help
+.PHONY: help front test test-all check bench quality clean
+
+AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	if $$name -c '$(AT_LEAST_3_11)' 2>/dev/null; then echo $$name; break; fi; done)
+BIN := .venv/bin
+
+help:
+	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
+	@echo "make test      the tests that take seconds;  make test-all  every test"
+	@echo "make check     ruff and mypy"
+	@echo "make bench     designs, networks and generations a second"
+	@echo "make quality   searches of 11 seeds against the exact front, after make front"
+	@echo "make clean     remove .venv and caches; runs stay"
+
+front: .venv/installed
+	$(BIN)/python -m experiments search watch
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: .venv/installed-dev
+	$(BIN)/python -m pytest -q -n 2
+
+check: .venv/installed-dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/bench.py
+
+quality: .venv/installed
+	$(BIN)/python -m experiments explore conv1d-3 --accuracies "$$(ls -dt runs/watch-* | head -1)" --out runs --quiet
+	$(BIN)/python tests/benchmarks/search_quality.py runs/explore.parquet
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist ebbnas.egg-info
+
+# One pip call each, its progress visible; the stamp is written last, so a failed installation is tried again.
+.venv/installed: requirements.txt pyproject.toml
+	$(make-venv)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e .
+	@touch $@
+
+.venv/installed-dev: requirements-dev.txt requirements.txt pyproject.toml
+	$(make-venv)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt -e .
+	@touch .venv/installed $@
+
+define make-venv
+	@if ! "$(PYTHON)" -c '$(AT_LEAST_3_11)' 2>/dev/null; then \
+		echo "EbbNAS needs Python 3.11 or newer, and none was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null; then \
+		echo "EbbNAS needs Python's venv module, which $(PYTHON) lacks. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; fi
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
+endef

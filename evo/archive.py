@@ -1,0 +1,107 @@
+"""Everything a search has priced, as arrays that only grow: genomes, objectives, violations, and when.
+
+A genome is in it once; membership is what duplicate elimination asks. The final front is taken from here, not from the
+last population.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.genome import Genomes
+from evo.objectives import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluations:
+    """Priced genomes, one row each.
+
+    Attributes:
+        genomes: Canonical genomes, `(n, n_genes)`.
+        values: Objective values in SI units, infinite times where infeasible, `(n, n_objectives)`.
+        amounts: Violations in the unit of each constraint, 0 where it holds, `(n, n_constraints)`.
+        violations: Violations as shares of their limits, `(n, n_constraints)`.
+    """
+
+    genomes: Genomes
+    values: Floats
+    amounts: Floats
+    violations: Floats
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.genomes)
+
+    @property
+    def feasible(self) -> NDArray[np.bool_]:
+        """Mask of the rows that break no limit, `(n,)`."""
+        return np.asarray((self.violations <= 0).all(axis=1))
+
+    def take(self, rows: NDArray[np.int64]) -> Evaluations:
+        """The given rows in the given order."""
+        return Evaluations(
+            genomes=self.genomes[rows],
+            values=self.values[rows],
+            amounts=self.amounts[rows],
+            violations=self.violations[rows],
+        )
+
+
+def joined(parts: list[Evaluations]) -> Evaluations:
+    """Evaluations one after the other; at least one part."""
+    return Evaluations(
+        genomes=np.vstack([part.genomes for part in parts]),
+        values=np.vstack([part.values for part in parts]),
+        amounts=np.vstack([part.amounts for part in parts]),
+        violations=np.vstack([part.violations for part in parts]),
+    )
+
+
+class Archive:
+    """All evaluations of a search so far, generation by generation."""
+
+    def __init__(self) -> None:
+        self._parts: list[Evaluations] = []
+        self._known: set[bytes] = set()
+
+    def __getstate__(self) -> list[Evaluations]:
+        """What a checkpoint holds: the arrays, the index of genomes is rebuilt."""
+        return self._parts
+
+    def __setstate__(self, parts: list[Evaluations]) -> None:
+        """Rebuild from a checkpoint."""
+        self.__init__()  # type: ignore[misc]
+        for part in parts:
+            self.add(part)
+
+    def __len__(self) -> int:
+        """Evaluations so far."""
+        return sum(len(part) for part in self._parts)
+
+    def __contains__(self, genome: Genomes) -> bool:
+        """Whether a canonical genome `(n_genes,)` was priced before."""
+        return genome.tobytes() in self._known
+
+    def add(self, evaluations: Evaluations) -> None:
+        """Append one generation."""
+        self._parts.append(evaluations)
+        self._known.update(genome.tobytes() for genome in evaluations.genomes)
+
+    @property
+    def evaluations(self) -> Evaluations:
+        """All rows in the order in which they were priced.
+
+        Raises:
+            ValueError: Nothing was priced yet.
+        """
+        if not self._parts:
+            raise ValueError("nothing was evaluated yet")
+        return joined(self._parts)
+
+    @property
+    def generations(self) -> NDArray[np.int64]:
+        """Generation of each row, counted from 1, `(n,)`."""
+        return np.repeat(np.arange(1, len(self._parts) + 1), [len(part) for part in self._parts])

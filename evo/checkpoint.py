@@ -1,0 +1,49 @@
+"""Bytes of a running search: pickle, with names in place of the objects that whoever restores it brings along."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+
+def dumps(state: Any, outside: Mapping[str, Any]) -> bytes:
+    """Bytes of `state`, each object of `outside` written as its name."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, outside).dump(state)
+    return buffer.getvalue()
+
+
+def loads(state: bytes, outside: Mapping[str, Any]) -> Any:
+    """What `dumps` wrote, with the objects of `outside` where their names stand.
+
+    Only bytes from a checkpoint that is known to be one's own may be read: a pickle can run code.
+
+    Raises:
+        ValueError: The bytes are damaged, or not of this version of the program.
+    """
+    try:
+        return _Unpickler(io.BytesIO(state), outside).load()
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError) as error:
+        raise ValueError(f"state of the search cannot be read: {error}") from None
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, outside: Mapping[str, Any]) -> None:
+        super().__init__(file, protocol=5)
+        self._names = {id(value): name for name, value in outside.items()}
+
+    def persistent_id(self, obj: Any) -> str | None:
+        """Name of an outside object."""
+        return self._names.get(id(obj))
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, outside: Mapping[str, Any]) -> None:
+        super().__init__(file)
+        self._outside = outside
+
+    def persistent_load(self, pid: str) -> Any:
+        """The outside object of a name."""
+        return self._outside[pid]

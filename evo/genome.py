@@ -1,0 +1,250 @@
+"""The joint genome: architecture genes, then the execution genes of every layer slot; the only owner of positions.
+
+Execution genes are indices into the option lists that `energy.rules` makes legal for the layer's actual shape. The
+canonical form spells one network with one design in one way: silent architecture genes, genes of absent slots and genes
+of one option are 0, an index beyond its list is the last option. Populations are int64 arrays `(n, n_genes)`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.checks import closest, require_keys
+from energy.designs import LayerDesign, Plan
+from energy.layers import LayerShape, NetworkShape
+from energy.rules import Rules
+from evo.legal import ABSENT, EXECUTION_GENES, Indices, LegalDesigns
+from evo.reach import reachable_layers
+from models.spaces import Archs, Space
+
+Genomes = NDArray[np.int64]
+"""Joint genomes, `(n, n_genes)`; a single one is `(n_genes,)`."""
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+_WIDTH = len(EXECUTION_GENES)
+_BATCH = EXECUTION_GENES.index("batch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """What a genome stands for: its architecture `(n_arch_genes,)`, the layers, and one design a layer."""
+
+    arch: Archs
+    network: NetworkShape
+    plan: Plan
+
+
+class JointGenome:
+    """Layout of the joint genome of one space under one rule set.
+
+    Attributes:
+        space: The networks.
+        rules: The legal designs.
+        legal: Option lists by layer shape, memoised.
+    """
+
+    def __init__(self, space: Space, rules: Rules) -> None:
+        self.space = space
+        self.rules = rules
+        self.legal = LegalDesigns(rules)
+        self._slot_of = {slot.node.slot: index for index, slot in enumerate(space.slots)}
+        self._networks: dict[bytes, tuple[NetworkShape, tuple[int, ...], Indices]] = {}
+
+    @property
+    def n_arch(self) -> int:
+        """Architecture genes."""
+        return len(self.space.genes)
+
+    @property
+    def n_slots(self) -> int:
+        """Layer slots, each with one run of execution genes."""
+        return len(self.space.slots)
+
+    @property
+    def n_genes(self) -> int:
+        """Genes of a genome."""
+        return self.n_arch + self.n_slots * _WIDTH
+
+    @property
+    def architecture(self) -> slice:
+        """Positions of the architecture genes."""
+        return slice(0, self.n_arch)
+
+    def execution(self, slot: int) -> slice:
+        """Positions of the execution genes of one slot, an index of `Space.slots`."""
+        start = self.n_arch + slot * _WIDTH
+        return slice(start, start + _WIDTH)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of every gene, such as `s0.b0.kernel` and `s0.b0.conv.tile_h`."""
+        execution = (f"{slot.node.slot}.{gene}" for slot in self.space.slots for gene in EXECUTION_GENES)
+        return (*(gene.name for gene in self.space.genes), *execution)
+
+    @cached_property
+    def is_architecture(self) -> NDArray[np.bool_]:
+        """Mask of the architecture genes, `(n_genes,)`."""
+        return np.arange(self.n_genes) < self.n_arch
+
+    @cached_property
+    def n_options(self) -> Indices:
+        """Upper bound of the options of each gene: the longest list over all shapes of its slot, `(n_genes,)`."""
+        layers = reachable_layers(self.space)
+        execution = [self.legal.longest(layers[slot.node.slot]) for slot in self.space.slots]
+        return np.concatenate([self.space.n_options, *execution])
+
+    def designs(self, genomes: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 6)` of `(n, n_genes)`."""
+        return genomes[:, self.n_arch :].reshape(len(genomes), self.n_slots, _WIDTH)
+
+    def shape_ids(self, genomes: Genomes) -> Indices:
+        """Shape id of every slot, `ABSENT` where the network has no such layer.
+
+        Args:
+            genomes: Genomes with legal architecture genes, silent ones 0, `(n, n_genes)`.
+
+        Returns:
+            Ids of `legal`, `(n, n_slots)`.
+        """
+        return np.array([self._known(arch)[2] for arch in genomes[:, self.architecture]]).reshape(-1, self.n_slots)
+
+    def layer(self, shape_id: int) -> LayerShape:
+        """The layer shape behind an id of `shape_ids` other than `ABSENT`."""
+        return self.legal.layer(shape_id)
+
+    def _known(self, arch: Archs) -> tuple[NetworkShape, tuple[int, ...], Indices]:
+        """Network, slot of each layer, and shape id of each slot of a canonical architecture."""
+        key = arch.tobytes()
+        known = self._networks.get(key)
+        if known is None:
+            network = self.space.network(arch)
+            slots = tuple(self._slot_of[name] for name in network.layer_names)
+            ids = np.full(self.n_slots, ABSENT, dtype=np.int64)
+            ids[list(slots)] = [self.legal.shape_id(layer) for layer in network.layers]
+            known = self._networks[key] = (network, slots, ids)
+        return known
+
+    def canonical(self, genomes: Genomes) -> Genomes:
+        """The one spelling of each genome.
+
+        Args:
+            genomes: Genomes, `(n, n_genes)`; execution genes at least 0.
+
+        Raises:
+            ValueError: The shape is wrong, an architecture gene is outside its options, or a gene is negative.
+        """
+        genomes = self._checked(genomes)
+        genomes[:, self.architecture] = self.space.canonical(genomes[:, self.architecture])
+        ids = self.shape_ids(genomes)
+        designs = self.designs(genomes)
+        tiles = designs[..., :_BATCH]
+        np.minimum(tiles, self.legal.sizes(ids) - 1, out=tiles)
+        np.minimum(designs[..., _BATCH], self._batch_sizes(ids, tiles) - 1, out=designs[..., _BATCH])
+        return genomes
+
+    def _checked(self, genomes: Genomes) -> Genomes:
+        """A contiguous copy of well-formed genomes."""
+        genomes = np.array(genomes, dtype=np.int64, order="C")
+        if genomes.ndim != 2 or genomes.shape[1] != self.n_genes:
+            raise ValueError(f"genomes must have shape (n, {self.n_genes}), not {genomes.shape}")
+        if (genomes < 0).any():
+            column = int(np.argwhere(genomes < 0)[0, 1])
+            raise ValueError(f"gene {self.names[column]} must be at least 0, not {int(genomes[:, column].min())}")
+        return genomes
+
+    def _batch_sizes(self, ids: Indices, tiles: Indices) -> Indices:
+        return self.legal.batch_sizes(ids.ravel(), tiles.reshape(-1, _BATCH)).reshape(ids.shape)
+
+    def sizes(self, genomes: Genomes) -> Indices:
+        """Options that each gene has in its genome, 1 where it is silent.
+
+        Args:
+            genomes: Canonical genomes, `(n, n_genes)`.
+
+        Returns:
+            The same shape.
+        """
+        archs = genomes[:, self.architecture]
+        ids, designs = self.shape_ids(genomes), self.designs(genomes)
+        execution = [self.legal.sizes(ids), self._batch_sizes(ids, designs[..., :_BATCH])[..., None]]
+        architecture = np.where(self.space.active(archs), self.space.n_options, 1)
+        return np.hstack([architecture, np.concatenate(execution, axis=-1).reshape(len(genomes), -1)])
+
+    def draw_designs(self, genomes: Genomes, mask: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Genomes:
+        """Execution genes drawn anew, each uniformly from its legal list; the batch sees the tiles drawn before it.
+
+        Args:
+            genomes: Genomes with canonical architectures, `(n, n_genes)`.
+            mask: The execution genes to draw, `(n, n_genes)`; architecture genes are left alone.
+            uniform: Random numbers in [0, 1), `(n, n_genes)`.
+
+        Returns:
+            Canonical genomes, the same shape.
+        """
+        drawn = np.array(genomes, dtype=np.int64, order="C")
+        ids, designs = self.shape_ids(drawn), self.designs(drawn)
+        chosen, share = self.designs(mask), self.designs(uniform)
+        tiles, batch = designs[..., :_BATCH], designs[..., _BATCH]
+        sizes = self.legal.sizes(ids)
+        tiles[...] = np.where(chosen[..., :_BATCH], (share[..., :_BATCH] * sizes).astype(np.int64), tiles)
+        np.minimum(tiles, sizes - 1, out=tiles)
+        n_batches = self._batch_sizes(ids, tiles)
+        batch[...] = np.where(chosen[..., _BATCH], (share[..., _BATCH] * n_batches).astype(np.int64), batch)
+        return self.canonical(drawn)
+
+    def decode(self, genome: Genomes) -> Decoded:
+        """Architecture, network and plan of one canonical genome, `(n_genes,)`."""
+        arch = genome[self.architecture]
+        network, slots, ids = self._known(arch)
+        rows = self.designs(genome[None])[0].tolist()
+        plan = tuple(self.legal.design(int(ids[slot]), tuple(rows[slot])) for slot in slots)
+        return Decoded(arch=arch, network=network, plan=plan)
+
+    def encode(self, arch: Archs, plan: Sequence[LayerDesign]) -> Genomes:
+        """The canonical genome of an architecture with one legal design a layer, `(n_genes,)`.
+
+        Raises:
+            ValueError: The plan has another length, or a design is not legal for its layer.
+        """
+        genome = np.zeros(self.n_genes, dtype=np.int64)
+        genome[self.architecture] = self.space.canonical(np.asarray(arch)[None])[0]
+        network, slots, ids = self._known(genome[self.architecture])
+        if len(plan) != len(slots):
+            raise ValueError(f"plan must have one design for each of the {len(slots)} layers, not {len(plan)}")
+        for name, slot, design in zip(network.layer_names, slots, plan, strict=True):
+            try:
+                genome[self.execution(slot)] = self.legal.genes(int(ids[slot]), design)
+            except ValueError as error:
+                raise ValueError(f"plan of layer {name!r}: {error}") from None
+        return genome
+
+    def to_json(self, genome: Genomes) -> str:
+        """One genome as text that does not depend on any index: architecture and designs by slot name."""
+        decoded = self.decode(self.canonical(genome[None])[0])
+        rows = zip(decoded.network.layer_names, decoded.plan, strict=True)
+        designs = {name: {gene: getattr(design, gene) for gene in EXECUTION_GENES} for name, design in rows}
+        return json.dumps({"architecture": self.space.encode(decoded.arch), "designs": designs})
+
+    def from_json(self, text: str) -> Genomes:
+        """The genome that `to_json` wrote, `(n_genes,)`.
+
+        Raises:
+            ValueError: The text is not a legal genome of this space and these rules.
+        """
+        data: Any = json.loads(text)
+        require_keys("genome", data, required=("architecture", "designs"))
+        arch = self.space.decode(data["architecture"])
+        names = self._known(arch)[0].layer_names
+        for name in data["designs"]:
+            if name not in names:
+                raise ValueError(f"genome: designs name no layer {name!r}{closest(name, names)}")
+        require_keys("genome designs", data["designs"], required=names)
+        return self.encode(arch, [LayerDesign.from_dict(data["designs"][name]) for name in names])

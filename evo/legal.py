@@ -1,0 +1,199 @@
+"""Legal execution designs of layer shapes as index lists, memoised by shape.
+
+A layer shape gets a small integer id; everything a population needs to know about it is then a row of an integer table.
+Id 0 stands for a layer that a network does not have: every gene has one option. Knows nothing of architectures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.designs import TILE_GENES, DesignTable, LayerDesign, innermost_counts
+from energy.events import ORDERS
+from energy.layers import LayerShape
+from energy.rules import Rules
+
+EXECUTION_GENES = (*TILE_GENES, "order", "batch")
+"""Genes of one layer in the order of the genome; the options of `batch` depend on those before it."""
+
+ABSENT = 0
+"""Shape id of a slot that a network does not use."""
+
+_BATCH = EXECUTION_GENES.index("batch")
+
+Options = tuple[int, ...] | tuple[str, ...]
+"""What the indices of a gene point into."""
+
+Indices = NDArray[np.int64]
+
+
+class LegalDesigns:
+    """Option lists of layer shapes under one rule set.
+
+    Attributes:
+        rules: The rule set.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self._ids: dict[LayerShape, int] = {}
+        self._layers: list[LayerShape | None] = [None]
+        self._options: list[tuple[Options, ...]] = [((),) * _BATCH]
+        self._sizes: Indices = np.ones((1, _BATCH), dtype=np.int64)
+        self._batches: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._designs: dict[tuple[int, ...], LayerDesign] = {}
+        self._transfers: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._genes: dict[tuple[int, LayerDesign], tuple[int, ...]] = {}
+
+    def shape_id(self, layer: LayerShape) -> int:
+        """Number of a layer shape, given at the first call."""
+        known = self._ids.get(layer)
+        if known is not None:
+            return known
+        tiles = tuple(self.rules.tile_options(layer, gene) for gene in TILE_GENES)
+        options: tuple[Options, ...] = (*tiles, self.rules.orders(layer))
+        self._layers.append(layer)
+        self._options.append(options)
+        self._sizes = np.vstack([self._sizes, [len(names) for names in options]])
+        self._ids[layer] = len(self._layers) - 1
+        return self._ids[layer]
+
+    def layer(self, shape_id: int) -> LayerShape:
+        """The shape behind an id other than `ABSENT`."""
+        layer = self._layers[shape_id]
+        assert layer is not None
+        return layer
+
+    def sizes(self, shape_ids: Indices) -> Indices:
+        """Options of every gene but the batch.
+
+        Args:
+            shape_ids: Ids, `(...)`.
+
+        Returns:
+            Lengths of the option lists, `(..., 5)`.
+        """
+        sizes: Indices = self._sizes[shape_ids]
+        return sizes
+
+    def batch_sizes(self, shape_ids: Indices, genes: Indices) -> Indices:
+        """Options of the batch gene, which depend on the genes before it.
+
+        Args:
+            shape_ids: Ids, `(n,)`.
+            genes: Legal indices of the genes before the batch, `(n, 5)`.
+
+        Returns:
+            Lengths of the option lists, `(n,)`.
+        """
+        keys = zip(shape_ids.tolist(), genes.tolist(), strict=True)
+        return np.array([len(self._batch_options((shape, *row))) for shape, row in keys], dtype=np.int64)
+
+    def _batch_options(self, key: tuple[int, ...]) -> tuple[int, ...]:
+        """Batches that are legal for `(shape id, five indices)`."""
+        known = self._batches.get(key)
+        if known is None:
+            shape_id, *genes = key
+            known = (1,)
+            if shape_id != ABSENT:
+                design = self._without_batch(shape_id, genes)
+                known = self.rules.batch_options(self.layer(shape_id), design)
+            self._batches[key] = known
+        return known
+
+    def _without_batch(self, shape_id: int, genes: Sequence[int]) -> LayerDesign:
+        values = [options[gene] for options, gene in zip(self._options[shape_id], genes, strict=True)]
+        named: dict[str, Any] = dict(zip(EXECUTION_GENES[:_BATCH], values, strict=True))
+        return LayerDesign(**named, batch=1)
+
+    def design(self, shape_id: int, genes: tuple[int, ...]) -> LayerDesign:
+        """The design that six legal indices stand for."""
+        key = (shape_id, *genes)
+        known = self._designs.get(key)
+        if known is None:
+            batch = self._batch_options(key[:-1])[genes[_BATCH]]
+            known = replace(self._without_batch(shape_id, genes[:_BATCH]), batch=batch)
+            self._designs[key] = known
+        return known
+
+    def genes(self, shape_id: int, design: LayerDesign) -> tuple[int, ...]:
+        """The six indices of a design.
+
+        Raises:
+            ValueError: The rules do not allow the design for this layer.
+        """
+        known = self._genes.get((shape_id, design))
+        if known is None:
+            known = self._find(shape_id, design)
+            self._genes[shape_id, design] = known
+        return known
+
+    def _find(self, shape_id: int, design: LayerDesign) -> tuple[int, ...]:
+        found: list[int] = []
+        for position, gene in enumerate(EXECUTION_GENES):
+            if position < _BATCH:
+                options: Options = self._options[shape_id][position]
+            else:
+                options = self._batch_options((shape_id, *found))
+            value = getattr(design, gene)
+            if value not in options:
+                raise ValueError(f"{gene} must be one of {options} under the rules {self.rules.name}, not {value!r}")
+            found.append(options.index(value))
+        return tuple(found)
+
+    def transfer(self, genes: tuple[int, ...], from_id: int, to_id: int) -> tuple[int, ...]:
+        """Indices of the design of another shape that is nearest in value: sizes by ratio, the order by name.
+
+        Args:
+            genes: Six legal indices of the shape `from_id`.
+            from_id: Where the design comes from, not `ABSENT`.
+            to_id: The shape that shall have it, not `ABSENT`.
+        """
+        key = (from_id, to_id, *genes)
+        known = self._transfers.get(key)
+        if known is None:
+            design, found = self.design(from_id, genes), list[int]()
+            for options, gene in zip(self._options[to_id], EXECUTION_GENES, strict=False):
+                found.append(_nearest(options, getattr(design, gene)))
+            known = (*found, _nearest(self._batch_options((to_id, *found)), design.batch))
+            self._transfers[key] = known
+        return known
+
+    def longest(self, layers: Sequence[LayerShape]) -> Indices:
+        """Longest option list of each gene over several shapes, `(6,)`.
+
+        The innermost loop, and with it the batch, depends on the tile of the map, of the output channels or of
+        the input channels alone, so the three are walked one after the other.
+        """
+        longest = np.ones(len(EXECUTION_GENES), dtype=np.int64)
+        for layer in layers:
+            shape_id = self.shape_id(layer)
+            sizes = self._sizes[shape_id]
+            longest = np.maximum(longest, [*sizes.tolist(), self._longest_batch(layer)])
+        return longest
+
+    def _longest_batch(self, layer: LayerShape) -> int:
+        h, w, out, into = (np.array(self.rules.tile_options(layer, gene)) for gene in TILE_GENES)
+        walks = [np.meshgrid(h, w, out[:1], into[:1]), np.meshgrid(h[:1], w[:1], out, into[:1])]
+        walks.append(np.meshgrid(h[:1], w[:1], out[:1], into))
+        columns = np.hstack([[axis.ravel() for axis in walk] for walk in walks])
+        ones = np.ones_like(columns[0])
+        table = DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=ones, batch=ones)
+        counts = innermost_counts(layer, table)
+        reached = [counts[ORDERS.index(order)] for order in self.rules.orders(layer)]
+        n_inner = np.unique(np.concatenate([np.atleast_1d(count) for count in reached]))
+        return max(len(self.rules.batch_options_of(layer.op, int(count))) for count in n_inner)
+
+
+def _nearest(options: Options, value: int | str) -> int:
+    """Index of the option of that value, or of the size with the nearest ratio to it, or the first."""
+    if value in options:
+        return options.index(value)
+    if isinstance(value, str):
+        return 0
+    return int(np.argmin(np.abs(np.log(np.array(options, dtype=np.float64) / value))))

@@ -1,0 +1,107 @@
+"""What a search minimises and what it must respect: names, units, scales, and the only order of the columns.
+
+An objective or a constraint is a row; a new one is one more row. Every objective is minimised. `scale` is the axis on
+which distances count: latency spans decades, so crowding and hypervolume see its logarithm (INTERFACE, hypervolume).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from energy.checks import closest
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """A quantity to minimise.
+
+    Attributes:
+        name: What a config calls it.
+        column: Where its values come from: `error`, or a column of `energy.cost.Cost`.
+        unit: SI unit of the values.
+        is_log: Whether distances count on a log10 axis.
+    """
+
+    name: str
+    column: str
+    unit: str
+    is_log: bool
+
+    def scaled(self, values: ArrayLike) -> Floats:
+        """Values on the axis on which distances count, same shape; infinity stays infinity."""
+        array = np.asarray(values, dtype=np.float64)
+        return np.log10(array) if self.is_log else array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A limit whose violation is an amount, 0 where the limit holds.
+
+    Attributes:
+        name: What results call it.
+        column: Its column of `energy.cost.Cost`.
+        unit: SI unit of the amount.
+        limit: What the amount is divided by before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`.
+    """
+
+    name: str
+    column: str
+    unit: str
+    limit: str
+
+
+OBJECTIVES: dict[str, Objective] = {
+    row.name: row
+    for row in (
+        Objective(name="error", column="error", unit="1", is_log=False),
+        Objective(name="latency", column="latency_s", unit="s", is_log=True),
+        Objective(name="energy", column="energy_j", unit="J", is_log=True),
+    )
+}
+
+CONSTRAINTS: tuple[Constraint, ...] = (
+    Constraint(name="energy_over", column="energy_over_j", unit="J", limit="budget_j"),
+    Constraint(name="vm_over", column="vm_over_bytes", unit="B", limit="vm_bytes"),
+    Constraint(name="nvm_over", column="nvm_over_bytes", unit="B", limit="nvm_bytes"),
+)
+
+DEFAULT_OBJECTIVES: tuple[Objective, ...] = (OBJECTIVES["error"], OBJECTIVES["latency"])
+
+
+def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
+    """The objectives of these names, in this order.
+
+    Raises:
+        ValueError: Fewer than two, an unknown or a repeated name.
+    """
+    for name in names:
+        if name not in OBJECTIVES:
+            raise ValueError(f"objectives must be of {', '.join(OBJECTIVES)}, not {name!r}{closest(name, OBJECTIVES)}")
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"objectives must be at least two different names, not {list(names)!r}")
+    return tuple(OBJECTIVES[name] for name in names)
+
+
+def scaled(values: ArrayLike, columns: Sequence[Objective] = DEFAULT_OBJECTIVES) -> Floats:
+    """Objective values on the axes on which distances count.
+
+    Args:
+        values: Objective values in SI units, `(n, n_objectives)`.
+        columns: What the columns are.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        ValueError: The number of columns differs.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != len(columns):
+        raise ValueError(f"objective values must have shape (n, {len(columns)}), not {array.shape}")
+    return np.column_stack([column.scaled(array[:, index]) for index, column in enumerate(columns)])

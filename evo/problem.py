@@ -1,0 +1,128 @@
+"""The search problem: a population of genomes in, objectives and violations out, priced in one call.
+
+Latency comes from `energy.cost.cost` alone, accuracy from an `AccuracySource` that is asked for each network once.
+Infeasible designs keep infinite times: NSGA-II ranks them by their violations and never looks at their objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from pymoo.core.problem import Problem
+
+from energy.cost import Cost, cost
+from energy.device import Device
+from energy.supply import Scenarios, Supply
+from evo.archive import Evaluations
+from evo.genome import Genomes, JointGenome
+from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, Constraint, Floats, Objective, scaled
+from models.spaces import Archs
+
+
+class AccuracySource(Protocol):
+    """Whatever says how accurate networks are.
+
+    Attributes:
+        kind: How accuracies come about, such as `inherited`.
+        split: Data they were measured on, such as `val`.
+    """
+
+    kind: str
+    split: str
+
+    def evaluate(self, archs: Archs) -> Floats:
+        """Accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pricing:
+    """What an inference is priced with.
+
+    Attributes:
+        device: Memories and event prices.
+        supply: Capacitor and harvester.
+        policy: Execution policy of `energy.cost`.
+    """
+
+    device: Device
+    supply: Supply
+    policy: str = "one-batch-per-cycle"
+
+    def limit(self, constraint: Constraint) -> float:
+        """What the amount of a constraint is compared with, in its unit."""
+        owner = self.supply if hasattr(self.supply, constraint.limit) else self.device
+        return float(getattr(owner, constraint.limit))
+
+
+class JointProblem(Problem):  # type: ignore[misc]
+    """Error and latency (or other rows of `OBJECTIVES`) of joint genomes under one supply.
+
+    Attributes:
+        layout: The genome.
+        pricing: Device, supply, policy.
+        objectives: What is minimised, in the order of the columns.
+    """
+
+    def __init__(
+        self,
+        layout: JointGenome,
+        accuracy: AccuracySource,
+        pricing: Pricing,
+        objectives: Sequence[Objective] = DEFAULT_OBJECTIVES,
+    ) -> None:
+        self.layout = layout
+        self.accuracy = accuracy
+        self.pricing = pricing
+        self.objectives = tuple(objectives)
+        self._scenarios = Scenarios.of([pricing.supply])
+        self._accuracies: dict[bytes, float] = {}
+        super().__init__(
+            n_var=layout.n_genes,
+            n_obj=len(self.objectives),
+            n_ieq_constr=len(CONSTRAINTS),
+            xl=np.zeros(layout.n_genes, dtype=np.int64),
+            xu=layout.n_options - 1,
+            vtype=int,
+        )
+
+    def price(self, genomes: Genomes) -> Evaluations:
+        """Evaluate canonical genomes, `(n, n_genes)`, at once."""
+        decoded = [self.layout.decode(genome) for genome in genomes]
+        networks, plans = [one.network for one in decoded], [one.plan for one in decoded]
+        priced = cost(networks, plans, self.pricing.device, self._scenarios, self.pricing.policy)
+        error = 1.0 - self._accuracy(genomes[:, self.layout.architecture])
+        amounts = np.column_stack([getattr(priced, row.column)[:, 0] for row in CONSTRAINTS]).astype(np.float64)
+        return Evaluations(
+            genomes=genomes,
+            values=np.column_stack([_column(row, error, priced) for row in self.objectives]),
+            amounts=amounts,
+            violations=amounts / [self.pricing.limit(row) for row in CONSTRAINTS],
+        )
+
+    def _accuracy(self, archs: Archs) -> Floats:
+        """Accuracy of each architecture; the source sees only new ones, each once."""
+        keys = [arch.tobytes() for arch in archs]
+        new = {key: arch for key, arch in zip(keys, archs, strict=True) if key not in self._accuracies}
+        if new:
+            accuracies = self.accuracy.evaluate(np.array(list(new.values())))
+            self._accuracies.update(zip(new, np.asarray(accuracies, dtype=np.float64).tolist(), strict=True))
+        return np.array([self._accuracies[key] for key in keys])
+
+    def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
+        """What pymoo sees: objectives on scaled axes and normalised violations, a row each."""
+        return scaled(evaluations.values, self.objectives), evaluations.violations
+
+    def _evaluate(self, x: Genomes, out: dict[str, Any], *_: Any, **__: Any) -> None:
+        out["F"], out["G"] = self.fitness(self.price(np.asarray(x, dtype=np.int64)))
+
+
+def _column(objective: Objective, error: Floats, priced: Cost) -> Floats:
+    """Values of one objective, `(n,)`."""
+    if objective.column == "error":
+        return error
+    values: Floats = getattr(priced, objective.column)[:, 0]
+    return values

@@ -1,0 +1,127 @@
+"""Memetic repair: canonical form, then the exact explorer's designs; and no genome twice.
+
+The repair sends a share of the networks to the explorer. Its answer for a layer shape is remembered and every later
+genome with that layer takes it over, so what is settled once is not evolved again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.repair import Repair
+
+from energy.designs import LayerDesign
+from energy.layers import LayerShape
+from evo.archive import Archive
+from evo.genome import Genomes, JointGenome
+from evo.legal import ABSENT, Indices
+
+
+class Explorer(Protocol):
+    """The exact explorer of `energy.explorer`, for one supply."""
+
+    def best(self, layers: list[LayerShape]) -> Any:
+        """Explore layers together, which is faster than one by one."""
+        ...
+
+    def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """Best design of a layer shape, one a scenario."""
+        ...
+
+
+class Optima:
+    """Best designs of the layer shapes that a search has sent to the explorer.
+
+    Attributes:
+        layout: The genome.
+        explorer: Where the designs come from.
+    """
+
+    def __init__(self, layout: JointGenome, explorer: Explorer) -> None:
+        self.layout = layout
+        self.explorer = explorer
+        self._genes: dict[int, tuple[int, ...]] = {}
+
+    def __len__(self) -> int:
+        """Layer shapes settled."""
+        return len(self._genes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a checkpoint holds: layer shapes instead of ids, which another process numbers differently."""
+        genes = {self.layout.layer(shape_id): genes for shape_id, genes in self._genes.items()}
+        return {"layout": self.layout, "explorer": self.explorer, "genes": genes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild from a checkpoint."""
+        self.layout, self.explorer = state["layout"], state["explorer"]
+        shape_id = self.layout.legal.shape_id
+        self._genes = {shape_id(layer): genes for layer, genes in state["genes"].items()}
+
+    def settle(self, shape_ids: Indices) -> None:
+        """Explore the layer shapes among these ids `(...)` that are not settled yet."""
+        new = [shape for shape in np.unique(shape_ids).tolist() if shape != ABSENT and shape not in self._genes]
+        layers = [self.layout.layer(shape) for shape in new]
+        if layers:
+            self.explorer.best(layers)
+        for shape, layer in zip(new, layers, strict=True):
+            self._genes[shape] = self.layout.legal.genes(shape, self.explorer.designs(layer)[0])
+
+    def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
+        """Whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
+        return np.isin(shape_ids, list(self._genes))
+
+    def apply(self, genomes: Genomes) -> Genomes:
+        """Canonical genomes `(n, n_genes)` with the best design in every settled layer."""
+        genomes = genomes.copy()
+        ids, designs = self.layout.shape_ids(genomes), self.layout.designs(genomes)
+        for row, slot in np.argwhere(self.is_settled(ids)).tolist():
+            designs[row, slot] = self._genes[int(ids[row, slot])]
+        return genomes
+
+
+class Refinement(Repair):  # type: ignore[misc]
+    """Canonical form with exact designs in every settled layer.
+
+    Attributes:
+        optima: What is settled.
+        rate: Probability that a network is sent to the explorer, which settles all its layers. [1]
+    """
+
+    def __init__(self, optima: Optima, rate: float) -> None:
+        super().__init__()
+        self.optima = optima
+        self.rate = rate
+
+    def _do(self, problem: Any, x: Genomes, random_state: np.random.Generator, **_: Any) -> Genomes:
+        return self.refine(np.asarray(x, dtype=np.int64), random_state)
+
+    def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
+        """Refined canonical genomes, `(n, n_genes)` as given."""
+        layout = self.optima.layout
+        genomes = layout.canonical(genomes)
+        self.optima.settle(layout.shape_ids(genomes)[rng.random(len(genomes)) < self.rate])
+        return self.optima.apply(genomes)
+
+
+class NewGenomes(DuplicateElimination):  # type: ignore[misc]
+    """Keeps canonical genomes that were neither priced before nor bred twice.
+
+    Attributes:
+        archive: What was priced.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__()
+        self.archive = archive
+
+    def _do(self, pop: Any, other: Any, is_duplicate: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        seen = set() if other is None else {genome.tobytes() for genome in other.get("X")}
+        for row, genome in enumerate(pop.get("X")):
+            key = genome.tobytes()
+            is_duplicate[row] |= key in seen or genome in self.archive
+            if other is None:
+                seen.add(key)
+        return is_duplicate

@@ -1,0 +1,227 @@
+"""The search: NSGA-II over joint genomes, a generation a step, resumable bit for bit.
+
+pymoo selects; variation, repair, pricing and the archive are ours. All chance comes from one generator derived from the
+seed by name; how far a run goes (`evaluations`) changes nothing before that point, so a finished run can be extended.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.termination import NoTermination
+
+from energy.checks import require_int, require_number
+from evo import checkpoint
+from evo.archive import Archive, Evaluations
+from evo.front import Bounds, Front
+from evo.genome import Genomes
+from evo.objectives import CONSTRAINTS, Constraint
+from evo.operators import FrontMating, JointSampling
+from evo.problem import JointProblem
+from evo.refinement import Explorer, Optima
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """What decides a search, beside the problem.
+
+    Attributes:
+        population: Designs that survive a generation. [1]
+        evaluations: Genomes priced at most; only whole generations are run. [1]
+        refinement_rate: Probability that a network is sent to the exact explorer before it is priced. [1]
+        seed: Root of all chance.
+
+    Raises:
+        ValueError: A value is out of range, or `evaluations` is less than the first population.
+    """
+
+    population: int = 50
+    evaluations: int = 1000
+    refinement_rate: float = 0.25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_int("population", self.population, least=2)
+        require_int("evaluations", self.evaluations, least=self.population)
+        require_number("refinement_rate", self.refinement_rate, least=0)
+        if self.refinement_rate > 1:
+            raise ValueError(f"refinement_rate must be at most 1, not {self.refinement_rate:g}")
+        require_int("seed", self.seed, least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationLog:
+    """What a generation left behind; counts are of the whole search so far.
+
+    Attributes:
+        generation: Counted from 1.
+        n_evaluations: Genomes priced.
+        n_feasible: Those that break no limit.
+        n_networks: Distinct architectures among all priced.
+        front_size: Members of the front.
+        hypervolume: Normalised, nan where no bounds are known. [1]
+        best: Least value of each objective on the front, infinite where nothing is feasible.
+        least_violation: Least sum of violations as shares of their limits, 0 once something is feasible. [1]
+    """
+
+    generation: int
+    n_evaluations: int
+    n_feasible: int
+    n_networks: int
+    front_size: int
+    hypervolume: float
+    best: dict[str, float]
+    least_violation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearMiss:
+    """A design that breaks a limit as little as any found.
+
+    Attributes:
+        genome: Canonical genome, `(n_genes,)`.
+        constraint: The limit it breaks most, as a share of that limit.
+        amount: By how much, in the unit of the constraint.
+        violation: Sum of all violations as shares of their limits. [1]
+    """
+
+    genome: Genomes
+    constraint: Constraint
+    amount: float
+    violation: float
+
+
+def stream(seed: int, name: str) -> np.random.Generator:
+    """The generator that belongs to a seed and a name."""
+    return np.random.default_rng([seed, *name.encode()])
+
+
+class Search:
+    """A search that is run generation by generation.
+
+    Attributes:
+        problem: What is evaluated.
+        settings: What decides the search.
+        archive: Every evaluation so far.
+        bounds: What the logged hypervolume is measured in; never read by the search itself.
+    """
+
+    def __init__(
+        self, problem: JointProblem, explorer: Explorer, settings: SearchSettings, bounds: Bounds | None = None
+    ) -> None:
+        self.problem = problem
+        self.explorer = explorer
+        self.settings = settings
+        self.bounds = bounds
+        self.archive = Archive()
+        self._is_exhausted = False
+        self._algorithm = self._start()
+
+    def _start(self) -> NSGA2:
+        settings, optima = self.settings, Optima(self.problem.layout, self.explorer)
+        mating = FrontMating(self.archive, optima, settings.refinement_rate)
+        algorithm = NSGA2(
+            pop_size=settings.population,
+            sampling=JointSampling(self.problem.layout),
+            mating=mating,
+            repair=mating.repair,
+            eliminate_duplicates=mating.eliminate_duplicates,
+            output=None,
+        )
+        algorithm.termination = NoTermination()
+        algorithm.setup(self.problem, seed=stream(settings.seed, "search"))
+        return algorithm
+
+    @property
+    def generation(self) -> int:
+        """Generations finished."""
+        return int(self.archive.generations.max(initial=0))
+
+    @property
+    def done(self) -> bool:
+        """Whether the next generation would exceed the evaluations, or nothing new can be bred."""
+        return self._is_exhausted or len(self.archive) + self.settings.population > self.settings.evaluations
+
+    def step(self) -> GenerationLog:
+        """Breed, price and select one generation."""
+        offspring = self._algorithm.ask()
+        if offspring is None or not len(offspring):
+            self._is_exhausted = True
+            return self.log()
+        evaluations = self.problem.price(np.asarray(offspring.get("X"), dtype=np.int64))
+        values, violations = self.problem.fitness(evaluations)
+        offspring.set("F", values, "G", violations)
+        self._algorithm.tell(infills=offspring)
+        self.archive.add(evaluations)
+        return self.log()
+
+    @property
+    def front(self) -> Front:
+        """Non-dominated feasible designs of everything priced; `rows` are rows of the archive."""
+        found = self.archive.evaluations
+        return Front.of(found.values, found.feasible, self.problem.objectives)
+
+    def log(self) -> GenerationLog:
+        """How the search stands."""
+        found, front = self.archive.evaluations, self.front
+        best = front.values.min(axis=0) if len(front) else np.full(len(self.problem.objectives), math.inf)
+        names = [objective.name for objective in self.problem.objectives]
+        archs = found.genomes[:, self.problem.layout.architecture]
+        return GenerationLog(
+            generation=self.generation,
+            n_evaluations=len(found),
+            n_feasible=int(found.feasible.sum()),
+            n_networks=len(np.unique(archs, axis=0)),
+            front_size=len(front),
+            hypervolume=front.hypervolume(self.bounds) if self.bounds is not None else math.nan,
+            best=dict(zip(names, best.tolist(), strict=True)),
+            least_violation=float(found.violations.sum(axis=1).min()),
+        )
+
+    def state(self) -> bytes:
+        """Everything that the next step depends on; problem and explorer are left to whoever restores."""
+        return checkpoint.dumps((self._identity, self._algorithm, self.archive, self._is_exhausted), self._outside)
+
+    def restore(self, state: bytes) -> None:
+        """Continue, bit for bit, where `state` was taken; `evaluations` may differ.
+
+        Raises:
+            ValueError: The bytes are no state of a search, or of one with other settings, space or rules.
+        """
+        identity, algorithm, archive, is_exhausted = checkpoint.loads(state, self._outside)
+        if identity != self._identity:
+            raise ValueError(f"state of a search must be that of {self._identity}, not of {identity}")
+        self._algorithm, self.archive, self._is_exhausted = algorithm, archive, is_exhausted
+
+    @property
+    def _outside(self) -> dict[str, Any]:
+        """Objects that a state names instead of holding them."""
+        return {"problem": self.problem, "layout": self.problem.layout, "explorer": self.explorer}
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What must be equal where a state is restored."""
+        layout = self.problem.layout
+        settings = {key: value for key, value in asdict(self.settings).items() if key != "evaluations"}
+        names = [objective.name for objective in self.problem.objectives]
+        return {**settings, "space": layout.space.name, "rules": layout.rules.name, "objectives": names}
+
+    def least_infeasible(self, n: int = 1) -> list[NearMiss]:
+        """The `n` designs that break their limits least, each with the limit that binds; first found first."""
+        found = self.archive.evaluations
+        total = found.violations.sum(axis=1)
+        return [_near_miss(found, row) for row in np.argsort(total, kind="stable")[:n].tolist()]
+
+
+def _near_miss(found: Evaluations, row: int) -> NearMiss:
+    column = int(found.violations[row].argmax())
+    return NearMiss(
+        genome=found.genomes[row],
+        constraint=CONSTRAINTS[column],
+        amount=float(found.amounts[row, column]),
+        violation=float(found.violations[row].sum()),
+    )

@@ -1,0 +1,202 @@
+"""The command `ebbnas`: reads arguments, calls one module a command, turns outcomes into exit codes.
+
+0 done, 1 nothing feasible, 2 the caller's mistake (one line on stderr, nothing on stdout), 130 interrupted.
+Only what a command needs is imported, so `--help`, `price` and `plan` load neither torch nor pymoo.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from energy.checks import closest
+
+INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
+
+NOT_BUILT = (
+    "network", "simulate", "choose", "robust", "compare", "report", "card", "grid", "export", "verify", "calibrate",
+)  # fmt: skip
+"""Commands of INTERFACE.md that are still to come."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are exceptions of one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong in place of printing the usage."""
+        raise ValueError(message)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments after the program's name; those of the process where None.
+
+    Returns:
+        Exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        return MISTAKE
+    except ValueError as error:
+        _say(" ".join(str(error).split()))
+        return MISTAKE
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"ebbnas: {message}\n")
+
+
+def _run(arguments: list[str]) -> int:
+    parser, commands = _parser()
+    names = list(commands)
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
+        name = arguments[0]
+        if name in NOT_BUILT:
+            raise ValueError(f"command {name} is not built yet")
+        raise ValueError(f"there is no command {name!r}{closest(name, names) or '; see ebbnas --help'}")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = commands[options.command]._option_string_actions if options.command else ()
+        raise ValueError(f"there is no option {unknown[0]!r}{closest(unknown[0], known)}")
+    if options.command is None:
+        parser.print_help()
+        return 0
+    module, function = options.handler
+    handler: Callable[[argparse.Namespace], int] = getattr(import_module(module), function)
+    return handler(options)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object with full precision."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser, and those of the commands by name."""
+    parser = Parser(
+        prog="ebbnas",
+        description="Neural architecture search for devices whose power comes and goes.",
+        epilog="Exit status: 0 done, 1 nothing feasible, 2 a mistake in the call, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for add in (_add_search, _add_init, _add_plan, _add_price, _add_explore, _add_evaluate, _add_plot, _add_lists):
+        add(commands)
+    return parser, commands.choices
+
+
+Commands = Any
+"""The sub-parsers of argparse, whose type is private."""
+
+
+def _command(
+    commands: Commands, name: str, text: str, module: str = "experiments.commands"
+) -> argparse.ArgumentParser:
+    """A command that the function of its name in `module` handles."""
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(handler=(module, name))
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.add_argument("--quiet", action="store_true", help="no progress")
+    return command
+
+
+def _add_search(commands: Commands) -> None:
+    command = _command(commands, "search", "fronts of accuracy and latency, one a budget")
+    command.add_argument("config", metavar="CONFIG", help="a TOML file, a shipped name (watch), or a run's folder")
+    _add_config_options(command)
+    command.add_argument("--extend", action="append", default=[], metavar="KEY=VALUE", help="longer effort, same run")
+    command.add_argument("--fresh", action="store_true", help="ignore and replace what the cache holds")
+
+
+def _add_config_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="search.evaluations=500")
+    command.add_argument("--budgets", help="capacitances: 47uF,100uF,470uF")
+    command.add_argument("--data-dir", metavar="DIR", help="folder of the data set")
+    command.add_argument("--root", default=".", metavar="DIR", help="where runs/ and cache/ lie (default: here)")
+
+
+def _add_init(commands: Commands) -> None:
+    command = _command(commands, "init", "write a commented starter config")
+    command.add_argument("dir", metavar="DIR")
+
+
+def _add_request_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--select", metavar="NAME", help="one design of a list")
+    command.add_argument("--device", help="name or TOML file")
+    command.add_argument("--supply", help="name or TOML file")
+    command.add_argument("--capacitance", help="such as 470uF")
+    command.add_argument("--resistance", help="of the harvester, such as 2.8kohm")
+    command.add_argument("--usable-fraction", help="share of the stored energy that may be planned for")
+    command.add_argument("--vm-bytes", help="volatile memory")
+    command.add_argument("--policy", help="one-batch-per-cycle")
+    command.add_argument("--counting", help="published")
+    command.add_argument("--rules", help="inas2021 or tinas2025: designs that may be chosen")
+
+
+def _add_plan(commands: Commands) -> None:
+    command = _command(commands, "plan", "best execution plan of a given network")
+    command.add_argument("file", nargs="?", metavar="NETWORK.json|DESIGN.json")
+    command.add_argument("--example", action="store_true", help="plan a published network that ships with the project")
+    command.add_argument("--save", metavar="FILE", help="write the answer as a DESIGN.json")
+    _add_request_options(command)
+
+
+def _add_price(commands: Commands) -> None:
+    command = _command(commands, "price", "price a given network with a given plan")
+    command.add_argument("file", metavar="DESIGN.json")
+    _add_request_options(command)
+
+
+def _add_explore(commands: Commands) -> None:
+    command = _command(commands, "explore", "exact latency of every network of a space")
+    command.add_argument("space", metavar="SPACE", help="such as conv1d-3")
+    command.add_argument("--accuracies", metavar="RUN|TABLE", help="a run's folder, or a table architecture, accuracy")
+    command.add_argument("--sample", help="that many random networks in place of all")
+    command.add_argument("--seed", default="0", help="of the sample")
+    command.add_argument("--budgets", help="capacitances (default: 47uF,100uF,470uF)")
+    command.add_argument("--device", default="msp430fr5994-tinas2025", help="name or TOML file")
+    command.add_argument("--supply", default="tinas2025", help="name or TOML file")
+    command.add_argument("--resistance", help="of the harvester, such as 2.8kohm")
+    command.add_argument("--rules", default="inas2021", help="inas2021 or tinas2025")
+    command.add_argument("--policy", default="one-batch-per-cycle")
+    command.add_argument("--out", default=".", metavar="DIR", help="where explore.parquet and explore.csv go")
+
+
+def _add_evaluate(commands: Commands) -> None:
+    command = _command(commands, "evaluate", "accuracies of a stored design again")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("id", metavar="ID", help="of a row of fronts.csv")
+
+
+def _add_plot(commands: Commands) -> None:
+    command = _command(commands, "plot", "figures of a run, from its files")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--kind", default="front", help="front")
+    command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
+    command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
+
+
+def _add_lists(commands: Commands) -> None:
+    for name, text in (
+        ("devices", "devices that ship with the project"),
+        ("supplies", "power supplies that ship with the project"),
+        ("spaces", "search spaces"),
+        ("datasets", "data sets and what is found of them"),
+    ):
+        _command(commands, name, text, "experiments.listings")

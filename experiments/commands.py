@@ -1,0 +1,180 @@
+"""What each command does with its arguments: read, call, print, exit status. Heavy modules are imported where used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from experiments.cli import INFEASIBLE, print_json
+from experiments.design_files import Overrides, Request, read_requests
+from experiments.quantities import parse
+from experiments.store import read_json, write_json, write_text
+
+EXAMPLE = "tinas2025_har.json"
+"""Published network that `plan --example` plans."""
+
+
+DIFFERENT = 1
+"""Exit status of `evaluate` where the weights do not give the accuracies of the table."""
+
+
+def whole(field: str, text: str, *, least: int = 1) -> int:
+    """A whole number of the command line.
+
+    Raises:
+        ValueError: It is none, or below `least`.
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ValueError(f"{field} must be a whole number of at least {least}, not {text!r}")
+    return value
+
+
+def price(options: argparse.Namespace) -> int:
+    """`ebbnas price`."""
+    from experiments import answers
+
+    requests = _requests(options, Path(options.file))
+    return _answer(options, [answers.price(request) for request in requests])
+
+
+def plan(options: argparse.Namespace) -> int:
+    """`ebbnas plan`."""
+    from experiments import answers
+
+    if options.example == (options.file is not None):
+        raise ValueError("plan needs exactly one of a file and --example")
+    path = Path(str(resources.files("experiments") / "examples" / EXAMPLE)) if options.example else Path(options.file)
+    requests = _requests(options, path)
+    if options.save and len(requests) > 1:
+        raise ValueError(f"--save must be used with one design; the file holds {len(requests)}, --select picks one")
+    planned = [answers.plan(request) for request in requests]
+    results = [answers.price(request) for request in planned]
+    if options.save:
+        _save(planned[0], results[0], Path(options.save))
+    return _answer(options, results)
+
+
+def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
+    if not answer["feasible"]:
+        sys.stderr.write(f"ebbnas: nothing feasible, {path} is not written\n")
+        return
+    write_json(path, request.to_dict(path.parent))
+
+
+def _requests(options: argparse.Namespace, path: Path) -> list[Request]:
+    vm_bytes = _quantity("--vm-bytes", options.vm_bytes, "B")
+    overrides = Overrides(
+        device=options.device,
+        supply=options.supply,
+        capacitance_f=_quantity("--capacitance", options.capacitance, "F"),
+        resistance_ohm=_quantity("--resistance", options.resistance, "ohm"),
+        usable_fraction=_quantity("--usable-fraction", options.usable_fraction, "1"),
+        vm_bytes=None if vm_bytes is None else whole("--vm-bytes", f"{vm_bytes:.15g}"),
+        policy=options.policy,
+        counting=options.counting,
+        rules=options.rules,
+    )
+    try:
+        return read_requests(read_json(path), path.parent, overrides, select=options.select)
+    except ValueError as error:
+        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
+        raise ValueError(f"{prefix}{error}") from None
+
+
+def _quantity(field: str, text: str | None, unit: str) -> float | None:
+    return None if text is None else parse(field, text, unit)
+
+
+def _answer(options: argparse.Namespace, results: list[dict[str, Any]]) -> int:
+    from experiments import answers
+
+    if options.json:
+        print_json(results[0] if options.select or len(results) == 1 else {"results": results})
+    elif len(results) == 1:
+        print(answers.describe(results[0]))
+    else:
+        print(answers.overview(results))
+    return 0 if all(result["feasible"] for result in results) else INFEASIBLE
+
+
+def init(options: argparse.Namespace) -> int:
+    """`ebbnas init`."""
+    folder = Path(options.dir)
+    path = folder / "config.toml"
+    if path.exists():
+        raise ValueError(f"{path} exists already; nothing is overwritten")
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in folder.resolve().name).lstrip("._-") or "run"
+    text = (resources.files("experiments") / "configs" / "watch.toml").read_text()
+    write_text(path, text.replace('name = "watch"', f'name = "{name}"', 1))
+    if options.json:
+        print_json({"config": str(path)})
+    else:
+        print(f"{path} is written; run it with: ebbnas search {path}")
+    return 0
+
+
+def search(options: argparse.Namespace) -> int:
+    """`ebbnas search`."""
+    from experiments.config import read_config
+
+    config = read_config(
+        options.config,
+        settings=[*options.set, *_efforts(options.extend)],
+        budgets=options.budgets,
+        data_dir=options.data_dir,
+    )
+    from experiments.run import Run  # after the config: a mistake in it is answered before torch is loaded
+
+    run = Run.of(config, source=options.config, root=Path(options.root))
+    outcome = run.execute(fresh=options.fresh, quiet=options.quiet or options.json)
+    if options.json:
+        print_json(outcome.to_dict())
+    else:
+        print(outcome.text())
+    return 0 if outcome.feasible else INFEASIBLE
+
+
+def _efforts(settings: list[str]) -> list[str]:
+    for setting in settings:
+        if setting.partition("=")[0].strip() not in ("search.evaluations", "search.time_limit"):
+            raise ValueError(f"--extend must change search.evaluations or search.time_limit, not {setting!r}")
+    return settings
+
+
+def explore(options: argparse.Namespace) -> int:
+    """`ebbnas explore`."""
+    from experiments.explore import explore_command
+
+    return explore_command(options)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """`ebbnas evaluate`."""
+    from experiments.evaluation import evaluate_stored
+
+    result = evaluate_stored(Path(options.run), options.id)
+    if options.json:
+        print_json(result.to_dict())
+    else:
+        print(result.text())
+    return 0 if result.is_equal else DIFFERENT
+
+
+def plot(options: argparse.Namespace) -> int:
+    """`ebbnas plot`."""
+    from experiments.figures import plot_run
+
+    formats = [item.strip() for item in options.format.split(",")]
+    paths = plot_run(Path(options.run), kind=options.kind, formats=formats, width=options.width)
+    if options.json:
+        print_json({"files": [str(path) for path in paths]})
+    else:
+        print("\n".join(str(path) for path in paths))
+    return 0

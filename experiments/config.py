@@ -1,0 +1,346 @@
+"""What a run is asked to do: one TOML file, checked completely before anything starts.
+
+Unknown keys are refused with the nearest known one, quantities take units, every default is filled in. Torch-free.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from energy.checks import closest
+from experiments.quantities import parse
+from experiments.store import digest, file_digest
+from models.spaces import preset
+
+SHIPPED = resources.files("experiments") / "configs"
+"""Folder of the configs that ship with the project."""
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used: which file, which key, and what is wrong with it."""
+
+    def __init__(self, file: str, key: str, message: str) -> None:
+        """Say it in one line."""
+        super().__init__(f"{file}: {key}: {message}" if key else f"{file}: {message}")
+        self.file = file
+        self.key = key
+
+
+def _quantity(unit: str) -> BeforeValidator:
+    def read(value: Any, info: ValidationInfo) -> Any:
+        return parse(str(info.field_name), value, unit)
+
+    return BeforeValidator(read)
+
+
+def _each_capacitance(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(f"capacitances must be a list of at least one capacitance, not {value!r}")
+    parsed = tuple(parse("capacitances", item, "F") for item in value)
+    if any(item <= 0 for item in parsed):
+        raise ValueError(f"capacitances must be above 0 F, not {min(parsed):g}")
+    if len(set(parsed)) < len(parsed):
+        raise ValueError(f"capacitances must differ from each other, not {value!r}")
+    return parsed
+
+
+class Section(BaseModel):
+    """A table of the config: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSection(Section):
+    """Which data set, and which people are held out."""
+
+    name: str = "watch"
+    fold: int = Field(default=0, ge=0, le=4)
+    dir: str | None = None
+
+
+class StageSection(Section):
+    """A stage of an own space, as `models.spaces.Stage`."""
+
+    kernels: tuple[int, ...] = Field(strict=False)
+    channels: tuple[int, ...] = Field(strict=False)
+    depths: tuple[int, ...] = Field(default=(1,), strict=False)
+    residuals: tuple[bool, ...] = Field(default=(False,), strict=False)
+    stride: int = Field(default=1, ge=1)
+
+
+class SpaceSection(Section):
+    """A preset by its name, or an own space by its stages."""
+
+    name: str = "conv1d-3"
+    padding: Literal["same", "valid"] | None = None
+    stages: tuple[StageSection, ...] | None = Field(default=None, strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _preset_or_own(self) -> SpaceSection:
+        if self.stages is None:
+            preset(self.name)
+            if self.padding is not None:
+                raise ValueError("padding belongs to an own space, which needs stages")
+        return self
+
+
+class FileOrName(Section):
+    """Something that ships with the project by its name, or an own file."""
+
+    name: str | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> FileOrName:
+        if (self.name is None) == (self.file is None):
+            raise ValueError("exactly one of name and file must be given")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The name or the path."""
+        return self.file or str(self.name)
+
+
+class SupplySection(FileOrName):
+    """The harvester and its capacitors: one front for each capacitance."""
+
+    capacitances: Annotated[tuple[float, ...], BeforeValidator(_each_capacitance)] = (47e-6, 100e-6, 470e-6)
+    resistance: Annotated[float, _quantity("ohm")] | None = Field(default=None, gt=0)
+
+
+class ExecutionSection(Section):
+    """How plans are run and counted."""
+
+    policy: Literal["one-batch-per-cycle", "packed"] = "one-batch-per-cycle"
+    rules: Literal["inas2021", "tinas2025", "ebbnas"] = "inas2021"
+    counting: Literal["published", "exact"] = "published"
+
+
+class SupernetSection(Section):
+    """Training of the shared weights."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+
+
+class SearchSection(Section):
+    """The evolutionary search, one a budget."""
+
+    population: int = Field(default=50, ge=4)
+    evaluations: int = Field(default=1000, ge=1)
+    refinement_rate: float = Field(default=0.25, ge=0, le=1)
+    objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
+    time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _whole_population(self) -> SearchSection:
+        if self.evaluations < self.population:
+            raise ValueError(f"evaluations must be at least the population {self.population}, not {self.evaluations}")
+        return self
+
+
+class FinetuneSection(Section):
+    """Training of the networks on the fronts, each on its own."""
+
+    epochs: int = Field(default=20, ge=1)
+    max_networks: int = Field(default=24, ge=1)
+    seeds: int = Field(default=1, ge=1)
+
+
+class ComputeSection(Section):
+    """What it runs on."""
+
+    threads: int = Field(default=1, ge=1)
+    processes: int = Field(default=2, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
+_NOT_BUILT = {
+    ("execution", "policy"): "packed",
+    ("execution", "rules"): "ebbnas",
+    ("execution", "counting"): "exact",
+    ("compute", "device"): "cuda",
+}
+
+
+class Config(Section):
+    """Everything that decides a run."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
+    data: DataSection = DataSection()
+    space: SpaceSection = SpaceSection()
+    device: FileOrName = FileOrName(name="msp430fr5994-tinas2025")
+    supply: SupplySection = SupplySection(name="tinas2025")
+    execution: ExecutionSection = ExecutionSection()
+    supernet: SupernetSection = SupernetSection()
+    search: SearchSection = SearchSection()
+    finetune: FinetuneSection = FinetuneSection()
+    compute: ComputeSection = ComputeSection()
+
+    @model_validator(mode="after")
+    def _check_what_is_built(self) -> Config:
+        for (section, key), value in _NOT_BUILT.items():
+            if getattr(getattr(self, section), key) == value:
+                raise ValueError(f"{section}.{key} {value!r} is not built yet")
+        if self.search.objectives != ("error", "latency"):
+            names = list(self.search.objectives)
+            raise ValueError(f"search.objectives other than ['error', 'latency'] are not built yet: {names}")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting with its value, as JSON types; what is not set is left out."""
+        return dict(json.loads(self.model_dump_json(by_alias=True, exclude_none=True)))
+
+    def key(self) -> str:
+        """Hash that names the run's folder: all but the name, the effort limits and the number of processes."""
+        settings = self.to_dict()
+        del settings["name"], settings["search"]["evaluations"], settings["compute"]["processes"]
+        settings["search"].pop("time_limit", None)
+        for section in ("device", "supply"):
+            if file := settings[section].pop("file", None):
+                settings[section]["content"] = file_digest(Path(file))
+        return digest(settings)
+
+
+def read_config(
+    source: str, *, settings: Sequence[str] = (), budgets: str | None = None, data_dir: str | None = None
+) -> Config:
+    """Read and check a config.
+
+    Args:
+        source: Path of a TOML file, name of a shipped config, or folder of a run.
+        settings: Changes such as `"search.evaluations=500"`, later ones win.
+        budgets: Capacitances such as `"47uF,100uF"`, in place of the file's.
+        data_dir: Folder of the data set, in place of the file's.
+
+    Raises:
+        ConfigError: There is no such config, or a key or value is wrong.
+    """
+    text, label, folder = _find(source)
+    try:
+        tree: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(label, "", f"must be TOML: {error}") from None
+    for section in ("device", "supply"):
+        if isinstance(tree.get(section), dict) and isinstance(tree[section].get("file"), str):
+            tree[section]["file"] = str(folder / tree[section]["file"])
+    if isinstance(tree.get("data"), dict) and isinstance(tree["data"].get("dir"), str):
+        tree["data"]["dir"] = str((folder / tree["data"]["dir"]).resolve())
+    for setting in settings:
+        _apply(tree, setting)
+    if budgets is not None:
+        tree.setdefault("supply", {})["capacitances"] = [item.strip() for item in budgets.split(",")]
+    if data_dir is not None:
+        tree.setdefault("data", {})["dir"] = str(Path(data_dir).resolve())
+    for section, default in (("device", "msp430fr5994-tinas2025"), ("supply", "tinas2025")):
+        table = tree.get(section)
+        if isinstance(table, dict) and not {"name", "file"} & set(table):
+            table["name"] = default
+    return _checked(tree, label)
+
+
+def _checked(tree: Mapping[str, Any], label: str) -> Config:
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        key, message = _first_error(error)
+        raise ConfigError(label, key, message) from None
+    for section in ("device", "supply"):
+        file = getattr(config, section).file
+        if file is not None and not Path(file).is_file():
+            raise ConfigError(label, f"{section}.file", f"must be a file, there is none at {file!r}")
+    return config
+
+
+def _find(source: str) -> tuple[str, str, Path]:
+    """Text of a config, what messages call it, and the folder its paths are relative to."""
+    path = Path(source)
+    if path.is_dir():
+        path = path / "config.toml"
+        if not path.is_file():
+            raise ConfigError(source, "", "the folder holds no config.toml, so it is no run")
+    if path.is_file():
+        try:
+            return path.read_text(), str(path), path.parent
+        except UnicodeDecodeError:
+            raise ConfigError(str(path), "", "must be TOML, which is UTF-8 text") from None
+    shipped = sorted(entry.name.removesuffix(".toml") for entry in SHIPPED.iterdir() if entry.name.endswith(".toml"))
+    if source in shipped:
+        return (SHIPPED / f"{source}.toml").read_text(), source, Path.cwd()
+    hint = f"shipped are {', '.join(shipped)}{closest(source, shipped)}"
+    raise ConfigError(source, "", f"there is no such file, run folder or shipped config; {hint}")
+
+
+def _apply(tree: dict[str, Any], setting: str) -> None:
+    """Put one `key=value` into the tree; the value is TOML where it reads as such, text otherwise."""
+    key, equals, text = setting.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError("--set", "", f"must look like search.evaluations=500, not {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    node = tree
+    for part in parts[:-1]:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise ConfigError("--set", key, f"{part} is no table")
+    node[parts[-1]] = value
+    if parts[0] in ("device", "supply") and parts[-1] in ("name", "file"):
+        node.pop("file" if parts[-1] == "name" else "name", None)
+
+
+def _first_error(error: ValidationError) -> tuple[str, str]:
+    """Key and one-line message of the first thing that is wrong; unknown keys come first."""
+    errors = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
+    first = errors[0]
+    location = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    key = ".".join(str(part) for part in location)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        return key, f"unknown key{closest(str(location[-1]), known) or '; known are ' + ', '.join(known)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return key, message
+    return key, f"{message[0].lower()}{message[1:]}, not {first['input']!r}"
+
+
+def _known_keys(location: Sequence[Any]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        if isinstance(part, str):
+            annotation: Any = model.model_fields[part].annotation
+            while get_args(annotation):
+                annotation = get_args(annotation)[0]
+            model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def to_toml(settings: Mapping[str, Any]) -> str:
+    """Write a config's dictionary as TOML: scalars first, then a table a section."""
+    lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
+    for section, table in settings.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{section}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, ensure_ascii=False)

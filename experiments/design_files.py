@@ -1,0 +1,253 @@
+"""DESIGN.json and NETWORK.json as requests: what is to be priced or planned, on what, under which options.
+
+Options of the command line win over the file, the file over the defaults. What is not built yet is refused here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from energy.checks import closest, require_int, require_keys
+from energy.designs import LayerDesign, Plan, check_plan
+from energy.device import Device, read_device
+from energy.layers import NetworkShape
+from energy.supply import Supply, SupplyFamily, read_supply_family
+
+POLICIES = ("packed", "one-batch-per-cycle")
+COUNTINGS = ("exact", "published")
+RULE_SETS = ("ebbnas", "inas2021", "tinas2025")
+CUTS = ("optimal", "greedy")
+
+DEFAULTS: Mapping[str, Any] = {
+    "device": "msp430fr5994-tinas2025",
+    "supply": "tinas2025",
+    "policy": "one-batch-per-cycle",
+    "counting": "published",
+    "rules": "inas2021",
+    "fuse": False,
+    "cuts": "optimal",
+}
+"""What a design file that says nothing means."""
+
+_CHOICES = {"policy": POLICIES, "counting": COUNTINGS, "rules": RULE_SETS, "cuts": CUTS, "fuse": (True, False)}
+_NOT_BUILT: Mapping[str, Any] = {
+    "policy": "packed",
+    "counting": "exact",
+    "rules": "ebbnas",
+    "cuts": "greedy",
+    "fuse": True,
+}
+_READ = ("plan", "vm_bytes", *DEFAULTS)
+_IGNORED = ("name", "expected", "published")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """Options of the command line; None leaves the file's or the default."""
+
+    device: str | None = None
+    supply: str | None = None
+    capacitance_f: float | None = None
+    resistance_ohm: float | None = None
+    usable_fraction: float | None = None
+    vm_bytes: int | None = None
+    policy: str | None = None
+    counting: str | None = None
+    rules: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One network on one device with one supply.
+
+    Attributes:
+        name: What answers call it.
+        network: The network.
+        plan: A design for each layer, None where the file has none.
+        device: The device with the VM that is asked for.
+        supply: The supply.
+        policy, counting, rules: How it is run, counted, and which designs may be chosen.
+        notes: Sentences that the answer must carry.
+        device_file: Where the device was read from, None for one that ships with the project.
+    """
+
+    name: str
+    network: NetworkShape
+    plan: Plan | None
+    device: Device
+    supply: Supply
+    policy: str
+    counting: str
+    rules: str
+    notes: tuple[str, ...] = ()
+    device_file: Path | None = None
+
+    def with_plan(self, plan: Plan) -> Request:
+        """The same request with another plan."""
+        return replace(self, plan=plan)
+
+    def to_dict(self, folder: Path) -> dict[str, Any]:
+        """The complete DESIGN.json, every option filled in.
+
+        Args:
+            folder: Where it will lie: a device file is named relative to it.
+        """
+        device = self.device.name
+        if self.device_file is not None:
+            device = Path(os.path.relpath(self.device_file, folder)).as_posix()
+        return {
+            "name": self.name,
+            "network": self.network.to_dict(),
+            "plan": [design.to_dict() for design in self.plan or ()],
+            "device": device,
+            "supply": self.supply.to_dict(),
+            "vm_bytes": self.device.vm_bytes,
+            "policy": self.policy,
+            "counting": self.counting,
+            "rules": self.rules,
+            "fuse": DEFAULTS["fuse"],
+            "cuts": DEFAULTS["cuts"],
+        }
+
+
+def read_requests(data: Any, folder: Path, overrides: Overrides, *, select: str | None = None) -> list[Request]:
+    """Read what a design file asks for.
+
+    Args:
+        data: The parsed JSON: a design, a network, or a list of them.
+        folder: Where the file lies: paths of device and supply files in it are relative to it.
+        overrides: Options of the command line.
+        select: Name of the one design of a list that is meant; all where None.
+
+    Raises:
+        ValueError: A key is unknown or missing, a value wrong, or something is not built yet.
+    """
+    if not isinstance(data, list):
+        if select is not None and (name := _name_of(data, 0)) != select:
+            raise ValueError(f"--select must be a name in the file, there is only {name!r}, not {select!r}")
+        return [read_request(data, folder, overrides)]
+    names = [_name_of(item, index) for index, item in enumerate(data)]
+    if not names:
+        raise ValueError("the list of designs must not be empty")
+    if select is not None and select not in names:
+        raise ValueError(f"--select must be a name in the file, not {select!r}{closest(select, names)}")
+    requests = []
+    for name, item in zip(names, data, strict=True):
+        if select is None or name == select:
+            try:
+                requests.append(read_request(item, folder, overrides))
+            except ValueError as error:
+                raise ValueError(f"design {name!r}: {error}") from None
+    return requests
+
+
+def read_request(data: Any, folder: Path, overrides: Overrides) -> Request:
+    """Read one design or network, see `read_requests`."""
+    if isinstance(data, Mapping) and "layers" in data and "network" not in data:
+        data = {"network": {key: value for key, value in data.items() if key not in ("expected", "published")}}
+    require_keys("design", data, required=("network",), optional=(*_READ, *_IGNORED))
+    network = NetworkShape.from_dict(data["network"])
+    chosen = {**DEFAULTS, **{key: data[key] for key in DEFAULTS if key in data}}
+    for key in ("policy", "counting", "rules"):
+        if (given := getattr(overrides, key)) is not None:
+            chosen[key] = given
+    for key, choices in _CHOICES.items():
+        _check_choice(key, chosen[key], choices)
+    device_source = _device_source(overrides.device or chosen["device"], Path() if overrides.device else folder)
+    device = read_device(device_source)
+    vm_bytes = data.get("vm_bytes", device.vm_bytes) if overrides.vm_bytes is None else overrides.vm_bytes
+    require_int("vm_bytes", vm_bytes)
+    supply, notes = _supply(chosen["supply"], folder, overrides)
+    return Request(
+        name=str(data.get("name", network.name)),
+        network=network,
+        plan=_plan(data["plan"], network) if "plan" in data else None,
+        device=replace(device, vm_bytes=vm_bytes),
+        supply=supply,
+        policy=chosen["policy"],
+        counting=chosen["counting"],
+        rules=chosen["rules"],
+        notes=notes,
+        device_file=device_source if isinstance(device_source, Path) else None,
+    )
+
+
+def _name_of(item: Any, index: int) -> str:
+    if isinstance(item, Mapping):
+        network = item.get("network")
+        inner = network.get("name") if isinstance(network, Mapping) else None
+        return str(item.get("name") or inner or index)
+    return str(index)
+
+
+def _check_choice(key: str, value: Any, choices: Sequence[Any]) -> None:
+    if value not in choices:
+        known = ", ".join(str(choice) for choice in choices)
+        raise ValueError(f"{key} must be one of {known}, not {value!r}{closest(str(value), map(str, choices))}")
+    if value == _NOT_BUILT[key]:
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)
+        raise ValueError(f"{key} {shown} is not built yet")
+
+
+def _plan(rows: Any, network: NetworkShape) -> Plan:
+    if not isinstance(rows, list):
+        raise ValueError(f"plan must be a list of designs, one a layer, not {type(rows).__name__}")
+    designs = []
+    for index, row in enumerate(rows):
+        try:
+            designs.append(LayerDesign.from_dict(row))
+        except ValueError as error:
+            name = network.layer_names[index] if index < len(network.layer_names) else str(index)
+            raise ValueError(f"plan of layer {name!r}: {error}") from None
+    plan = tuple(designs)
+    check_plan(network, plan)
+    return plan
+
+
+def _device_source(value: Any, folder: Path) -> str | Path:
+    if not isinstance(value, str):
+        raise ValueError(f"device must be a name or the path of a TOML file, not {value!r}")
+    return _source(value, folder, "device")
+
+
+def _source(value: str, folder: Path, kind: str) -> str | Path:
+    """A shipped name as it is, a path where the text looks like one."""
+    if not value.endswith(".toml"):
+        return value
+    path = folder / value
+    if not path.is_file():
+        raise ValueError(f"{kind} must be a shipped name or a file, there is no file {value!r}")
+    return path
+
+
+def _supply(value: Any, folder: Path, overrides: Overrides) -> tuple[Supply, tuple[str, ...]]:
+    """The supply and what must be said about it: a family by name, or the file's own numbers."""
+    if overrides.supply is not None:
+        value, folder = overrides.supply, Path()
+    notes: tuple[str, ...] = ()
+    if isinstance(value, str):
+        family = read_supply_family(_source(value, folder, "supply"))
+        supply = family.supply(overrides.capacitance_f, overrides.resistance_ohm)
+        notes = _family_notes(family, supply, overrides)
+    else:
+        supply = Supply.from_dict(value)
+        if overrides.capacitance_f is not None:
+            supply = replace(supply, capacitance_f=overrides.capacitance_f)
+        if overrides.resistance_ohm is not None:
+            supply = replace(supply, resistance_ohm=overrides.resistance_ohm)
+    if overrides.usable_fraction is not None:
+        supply = replace(supply, usable_fraction=overrides.usable_fraction)
+    if not supply.has_concave_recharge:
+        notes += ("v_off_v is below v_supply_v / 2: several shallow discharges may recharge faster than one deep one",)
+    return supply, notes
+
+
+def _family_notes(family: SupplyFamily, supply: Supply, overrides: Overrides) -> tuple[str, ...]:
+    if overrides.resistance_ohm is not None:
+        return ()
+    note = family.note(supply.capacitance_f)
+    return () if note is None else (note,)

@@ -1,0 +1,188 @@
+"""Figures for papers, drawn from a run's files alone: exact widths, 8 pt searchable text, colours plus markers.
+
+`front` shows accuracy over latency, a curve a budget. Members were chosen on validation and stand at their test
+accuracies, so a dent is seen as a dent.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from energy.checks import closest
+from experiments.columns import Row, read_table
+from experiments.store import write_bytes
+
+WIDTHS_IN: Mapping[str, float] = {"ieee1": 3.5, "ieee2": 7.16, "acm1": 3.33, "slide": 10.0}
+"""Width of a figure by the place it goes to. [inch]"""
+
+FORMATS = ("pdf", "png", "svg")
+
+_CHARACTER_PT, _LINE_PT = 4.8, 9.5
+"""Mean width of a character and height of a line at 8 pt. [pt]"""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's colours, told apart by colour-blind readers."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+STYLE: Any = {
+    "font.size": 8,
+    "font.family": "sans-serif",
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.0,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "ebbnas",
+    "savefig.dpi": 300,
+}
+
+
+def plot_run(run: Path, *, kind: str, formats: Sequence[str], width: str) -> list[Path]:
+    """Draw a figure of a run into its folder `figures/`.
+
+    Args:
+        run: The run's folder.
+        kind: A key of `KINDS`.
+        formats: Of `FORMATS`, one file each.
+        width: A key of `WIDTHS_IN`.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: An argument is unknown or not built yet, or the run has no such files.
+    """
+    if kind in _NOT_BUILT:
+        raise ValueError(f"--kind {kind} is not built yet")
+    for option, value, known in (("--kind", kind, KINDS), ("--width", width, WIDTHS_IN)):
+        if value not in known:
+            raise ValueError(f"{option} must be one of {', '.join(known)}, not {value!r}{closest(value, known)}")
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
+    with mpl.rc_context(STYLE):
+        figure = KINDS[kind](run, WIDTHS_IN[width])
+        return [_save(figure, run / "figures" / f"{kind}.{name}", name) for name in formats]
+
+
+def _save(figure: Figure, path: Path, name: str) -> Path:
+    buffer = io.BytesIO()
+    # Without a date the same data gives the same bytes.
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(name)
+    figure.savefig(buffer, format=name, metadata=metadata)
+    write_bytes(path, buffer.getvalue())
+    return path
+
+
+def front(run: Path, width_in: float) -> Figure:
+    """Test accuracy over latency: members of each front with their intervals, all others light.
+
+    Args:
+        run: The run's folder.
+        width_in: Width of the figure. [inch]
+    """
+    rows = read_table(run / "fronts.parquet")
+    figure = Figure(figsize=(width_in, min(0.72 * width_in, 4.6)), layout="constrained")
+    axes = figure.add_subplot()
+    budgets = sorted({row["budget"]: row["capacitance_f"] for row in rows}.items(), key=lambda item: item[1])
+    for index, (budget, _) in enumerate(budgets):
+        own = [row for row in rows if row["budget"] == budget]
+        _draw_budget(axes, own, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+    axes.set_xscale("log")
+    axes.margins(x=0.07)
+    _decimal_ticks(axes)
+    axes.set_xlabel("latency of one inference [s]")
+    axes.set_ylabel("test accuracy, fine-tuned [%]")
+    axes.grid(which="major", linewidth=0.3, color="#dddddd")
+    axes.set_axisbelow(True)
+    axes.text(
+        0.99, 0.02, "hollow: off the front, bars: 95 %", transform=axes.transAxes, ha="right", va="bottom",
+        color="#666666",
+    )  # fmt: skip
+    _label_curves(axes, rows, [budget for budget, _ in budgets])
+    return figure
+
+
+def _draw_budget(axes: Axes, rows: Sequence[Row], colour: str, marker: str) -> None:
+    """One curve: members with their interval as a thin bar, other fine-tuned designs hollow and light."""
+    others = [row for row in rows if not row["on_front"]]
+    axes.plot(
+        *_points(others), linestyle="none", marker=marker, markersize=2.5, markerfacecolor="white",
+        markeredgewidth=0.5, color=colour, alpha=0.6,
+    )  # fmt: skip
+    members = _members(rows)
+    latency_s, accuracy = _points(members)
+    low, high = ([100 * row[f"accuracy_finetuned_test_{end}"] for row in members] for end in ("low", "high"))
+    axes.vlines(latency_s, low, high, color=colour, alpha=0.3, linewidth=0.7)
+    axes.plot(latency_s, accuracy, color=colour, marker=marker, markersize=3, linewidth=0.9)
+
+
+def _members(rows: Sequence[Row]) -> list[Row]:
+    return sorted((row for row in rows if row["on_front"]), key=lambda row: row["latency_s"])
+
+
+def _points(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    return [row["latency_s"] for row in rows], [100 * row["accuracy_finetuned_test"] for row in rows]
+
+
+def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> None:
+    """The budget's name above the slow end of its curve, clear of all curves and of the other names."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()
+    points_pt = _on_page_pt(axes, _members(rows))
+    placed: list[tuple[float, float, float]] = []
+    for index, budget in enumerate(budgets):
+        end = _members([row for row in rows if row["budget"] == budget])[-1]
+        ((x_pt, y_pt),) = _on_page_pt(axes, [end])
+        number = budget.rstrip("Fpnum")
+        text = f"{number} {budget[len(number) :].replace('u', 'µ')}"
+        half_pt = len(text) * _CHARACTER_PT / 2
+        top_pt = max(y for x, y in points_pt if abs(x - x_pt) < half_pt + 2) + 4
+        while any(abs(x - x_pt) < half_pt + half and abs(y - top_pt) < _LINE_PT for x, y, half in placed):
+            top_pt += 1.0
+        placed.append((x_pt, top_pt, half_pt))
+        axes.annotate(
+            text, (end["latency_s"], 100 * end["accuracy_finetuned_test"]), xytext=(0, top_pt - y_pt),
+            textcoords="offset points", ha="center", va="bottom", color=COLOURS[index % len(COLOURS)],
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+
+
+def _on_page_pt(axes: Axes, rows: Sequence[Row]) -> list[tuple[float, float]]:
+    """Where designs lie on the page. [pt]"""
+    pixels = axes.transData.transform(np.column_stack(_points(rows)))
+    scale = 72.0 / axes.figure.dpi
+    return [(float(x) * scale, float(y) * scale) for x, y in pixels]
+
+
+def _decimal_ticks(axes: Axes) -> None:
+    """Ticks at 1, 2 and 5 of each decade with plain numbers."""
+    low, high = axes.get_xlim()
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+KINDS: Mapping[str, Callable[[Path, float], Figure]] = {"front": front}
+"""Every kind of figure, a function of the run's folder and the width."""
+
+_NOT_BUILT = ("breakdown", "convergence", "timeline", "predictor")

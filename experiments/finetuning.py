@@ -1,0 +1,222 @@
+"""The last stage of training: the networks of all fronts on their own, in a pool of processes.
+
+Each network is a small stage of its own in the cache, written by the process that trained it: a kill loses only what
+was under way, and a network that another run already trained is not trained again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.front import Front
+from experiments.stages import Stages
+from experiments.store import StageFolder, file_digest, write_bytes
+from models.evaluate import SharedEvaluator
+from models.finetune import FinetuneJob, FinetuneSettings, run_job, soft_labels
+from models.spaces import Archs
+from models.subnet import Subnet
+from models.train import SupernetTrainer
+
+_SEED_STEP = 1_000_003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """One network after fine-tuning.
+
+    Attributes:
+        weights: Its weights, safetensors.
+        accuracy_finetuned_val: On the validation split. [1]
+        seed: The seed that did best on validation.
+    """
+
+    weights: bytes
+    accuracy_finetuned_val: float
+    seed: int
+
+
+def chosen_members(fronts: Sequence[Front], networks: Sequence[Sequence[str]], most: int) -> list[NDArray[np.int64]]:
+    """Which members of several fronts to fine-tune: their ends first, then as many as go, evenly along each.
+
+    Args:
+        fronts: The fronts.
+        networks: The network of each member of each front, text.
+        most: Distinct networks of all fronts together.
+
+    Returns:
+        For each front the positions of its members whose networks are chosen, rising.
+    """
+    sizes = [min(2, len(front)) for front in fronts]
+
+    def union(sizes: Sequence[int]) -> set[str]:
+        return {
+            names[position]
+            for front, names, size in zip(fronts, networks, sizes, strict=True)
+            for position in (_thinned(front, size) if size else ())
+        }
+
+    has_grown = True
+    while has_grown:
+        has_grown = False
+        for index, front in enumerate(fronts):
+            grown = [*sizes[:index], sizes[index] + 1, *sizes[index + 1 :]]
+            if sizes[index] < len(front) and len(union(grown)) <= most:
+                sizes, has_grown = grown, True
+    # Where not even all ends fit, those of the first fronts are kept.
+    ends = [names[p] for front, names, n in zip(fronts, networks, sizes, strict=True) for p in _thinned(front, n)]
+    chosen = set(list(dict.fromkeys(ends))[:most])
+    return [np.flatnonzero([name in chosen for name in names]) for names in networks]
+
+
+def _thinned(front: Front, size: int) -> list[int]:
+    """Positions of the members that `Front.thin` keeps."""
+    if not size:
+        return []
+    position_of = {int(row): position for position, row in enumerate(front.rows)}
+    return [position_of[int(row)] for row in front.thin(size).rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """A job with the place of its result."""
+
+    folder: StageFolder
+    job: FinetuneJob
+
+
+def finetune(
+    stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator, archs: Archs, *, fresh: bool = False
+) -> tuple[dict[str, Finetuned], list[str]]:
+    """Fine-tune networks, or take from the cache those that are.
+
+    Args:
+        stages: The run.
+        trainer: Gives the shared weights.
+        evaluator: Gives each network's statistics.
+        archs: Distinct networks, `(n, n_genes)`.
+        fresh: Train again what the cache holds.
+
+    Returns:
+        What became of each, by the text form of its architecture; the keys of the stages.
+    """
+    config, space = stages.work.config, stages.work.space
+    seeds = [config.seed + _SEED_STEP * k for k in range(config.finetune.seeds)]
+    jobs = [(space.encode(arch), seed) for arch in archs for seed in seeds]
+    folders = {(name, seed): _folder(stages, name, seed) for name, seed in jobs}
+    if fresh:
+        for folder in folders.values():
+            with folder.locked():
+                folder.clear()
+    missing = [(arch, seed) for arch in archs for seed in seeds if not _is_done(folders[space.encode(arch), seed])]
+    if missing:
+        train, val = stages.work.data.split("train"), stages.work.data.split("val")
+        teacher = soft_labels(trainer.supernet, space.largest, evaluator.statistics(space.largest), train.inputs)
+        tasks = []
+        for arch, seed in missing:
+            start = Subnet.inherit(trainer.supernet, arch, evaluator.statistics(arch)).state_bytes()
+            job = FinetuneJob(
+                space=space, arch=arch, start=start, train=train, val=val,
+                teacher=teacher, settings=_settings(stages), seed=seed,
+            )  # fmt: skip
+            tasks.append(_Task(folder=folders[space.encode(arch), seed], job=job))
+        _run_all(stages, tasks)
+    best: dict[str, Finetuned] = {}
+    for (name, seed), folder in folders.items():
+        found = _read(folder, seed)
+        if name not in best or found.accuracy_finetuned_val > best[name].accuracy_finetuned_val:
+            best[name] = found
+    return best, [folder.key for folder in folders.values()]
+
+
+def _settings(stages: Stages) -> FinetuneSettings:
+    return FinetuneSettings(**stages.work.config.finetune.model_dump(exclude={"max_networks", "seeds"}))
+
+
+def _folder(stages: Stages, name: str, seed: int) -> StageFolder:
+    reads = {
+        "supernet": stages.supernet_folder.key,
+        "network": name,
+        "settings": asdict(_settings(stages)),
+        "seed": seed,
+    }
+    return stages.store.stage("finetune", reads)
+
+
+def _is_done(folder: StageFolder) -> bool:
+    """Whether the network is trained and its weights are whole."""
+    result, path = folder.result(), folder.path / "weights.safetensors"
+    return result is not None and path.exists() and file_digest(path) == result["weights_sha256"]
+
+
+def _read(folder: StageFolder, seed: int) -> Finetuned:
+    result = folder.result()
+    assert result is not None
+    weights = (folder.path / "weights.safetensors").read_bytes()
+    return Finetuned(weights=weights, accuracy_finetuned_val=result["accuracy_finetuned_val"], seed=seed)
+
+
+def _run_all(stages: Stages, tasks: Sequence[_Task]) -> None:
+    n_processes = min(stages.work.config.compute.processes, len(tasks))
+    with stages.reporter.task("fine-tuning", len(tasks)) as progress:
+        if n_processes == 1:
+            for task in tasks:
+                progress.advance(_note(stages, task, _run(task)))
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_worker) as pool:
+            futures = {pool.submit(_run, task): task for task in tasks}
+            try:
+                for future in as_completed(futures):
+                    progress.advance(_note(stages, futures[future], future.result()))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _note(stages: Stages, task: _Task, result: dict[str, Any]) -> str:
+    name = stages.work.space.encode(task.job.arch)
+    stages.log({"stage": "finetune", "network": name, **result})
+    return f"{name} {result['accuracy_finetuned_val']:.3f}"
+
+
+def _run(task: _Task) -> dict[str, Any]:
+    """Train one network and leave it in its folder; runs in a worker."""
+    with task.folder.locked():
+        if not _is_done(task.folder):
+            done = run_job(task.job)
+            path = task.folder.path / "weights.safetensors"
+            write_bytes(path, done.weights)
+            task.folder.finish(
+                {
+                    "accuracy_finetuned_val": done.accuracy_finetuned_val,
+                    "losses": done.losses.tolist(),
+                    "weights_sha256": file_digest(path),
+                }
+            )
+    result = task.folder.result()
+    assert result is not None
+    return {"accuracy_finetuned_val": result["accuracy_finetuned_val"]}
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,124 @@
+"""Lists of what is there: devices, supplies, spaces and data sets, each with its source."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.cli import print_json
+from experiments.quantities import budget_name, write
+from experiments.tables import table
+
+
+def _print(options: argparse.Namespace, rows: Sequence[dict[str, Any]], head: Sequence[str], cells: Any) -> int:
+    """Print rows as JSON or as a table with the sources below it."""
+    if options.json:
+        print_json({options.command: list(rows)})
+        return 0
+    print(table(head, [cells(row) for row in rows], text=range(len(head))))
+    print()
+    for row in rows:
+        if row["source"]:
+            print(f"{row['name']}: {' '.join(row['source'].split())}")
+    return 0
+
+
+def devices(options: argparse.Namespace) -> int:
+    """`ebbnas devices`."""
+    from energy.device import device_names, read_device
+
+    rows = []
+    for name in device_names():
+        device = read_device(name)
+        sizes = ("vm_bytes", "nvm_bytes", "word_bytes", "max_vector", "published_counting")
+        fields = ("name", "clock_hz", *sizes, "source")
+        rows.append({field: getattr(device, field) for field in fields})
+    return _print(
+        options,
+        rows,
+        ("device", "clock", "VM", "NVM", "longest vector", "counting"),
+        lambda row: (
+            row["name"],
+            write(row["clock_hz"], "Hz"),
+            write(row["vm_bytes"], "B"),
+            write(row["nvm_bytes"], "B"),
+            str(row["max_vector"]),
+            str(row["published_counting"]),
+        ),
+    )
+
+
+def supplies(options: argparse.Namespace) -> int:
+    """`ebbnas supplies`."""
+    from energy.supply import read_supply_family, supply_names
+
+    rows = []
+    for name in supply_names():
+        family = read_supply_family(name)
+        harvester = [{"capacitance_f": c, "resistance_ohm": r} for c, r in sorted(family.resistance_ohm.items())]
+        default = family.default.to_dict()
+        rows.append({"name": name, "default": default, "harvester": harvester, "source": family.source})
+
+    def cells(row: dict[str, Any]) -> tuple[str, ...]:
+        default = row["default"]
+        pairs = ", ".join(
+            f"{budget_name(item['capacitance_f'])} {write(item['resistance_ohm'], 'ohm')}" for item in row["harvester"]
+        )
+        volts = f"{default['v_supply_v']:g} / {default['v_on_v']:g} / {default['v_off_v']:g} V"
+        return (row["name"], volts, f"{default['usable_fraction']:g}", budget_name(default["capacitance_f"]), pairs)
+
+    return _print(options, rows, ("supply", "Vs / Von / Voff", "usable", "default C", "harvester at C"), cells)
+
+
+def spaces(options: argparse.Namespace) -> int:
+    """`ebbnas spaces`."""
+    from models.spaces import PRESETS
+
+    rows = [
+        {
+            "name": name,
+            "networks": space.size,
+            "input_shape": list(space.input_shape),
+            "n_classes": space.n_classes,
+            "padding": space.padding,
+            "stages": len(space.stages),
+            "example": space.encode(space.largest),
+            "source": space.source,
+        }
+        for name, space in PRESETS.items()
+    ]
+    return _print(
+        options,
+        rows,
+        ("space", "networks", "input", "classes", "largest"),
+        lambda row: (
+            row["name"],
+            f"{row['networks']:,}",
+            "x".join(str(size) for size in row["input_shape"]),
+            str(row["n_classes"]),
+            row["example"],
+        ),
+    )
+
+
+def datasets(options: argparse.Namespace) -> int:
+    """`ebbnas datasets`."""
+    from dataclasses import asdict
+
+    from models.data import describe
+
+    rows = [{**asdict(note), "input_shape": list(note.input_shape)} for note in describe()]
+    return _print(
+        options,
+        rows,
+        ("data set", "status", "input", "classes", "licence", "what it is"),
+        lambda row: (
+            row["name"],
+            row["status"],
+            "x".join(str(size) for size in row["input_shape"]),
+            row["n_classes"],
+            row["licence"],
+            row["what"],
+        ),
+    )

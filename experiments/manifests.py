@@ -1,0 +1,78 @@
+"""The manifest of a run: which stages it is made of, by what code, from which inputs, at what effort."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.stages import Stages
+from experiments.store import SCHEMA, digest, file_digest, library_versions
+
+
+def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
+    """What is known of a run before it begins, JSON types."""
+    work = stages.work
+    files = {section: getattr(work.config, section).file for section in ("device", "supply")}
+    return {
+        "schema": SCHEMA,
+        "key": work.config.key(),
+        "is_finished": is_finished,
+        "effort": _effort(stages),
+        "stages": stage_keys(stages),
+        "versions": {"python": platform.python_version(), **library_versions()},
+        "git": _git_state(),
+        "seed": work.config.seed,
+        "hashes": {
+            "data": work.data.fingerprint,
+            "device": work.device_key,
+            **{f"{section}_file": file_digest(Path(file)) for section, file in files.items() if file},
+        },
+    }
+
+
+def stage_keys(stages: Stages) -> dict[str, Any]:
+    """Hashes of the stages that are known before anything is run."""
+    return {
+        "data": digest(stages.work.data_reads()),
+        "supernet": stages.supernet_folder.key,
+        "predictor": stages.predictor_folder.key,
+        "search": {budget.name: stages.search_folder(budget).key for budget in stages.work.budgets},
+    }
+
+
+def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
+    """Whether a stored manifest is of a finished run of the same stages at the same effort."""
+    made = {name: key for name, key in found.get("stages", {}).items() if name != "finetune"}
+    is_same = made == stage_keys(stages) and found.get("effort") == _effort(stages)
+    return bool(found.get("is_finished")) and is_same
+
+
+def peak_memory_bytes() -> dict[str, int]:
+    """Greatest memory of this process, and of the largest it started. [B]"""
+    unit = 1 if sys.platform == "darwin" else 1024
+    who = {"self": resource.RUSAGE_SELF, "largest_child": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(which).ru_maxrss * unit for name, which in who.items()}
+
+
+def _effort(stages: Stages) -> dict[str, Any]:
+    search = stages.work.config.search
+    return {"evaluations": search.evaluations, "time_limit": search.time_limit}
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the code and whether it was changed since; None where it is no checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"commit": git("rev-parse", "HEAD"), "is_changed": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None

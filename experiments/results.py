@@ -1,0 +1,212 @@
+"""What a run ends with: rows of `fronts`, evaluations, design files and weights, written whole.
+
+The only place where the test split is opened, after everything is decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.archive import Evaluations
+from evo.front import Front
+from evo.genome import Decoded
+from evo.objectives import CONSTRAINTS
+from evo.search import Search, stream
+from experiments.answers import price
+from experiments.columns import TIMES, Row
+from experiments.design_files import Request
+from experiments.finetuning import Finetuned
+from experiments.store import write_json
+from experiments.workload import Budget, Workload
+from models.accuracy import accuracy, correct
+from models.data import Split
+from models.evaluate import SharedEvaluator
+from models.subnet import Subnet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One design of a front.
+
+    Attributes:
+        budget: The supply it was found for.
+        id: Short and stable: the budget and a hash of the genome.
+        decoded: Network and plan.
+        genome: The genome as JSON.
+        accuracy: Inherited, on validation. [1]
+    """
+
+    budget: Budget
+    id: str
+    decoded: Decoded
+    genome: str
+    accuracy: float
+
+
+def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
+    """A design of a search by its genome, `(n_genes,)`."""
+    layout = search.problem.layout
+    text = layout.to_json(genome)
+    short = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Member(
+        budget=budget,
+        id=f"{budget.name}-{short}",
+        decoded=layout.decode(genome),
+        genome=text,
+        accuracy=float(search.problem.accuracy.evaluate(genome[layout.architecture][None])[0]),
+    )
+
+
+def design_request(work: Workload, one: Member, device_file: Path | None) -> Request:
+    """The design as `price` takes it."""
+    config, network = work.config, one.decoded.network
+    return Request(
+        name=one.id,
+        network=replace(network, name=f"{work.space.name} {network.name}"),
+        plan=one.decoded.plan,
+        device=work.device,
+        supply=one.budget.supply,
+        policy=config.execution.policy,
+        counting=config.execution.counting,
+        rules=config.execution.rules,
+        device_file=device_file,
+    )
+
+
+def cost_columns(request: Request) -> Row:
+    """What `price` says of a design, as columns of `fronts`."""
+    answer = price(request)
+    names = (
+        "latency_s", "response_latency_s", "worst_case_latency_s", "energy_j", "power_cycles", "active_s",
+        "recharge_s", "limit_plan_s", "vm_bytes", "nvm_bytes",
+    )  # fmt: skip
+    columns = {name: answer.get(name) for name in names}
+    columns |= {name: answer["breakdown"].get(name) for name in TIMES}
+    shares = {
+        "energy": max(row["cycle_energy_max_j"] for row in answer["layers"]) / request.supply.budget_j,
+        "vm": answer["vm_bytes"] / request.device.vm_bytes,
+        "nvm": answer["nvm_bytes"] / request.device.nvm_bytes,
+    }
+    columns["binding_constraint"] = max(shares, key=lambda name: shares[name])
+    columns["safe"] = answer["feasible"]
+    return columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """Gives accuracies with their intervals.
+
+    Attributes:
+        work: The workload.
+        evaluator: The shared weights.
+    """
+
+    work: Workload
+    evaluator: SharedEvaluator
+
+    def inherited(self, one: Member) -> Row:
+        """Of a network with the shared weights, on validation."""
+        val = self.work.data.split("val")
+        right = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy() == val.labels
+        columns = self._columns("accuracy_inherited_val", one, right, val)
+        assert columns["accuracy_inherited_val"] == one.accuracy
+        return columns
+
+    def finetuned(self, one: Member, weights: bytes, split: str) -> Row:
+        """Of a network with its own weights."""
+        subnet = Subnet.from_bytes(self.work.space, one.decoded.arch, weights)
+        data = self.work.data.split(split)
+        return self._columns(f"accuracy_finetuned_{split}", one, correct(subnet, data), data)
+
+    def _columns(self, name: str, one: Member, right: NDArray[np.bool_], split: Split) -> Row:
+        rng = stream(self.work.config.seed, f"{name} {one.decoded.network.name}")
+        found = accuracy(right, split.groups, rng)
+        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def front_rows(
+    judge: Judge, members: Sequence[Member], finetuned: Mapping[str, Finetuned], device_file: Path | None
+) -> list[Row]:
+    """Rows of `fronts`, membership decided on fine-tuned validation accuracy; the test columns come last.
+
+    Args:
+        judge: Gives the accuracies.
+        members: Designs whose networks are fine-tuned, budgets together.
+        finetuned: Fine-tuned networks by architecture.
+        device_file: Where the run keeps the device's file, None for a shipped one.
+    """
+    work = judge.work
+    rows = []
+    for one in members:
+        own = finetuned[one.decoded.network.name]
+        request = design_request(work, one, device_file)
+        row: Row = {
+            "id": one.id,
+            "budget": one.budget.name,
+            "capacitance_f": one.budget.supply.capacitance_f,
+            "resistance_ohm": one.budget.supply.resistance_ohm,
+            **judge.inherited(one),
+            **judge.finetuned(one, own.weights, "val"),
+            **cost_columns(request),
+            "n_parameters": request.network.n_parameters,
+            "n_macs": request.network.n_macs,
+            "architecture": one.decoded.network.name,
+            "genome": one.genome,
+            "policy": request.policy,
+            "rules": request.rules,
+            "network": request.network.name,
+            "seed": own.seed,
+        }
+        rows.append(row)
+    _mark_fronts(rows)
+    order = {budget.name: index for index, budget in enumerate(work.budgets)}
+    rows.sort(key=lambda row: (order[row["budget"]], row["latency_s"], row["id"]))
+    weights_of = {one.id: (one, finetuned[one.decoded.network.name].weights) for one in members}
+    for row in rows:
+        row.update(judge.finetuned(*weights_of[row["id"]], "test"))
+    return rows
+
+
+def _mark_fronts(rows: list[Row]) -> None:
+    """Decide `on_front` for each budget on fine-tuned validation accuracy and latency."""
+    for budget in {row["budget"] for row in rows}:
+        own = [row for row in rows if row["budget"] == budget]
+        front = Front.of([(1.0 - row["accuracy_finetuned_val"], row["latency_s"]) for row in own])
+        for index, row in enumerate(own):
+            row["on_front"] = index in front.rows
+
+
+def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
+    """Everything a search has priced."""
+    found: Evaluations = search.archive.evaluations
+    layout = search.problem.layout
+    accuracies = search.problem.accuracy.evaluate(found.genomes[:, layout.architecture])
+    rows = []
+    for index, generation in enumerate(search.archive.generations.tolist()):
+        values = found.values[index].tolist()
+        amounts = found.amounts[index].tolist()
+        rows.append(
+            {
+                "budget": budget.name,
+                "generation": generation,
+                "feasible": bool(found.feasible[index]),
+                "accuracy_inherited_val": float(accuracies[index]),
+                "latency_s": values[1] if np.isfinite(values[1]) else None,
+                **{row.column: amount for row, amount in zip(CONSTRAINTS, amounts, strict=True)},
+                "architecture": layout.space.encode(found.genomes[index][layout.architecture]),
+                "genome": layout.to_json(found.genomes[index]),
+            }
+        )
+    return rows
+
+
+def write_designs(folder: Path, work: Workload, members: Sequence[Member], device_file: Path | None) -> None:
+    """Write a DESIGN.json for each member."""
+    for one in members:
+        write_json(folder / f"{one.id}.json", design_request(work, one, device_file).to_dict(folder))

@@ -1,0 +1,261 @@
+"""One run of `search`: stages in order, the folder of its results, and what is said at the end.
+
+A run that is finished is read, one that was cut short goes on: the folder's manifest says which stages it was made of.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evo.problem import AccuracySource
+from evo.search import Search
+from experiments import manifests, results
+from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
+from experiments.config import Config, to_toml
+from experiments.finetuning import Finetuned, chosen_members, finetune
+from experiments.outcome import Outcome
+from experiments.progress import Reporter
+from experiments.stages import Stages, StageTimes, append_to
+from experiments.store import Store, read_json, write_bytes, write_json, write_text
+from experiments.workload import Budget, Workload, look_up
+from models.evaluate import SharedEvaluator
+from models.train import SupernetTrainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run and where it lies.
+
+    Attributes:
+        work: What is asked for.
+        store: Folder of runs and cache.
+        folder: Folder of this run.
+    """
+
+    work: Workload
+    store: Store
+    folder: Path
+    times: StageTimes = field(default_factory=StageTimes)
+
+    @classmethod
+    def of(cls, config: Config, *, source: str, root: Path) -> Run:
+        """The run that a config means.
+
+        Args:
+            config: The config.
+            source: Where it was read from; a run's own folder keeps its place.
+            root: Folder of `runs/` and `cache/`.
+
+        Raises:
+            ConfigError: A name in the config leads nowhere.
+        """
+        work = look_up(config)
+        given = Path(source)
+        if (given / "manifest.json").is_file():
+            root = given.resolve().parent.parent
+            if read_json(given / "manifest.json").get("key") == config.key():
+                return cls(work=work, store=Store(root=root), folder=given)
+        store = Store(root=root)
+        return cls(work=work, store=store, folder=store.runs / f"{config.name}-{config.key()}")
+
+    def execute(self, *, fresh: bool = False, quiet: bool = False) -> Outcome:
+        """Do what is not done yet and say what came of it.
+
+        Args:
+            fresh: Forget what the cache holds of this run's stages and begin anew.
+            quiet: No progress.
+        """
+        reporter = Reporter(quiet=quiet)
+        stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
+        if not fresh and self._is_finished(stages):
+            return Outcome.read(self.folder)
+        if fresh:
+            self._forget(stages)
+        self._begin(stages)
+        for budget in self.work.budgets:
+            if budget.note:
+                reporter.note(f"note: {budget.note}")
+        try:
+            return self._go(stages, fresh=fresh)
+        except KeyboardInterrupt:
+            reporter.note(f"interrupted; the same command goes on from here: {self.folder}")
+            raise
+
+    def _go(self, stages: Stages, *, fresh: bool) -> Outcome:
+        with self.times.of("data"):
+            for split in ("train", "val"):
+                self.work.data.split(split)
+        with self.times.of("supernet"):
+            trainer = stages.supernet()
+        with self.times.of("predictor"):
+            evaluator = stages.evaluator(trainer)
+            accuracies = stages.accuracies(evaluator)
+        try:
+            with self.times.of("search"):
+                searches = [(budget, stages.search(budget, accuracies)) for budget in self.work.budgets]
+        except KeyboardInterrupt:
+            self._write_best_so_far(stages, accuracies)
+            raise
+        with self.times.of("results"):
+            self._write_evaluations(searches)
+            infeasible = self._write_near_misses(searches)
+        members = [
+            [results.member(search, budget, search.archive.evaluations.genomes[row]) for row in search.front.rows]
+            for budget, search in searches
+        ]
+        rows: list[Row] = []
+        keys: list[str] = []
+        if any(members):
+            chosen = self._thinned(searches, members)
+            with self.times.of("finetune"):
+                finetuned, keys = self._finetune(stages, trainer, evaluator, chosen, fresh=fresh)
+            with self.times.of("results"):
+                rows = self._write_fronts(evaluator, chosen, finetuned)
+        n_members = {budget.name: len(found) for (budget, _), found in zip(searches, members, strict=True)}
+        if rows:
+            with self.times.of("figures"):
+                self._draw()
+        (self.folder / "best_so_far.csv").unlink(missing_ok=True)
+        self._finish(stages, keys, {"n_inherited_front": n_members, "infeasible": infeasible})
+        return Outcome.read(self.folder, is_new=True)
+
+    def _thinned(
+        self, searches: Sequence[tuple[Budget, Search]], members: Sequence[Sequence[results.Member]]
+    ) -> list[results.Member]:
+        """The members whose networks are fine-tuned, all budgets together."""
+        networks = [[one.decoded.network.name for one in found] for found in members]
+        fronts = [search.front for _, search in searches]
+        positions = chosen_members(fronts, networks, self.work.config.finetune.max_networks)
+        return [found[p] for found, kept in zip(members, positions, strict=True) for p in kept]
+
+    def _finetune(
+        self,
+        stages: Stages,
+        trainer: SupernetTrainer,
+        evaluator: SharedEvaluator,
+        chosen: Sequence[results.Member],
+        *,
+        fresh: bool,
+    ) -> tuple[dict[str, Finetuned], list[str]]:
+        archs = {one.decoded.network.name: one.decoded.arch for one in chosen}
+        return finetune(stages, trainer, evaluator, np.array(list(archs.values())), fresh=fresh)
+
+    def _write_evaluations(self, searches: Sequence[tuple[Budget, Search]]) -> None:
+        """Add a part for what was priced since the last time; parts that are there are left alone."""
+        for budget, search in searches:
+            rows = results.evaluation_rows(search, budget)
+            stem = f"part-{budget.name}-"
+            folder = self.folder / "evaluations"
+            parts = sorted(folder.glob(f"{stem}*.parquet"))
+            n_before = int(parts[-1].stem.rpartition("-")[2]) if parts else 0
+            if len(rows) > n_before:
+                name = f"{stem}{n_before + 1:07d}-{len(rows):07d}.parquet"
+                write_table(folder / name, rows[n_before:], EVALUATIONS)
+
+    def _write_best_so_far(self, stages: Stages, accuracies: AccuracySource) -> None:
+        """Leave the fronts that interrupted searches have reached, on inherited accuracy, for a first look."""
+        rows = []
+        for budget in self.work.budgets:
+            search = stages.search_so_far(budget, accuracies)
+            if search is not None:
+                found = results.evaluation_rows(search, budget)
+                rows += [found[row] for row in search.front.rows]
+        write_table(self.folder / "best_so_far.csv", rows, EVALUATIONS)
+        stages.reporter.note(f"the best so far, not fine-tuned: {self.folder / 'best_so_far.csv'}")
+
+    def _write_near_misses(self, searches: Sequence[tuple[Budget, Search]]) -> list[dict[str, Any]]:
+        """Where nothing is feasible: the least infeasible design, and by how much it breaks which limit."""
+        found = []
+        for budget, search in searches:
+            if len(search.front):
+                continue
+            miss = search.least_infeasible()[0]
+            one = results.member(search, budget, miss.genome)
+            results.write_designs(self.folder / "designs", self.work, [one], self._device_file)
+            found.append(
+                {
+                    "budget": budget.name,
+                    "id": one.id,
+                    "architecture": one.decoded.network.name,
+                    "accuracy_inherited_val": one.accuracy,
+                    "binding_constraint": miss.constraint.name,
+                    "amount": miss.amount,
+                    "unit": miss.constraint.unit,
+                }
+            )
+        return found
+
+    def _write_fronts(
+        self, evaluator: SharedEvaluator, chosen: Sequence[results.Member], finetuned: dict[str, Finetuned]
+    ) -> list[Row]:
+        judge = results.Judge(work=self.work, evaluator=evaluator)
+        rows = results.front_rows(judge, chosen, finetuned, self._device_file)
+        designs = self.folder / "designs"
+        results.write_designs(designs, self.work, chosen, self._device_file)
+        for one in chosen:
+            write_bytes(designs / f"{one.id}.safetensors", finetuned[one.decoded.network.name].weights)
+        keep = {f"{row['id']}{end}" for row in rows for end in (".json", ".safetensors")}
+        for path in designs.glob("*.safetensors"):
+            if path.name not in keep:
+                path.unlink()
+                path.with_suffix(".json").unlink(missing_ok=True)
+        write_table(self.folder / "fronts.csv", rows, FRONTS)
+        write_table(self.folder / "fronts.parquet", rows, FRONTS)
+        return rows
+
+    def _draw(self) -> None:
+        from experiments.figures import plot_run
+
+        plot_run(self.folder, kind="front", formats=("pdf", "png"), width="ieee1")
+
+    @property
+    def _device_file(self) -> Path | None:
+        return self.folder / "device.toml" if self.work.config.device.file else None
+
+    def _begin(self, stages: Stages) -> None:
+        """Write what the run is, with own device and supply files beside it."""
+        settings = self.work.config.to_dict()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for section in ("device", "supply"):
+            if file := getattr(self.work.config, section).file:
+                write_bytes(self.folder / f"{section}.toml", Path(file).read_bytes())
+                settings[section]["file"] = f"{section}.toml"
+        write_text(self.folder / "config.toml", to_toml(settings))
+        write_json(self.folder / "manifest.json", manifests.manifest(stages, is_finished=False))
+
+    def _finish(self, stages: Stages, finetune_keys: Sequence[str], found: dict[str, Any]) -> None:
+        manifest = {
+            **manifests.manifest(stages, is_finished=True),
+            "stages": {**manifests.stage_keys(stages), "finetune": list(finetune_keys)},
+            "wall_times_s": self.times.seconds,
+            "peak_memory_bytes": manifests.peak_memory_bytes(),
+            **found,
+        }
+        write_json(self.folder / "manifest.json", manifest)
+
+    def _is_finished(self, stages: Stages) -> bool:
+        path = self.folder / "manifest.json"
+        if not path.is_file():
+            return False
+        manifest = read_json(path)
+        n_members = manifest.get("n_inherited_front", {}).values()
+        has_fronts = (self.folder / "fronts.parquet").is_file() or not any(n_members)
+        return manifests.is_finished(manifest, stages) and has_fronts
+
+    def _forget(self, stages: Stages) -> None:
+        """Clear the run's folder and its stages; fine-tuned networks are cleared when they are reached."""
+        if self.folder.is_dir():
+            for path in self.folder.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        folders = [stages.supernet_folder, stages.predictor_folder]
+        folders += [stages.search_folder(budget) for budget in self.work.budgets]
+        for folder in folders:
+            with folder.locked():
+                folder.clear()
+

@@ -1,0 +1,272 @@
+"""The stages of a run up to the fronts: shared weights, their accuracies, one search a budget.
+
+Each stage reads the cache first, goes on from its newest whole checkpoint, and leaves a result that other runs share.
+A killed process repeats at most one epoch or one generation.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.explorer import Explorer
+from energy.rules import rules
+from energy.supply import Scenarios
+from evo.genome import JointGenome
+from evo.problem import AccuracySource, JointProblem, Pricing
+from evo.search import Search, SearchSettings
+from experiments.progress import Reporter
+from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_bytes
+from experiments.workload import Budget, Workload
+from models.evaluate import SharedEvaluator
+from models.spaces import Archs, Space
+from models.train import N_CALIBRATION, SupernetSettings, SupernetTrainer
+
+LARGEST_TABLE = 10_000
+"""Spaces of at most this many networks are evaluated completely before the search. [1]"""
+
+_NETWORKS_A_STEP = 1024
+
+
+@dataclass
+class StageTimes:
+    """Wall time of each stage in this process. [s]"""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        """Measure a block, adding to what the stage took before."""
+        start_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start_s
+
+
+def plain(entry: Any) -> dict[str, Any]:
+    """A log entry as JSON types: numbers that are not finite become null."""
+    return {key: _plain_value(value) for key, value in asdict(entry).items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain_value(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages of one workload.
+
+    Attributes:
+        work: What is asked for.
+        store: Where results lie.
+        reporter: Who is told.
+        log: Adds an entry to the run's log.
+    """
+
+    work: Workload
+    store: Store
+    reporter: Reporter
+    log: Callable[[dict[str, Any]], None]
+
+    @property
+    def supernet_settings(self) -> SupernetSettings:
+        """How the shared weights are trained."""
+        config = self.work.config
+        return SupernetSettings(**config.supernet.model_dump(), n_threads=config.compute.threads)
+
+    @property
+    def supernet_folder(self) -> StageFolder:
+        """Where the shared weights lie."""
+        config = self.work.config
+        reads = {
+            "data": self.work.data_reads(),
+            "space": self.work.space_key,
+            "settings": asdict(self.supernet_settings),
+            "seed": config.seed,
+            "device": config.compute.device,
+        }
+        return self.store.stage("supernet", reads)
+
+    @property
+    def predictor_folder(self) -> StageFolder:
+        """Where the accuracies of all networks lie."""
+        return self.store.stage("predictor", {"supernet": self.supernet_folder.key, "calibration": N_CALIBRATION})
+
+    def search_folder(self, budget: Budget) -> StageFolder:
+        """Where the search of a budget lies; how far it goes is no part of its hash."""
+        config = self.work.config
+        reads = {
+            "predictor": self.predictor_folder.key,
+            "device": self.work.device_key,
+            "supply": budget.supply.to_dict(),
+            "execution": config.execution.model_dump(),
+            "search": config.search.model_dump(exclude={"evaluations", "time_limit"}),
+            "seed": config.seed,
+        }
+        return self.store.stage("search", reads)
+
+    def supernet(self) -> SupernetTrainer:
+        """Train the shared weights, or go on where training was left."""
+        folder, settings = self.supernet_folder, self.supernet_settings
+        data = self.work.data
+        trainer = SupernetTrainer(
+            self.work.space, data.split("train"), data.split("val"), settings, self.work.config.seed
+        )
+        with folder.locked():
+            if found := folder.checkpoints.newest(most=settings.epochs):
+                trainer.restore(found[1])
+            with self.reporter.task("shared weights", settings.epochs, done=trainer.epoch) as task:
+                while trainer.epoch < settings.epochs:
+                    entry = trainer.run_epoch()
+                    folder.checkpoints.save(trainer.epoch, trainer.state())
+                    self.log({"stage": "supernet", **plain(entry)})
+                    task.advance(f"loss {entry.loss:.3f}")
+            if folder.result() is None:
+                folder.finish({"epochs": settings.epochs})
+        return trainer
+
+    def evaluator(self, trainer: SupernetTrainer) -> SharedEvaluator:
+        """What judges networks by the shared weights, on validation data."""
+        train, val = self.work.data.split("train"), self.work.data.split("val")
+        calibration = train.inputs[:: max(1, -(-len(train) // N_CALIBRATION))]
+        return SharedEvaluator(trainer.supernet, calibration, val.inputs, val.labels)
+
+    def accuracies(self, evaluator: SharedEvaluator) -> AccuracySource:
+        """Inherited accuracies: of all networks in a table where the space is small, on demand where it is not."""
+        space = self.work.space
+        if space.size > LARGEST_TABLE:
+            return evaluator
+        folder = self.predictor_folder
+        path = folder.path / "accuracies.npy"
+        archs = space.enumerate()
+        with folder.locked():
+            done = folder.result()
+            if done is None or not path.exists() or file_digest(path) != done["sha256"]:
+                parts = []
+                chunks = [archs[i : i + _NETWORKS_A_STEP] for i in range(0, len(archs), _NETWORKS_A_STEP)]
+                with self.reporter.task("accuracies", len(chunks)) as task:
+                    for chunk in chunks:
+                        parts.append(evaluator.evaluate(chunk))
+                        task.advance(f"{len(parts[-1])} networks a step")
+                write_bytes(path, _npy(np.concatenate(parts)))
+                kind = {"kind": evaluator.kind, "split": evaluator.split}
+                folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})
+                self.log({"stage": "predictor", "networks": len(archs)})
+        return AccuracyTable(space=space, archs=archs, accuracies=np.load(path, allow_pickle=False))
+
+    def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
+        """Search one budget, or go on where its search was left."""
+        config, folder = self.work.config, self.search_folder(budget)
+        search = self._new_search(budget, accuracies)
+        effort = self._effort_folder(folder)
+        checkpoints = Checkpoints(folder=effort)
+        with folder.locked():
+            effort.mkdir(exist_ok=True)
+            if state := self._start_of(folder):
+                search.restore(state)
+            is_timed_out = (effort / "time_limit").exists()
+            start_s, n_before = time.monotonic(), len(search.archive)
+            with self.reporter.task(f"search {budget.name}", config.search.evaluations, done=n_before) as task:
+                while not search.done and not is_timed_out:
+                    n_before = len(search.archive)
+                    entry = search.step()
+                    checkpoints.save(len(search.archive), search.state())
+                    self.log({"stage": "search", "budget": budget.name, **plain(entry)})
+                    task.advance(f"{entry.front_size} on the front", steps=len(search.archive) - n_before)
+                    limit_s = config.search.time_limit
+                    if limit_s is not None and time.monotonic() - start_s > limit_s:
+                        is_timed_out = True
+                        write_bytes(effort / "time_limit", b"reached\n")
+        return search
+
+    def _new_search(self, budget: Budget, accuracies: AccuracySource) -> Search:
+        config, work = self.work.config, self.work
+        rule_set = rules(config.execution.rules)
+        layout = JointGenome(work.space, rule_set)
+        pricing = Pricing(device=work.device, supply=budget.supply, policy=config.execution.policy)
+        explorer = Explorer(work.device, Scenarios.of([budget.supply]), rule_set, config.execution.policy)
+        settings = SearchSettings(
+            population=config.search.population,
+            evaluations=config.search.evaluations,
+            refinement_rate=config.search.refinement_rate,
+            seed=config.seed,
+        )
+        return Search(JointProblem(layout, accuracies, pricing), explorer, settings)
+
+    def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:
+        """The search of a budget as its newest checkpoint has it, None where there is none."""
+        state = self._start_of(self.search_folder(budget))
+        if state is None:
+            return None
+        search = self._new_search(budget, accuracies)
+        search.restore(state)
+        return search
+
+    def _effort_folder(self, folder: StageFolder) -> Path:
+        """Where a search of this run's effort keeps its states: a longer one may start from a shorter one's."""
+        search = self.work.config.search
+        limit = "" if search.time_limit is None else f"-t{search.time_limit:g}"
+        return folder.path / f"e{search.evaluations}{limit}"
+
+    def _start_of(self, folder: StageFolder) -> bytes | None:
+        """The furthest state of any effort that this one passes through, which are its own and smaller ones."""
+        most = self.work.config.search.evaluations
+        found = []
+        for path in sorted(folder.path.glob("e*")):
+            effort = re.fullmatch(r"e(\d+)(-t.*)?", path.name)
+            if effort and int(effort[1]) <= most:
+                found.append(Checkpoints(folder=path).newest())
+        return max((state for state in found if state), key=lambda state: state[0], default=(0, None))[1]
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+class AccuracyTable:
+    """Accuracies that are known for every network of a space.
+
+    Attributes:
+        kind: How they came about.
+        split: Data they were measured on.
+    """
+
+    kind = "inherited"
+    split = "val"
+
+    def __init__(self, *, space: Space, archs: Archs, accuracies: NDArray[np.float64]) -> None:
+        """Take the accuracies `(n,)` of all canonical networks `(n, n_genes)`."""
+        if accuracies.shape != (len(archs),):
+            raise ValueError(f"accuracies must have shape ({len(archs)},), not {accuracies.shape}")
+        self.space = space
+        self.archs = archs
+        self.accuracies = accuracies
+        self._of = dict(zip((arch.tobytes() for arch in archs), accuracies.tolist(), strict=True))
+
+    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
+        """Accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
+        return np.array([self._of[arch.tobytes()] for arch in self.space.canonical(archs)])
+
+
+def append_to(path: Path) -> Callable[[dict[str, Any]], None]:
+    """A log that adds lines with the time of day to a file."""
+
+    def log(entry: dict[str, Any]) -> None:
+        append_log(path, {"time_s": round(time.time(), 3), **entry})
+
+    return log

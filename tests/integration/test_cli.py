@@ -1,0 +1,305 @@
+"""The command as a person meets it: answers, exit codes, one line for every mistake."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import NOT_BUILT, main
+from experiments.config import read_config
+
+KEYS = (
+    "feasible", "violations", "latency_s", "response_latency_s", "worst_case_latency_s", "energy_j", "power_cycles",
+    "active_s", "recharge_s", "continuous_latency_s", "overhead_percent", "limit_device_s", "limit_plan_s", "vm_bytes",
+    "nvm_bytes", "breakdown", "layers", "plan", "schedule",
+)  # fmt: skip
+"""Keys of an answer, as INTERFACE.md has them."""
+
+
+def answer(capsys, *arguments):
+    """Exit status and JSON of a command."""
+    status = main([*arguments, "--json"])
+    return status, json.loads(capsys.readouterr().out)
+
+
+def mistake(capsys, *arguments):
+    """The line of a command that must fail as the caller's mistake, stdout empty."""
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("ebbnas: ")
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+def test_price_answers_with_the_keys_of_the_interface(capsys, write_design, design):
+    status, found = answer(capsys, "price", write_design(design))
+    assert status == 0
+    assert found["feasible"] is True
+    for key in KEYS:
+        assert key in found
+    assert set(found["breakdown"]) == {"reboot_s", "recovery_s", "fetch_s", "compute_s", "preserve_s", "recharge_s"}
+    assert {"layer", "feasible", "latency_s", "power_cycles", "cycle_energy_max_j", "vm_bytes", "counts"} <= set(
+        found["layers"][0]
+    )
+    total = sum(entry["cycles"] * (entry["active_s"] + entry["recharge_s"]) for entry in found["schedule"])
+    assert total == pytest.approx(found["latency_s"], rel=1e-12)
+
+
+def test_a_persons_answer_begins_with_one_sentence(capsys, write_design, design):
+    assert main(["price", write_design(design)]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("small: ")
+    assert "power cycles" in first
+    assert first.endswith("safe")
+
+
+def test_an_unsafe_plan_is_answered_in_full_with_exit_1_and_the_amount(capsys, write_design, design):
+    path = write_design(design)
+    status, found = answer(capsys, "price", path, "--capacitance", "5uF")
+    assert (status, found["feasible"], found["latency_s"]) == (1, False, None)
+    assert found["violations"]["energy_j"] > 0
+    assert found["energy_j"] > 0
+    assert main(["price", path, "--capacitance", "5uF"]) == 1
+    assert "energy a power cycle exceeded by" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_options_win_over_the_file_and_the_file_over_the_defaults(capsys, write_design, design):
+    default = answer(capsys, "price", write_design(design))[1]["latency_s"]
+    design["supply"] = {
+        "capacitance_f": 5e-3, "resistance_ohm": 1000.0, "v_supply_v": 5.892, "v_on_v": 4.535, "v_off_v": 3.29,
+        "usable_fraction": 0.6,
+    }  # fmt: skip
+    path = write_design(design)
+    from_file = answer(capsys, "price", path)[1]["latency_s"]
+    from_option = answer(capsys, "price", path, "--resistance", "2.8kohm")[1]["latency_s"]
+    assert from_file < from_option == default
+
+
+def test_a_resistance_taken_from_another_capacitance_is_said(capsys, write_design, design):
+    _, found = answer(capsys, "price", write_design(design), "--capacitance", "47uF")
+    assert "lists no resistance" in found["notes"][0]
+    _, found = answer(capsys, "price", write_design(design), "--capacitance", "47uF", "--resistance", "3kohm")
+    assert found["notes"] == []
+
+
+def test_a_plan_that_was_saved_is_priced_the_same(capsys, write_design, design, tmp_path):
+    saved = tmp_path / "made" / "saved.json"
+    status, planned = answer(capsys, "plan", write_design(design), "--save", str(saved), "--capacitance", "470uF")
+    assert status == 0
+    _, priced = answer(capsys, "price", str(saved))
+    assert {**priced, "notes": None} == {**planned, "notes": None}
+    _, given = answer(capsys, "price", write_design(design), "--capacitance", "470uF")
+    assert planned["latency_s"] <= given["latency_s"]
+
+
+def test_a_saved_plan_finds_an_own_device_from_its_own_folder(capsys, write_design, design, tmp_path):
+    board = tmp_path / "boards" / "mine.toml"
+    board.parent.mkdir()
+    board.write_text((files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text())
+    saved = tmp_path / "plans" / "saved.json"
+    assert main(["plan", write_design(design), "--device", str(board), "--save", str(saved)]) == 0
+    assert json.loads(saved.read_text())["device"] == "../boards/mine.toml"
+    assert main(["price", str(saved)]) == 0
+
+
+def test_nothing_is_saved_where_nothing_is_feasible(capsys, write_design, design, tmp_path):
+    saved = tmp_path / "saved.json"
+    assert main(["plan", write_design(design), "--capacitance", "1uF", "--save", str(saved)]) == 1
+    assert not saved.exists()
+    assert "not written" in capsys.readouterr().err
+
+
+def test_a_network_alone_is_planned(capsys, write_design, design):
+    status, found = answer(capsys, "plan", write_design(design["network"]))
+    assert (status, found["name"], len(found["plan"])) == (0, "two layers", 2)
+
+
+def test_the_example_is_planned_without_any_file(capsys):
+    assert main(["plan", "--example"]) == 0
+    assert "safe" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_list_is_answered_as_results_and_exits_1_when_any_is_infeasible(capsys, write_design, design):
+    unsafe = {**design, "name": "unsafe", "vm_bytes": 64}
+    path = write_design([design, unsafe])
+    status, found = answer(capsys, "price", path)
+    assert status == 1
+    assert [result["feasible"] for result in found["results"]] == [True, False]
+    assert main(["price", path]) == 1
+    assert capsys.readouterr().out.startswith("1 of 2 designs are feasible")
+    status, found = answer(capsys, "price", path, "--select", "small")
+    assert (status, found["name"]) == (0, "small")
+    assert "did you mean 'small'?" in mistake(capsys, "price", path, "--select", "smal")
+
+
+def test_names_expectations_and_publications_in_a_file_are_ignored(capsys, write_design, design):
+    plain = answer(capsys, "price", write_design(design))[1]
+    assert answer(capsys, "price", write_design({**design, "expected": {"x": 1}, "published": {"y": 2}}))[1] == plain
+
+
+def layers_that_do_not_fit(design):
+    design["network"]["layers"][1]["in_h"] = design["network"]["layers"][1]["kernel_h"] = 13
+
+
+def a_tile_of_zero(design):
+    design["plan"][0]["tile_h"] = 0
+
+
+def an_unknown_key(design):
+    design["polcy"] = "packed"
+
+
+def von_above_vs(design):
+    design["supply"] = {
+        "capacitance_f": 5e-3, "resistance_ohm": 2800.0, "v_supply_v": 4.0, "v_on_v": 4.535, "v_off_v": 3.29,
+        "usable_fraction": 0.6,
+    }  # fmt: skip
+
+
+def no_plan(design):
+    del design["plan"]
+
+
+def a_plan_too_short(design):
+    design["plan"].pop()
+
+
+def a_policy_to_come(design):
+    design["policy"] = "packed"
+
+
+def a_policy_unheard_of(design):
+    design["policy"] = "packd"
+
+
+def a_device_unheard_of(design):
+    design["device"] = "msp430fr5994-tinas2024"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (layers_that_do_not_fit, "layer 'p': in_h x in_w x in_ch must be 14 x 1 x 8 as 'c' gives it, not 13 x 1 x 8"),
+        (a_tile_of_zero, "plan of layer 'c': tile_h must be a whole number of at least 1, not 0"),
+        (an_unknown_key, "unknown key 'polcy'; did you mean 'policy'?"),
+        (von_above_vs, "v_supply_v must be above v_on_v 4.535, not 4"),
+        (no_plan, "key 'plan' is missing"),
+        (a_plan_too_short, "plan must have one design for each of the 2 layers, not 1"),
+        (a_policy_to_come, "policy 'packed' is not built yet"),
+        (a_policy_unheard_of, "not 'packd'; did you mean 'packed'?"),
+        (a_device_unheard_of, "did you mean 'msp430fr5994-tinas2025'?"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_design_is_one_line(capsys, write_design, design, change, message):
+    change(design)
+    assert message in mistake(capsys, "price", write_design(design))
+
+
+def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design, tmp_path):
+    text = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text()
+    path = tmp_path / "board.toml"
+    path.write_text(text.replace("energy_j = 7.788e-5", "energy_j = -7.788e-5", 1))
+    assert tomllib.loads(path.read_text())["reboot"]["energy_j"] < 0
+    line = mistake(capsys, "price", write_design(design), "--device", str(path))
+    assert "board.toml: reboot.energy_j must be at least 0, not -7.788e-05" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serch"], "there is no command 'serch'; did you mean 'search'?"),
+        (["price"], "required: DESIGN.json"),
+        (["price", "nowhere.json"], "nowhere.json: there is no such file"),
+        (["plan"], "exactly one of a file and --example"),
+        (["plan", "--example", "--capacitance", "5volts"], "--capacitance must be in F"),
+        (["plan", "--example", "--vm-bytes", "0"], "--vm-bytes must be a whole number of at least 1, not '0'"),
+        (["plan", "--example", "--usable-fraction", "1.5"], "usable_fraction must be at most 1, not 1.5"),
+        (["plan", "--example", "--usable-fraction", "much"], "optional unit such as 60%, not 'much'"),
+        (["plan", "--example", "--vm-bytes", "20.5"], "--vm-bytes must be a whole number"),
+        (["plan", "--example", "--polcy", "x"], "there is no option '--polcy'; did you mean '--policy'?"),
+        (["plan", "--example", "--rules", "ebbnas"], "rules 'ebbnas' is not built yet"),
+        (["plan", "--example", "--counting", "exact"], "counting 'exact' is not built yet"),
+        (["search", "wach"], "did you mean 'watch'?"),
+        (["search", "watch", "--set", "search.evalutions=3"], "unknown key; did you mean 'evaluations'?"),
+        (["search", "watch", "--extend", "seed=3"], "--extend must change search.evaluations"),
+        (["search", "watch", "--data-dir", "nowhere"], "nowhere"),
+        (["explore", "conv1d3"], "did you mean 'conv1d-3'?"),
+        (["explore", "conv2d-5"], "space conv2d-5 has 1,048,576 networks; --sample N explores some of them"),
+        (["explore", "conv1d-3", "--policy", "packed", "--sample", "1"], "policy 'packed' is not built yet"),
+        (["explore", "conv1d-3", "--accuracies", "nowhere.csv"], "nowhere.csv: No such file or directory"),
+        (["plot", "nowhere"], "nowhere"),
+        (["plot", "nowhere", "--kind", "timeline"], "--kind timeline is not built yet"),
+        (["plot", "nowhere", "--format", "gif"], "--format must be of pdf, png, svg, not 'gif'"),
+        (["evaluate", "nowhere", "x"], "nowhere"),
+        *(([name, "anything"], f"command {name} is not built yet") for name in NOT_BUILT),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_in_the_call_is_one_line(capsys, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in mistake(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["devices", "supplies", "spaces", "datasets"])
+def test_lists_name_their_sources(capsys, name):
+    status, found = answer(capsys, name)
+    assert status == 0
+    assert all(row["name"] and "source" in row for row in found[name])
+    assert main([name]) == 0
+    assert found[name][0]["name"] in capsys.readouterr().out
+
+
+def test_init_writes_a_config_that_works_and_never_overwrites(capsys, tmp_path):
+    folder = tmp_path / "my first"
+    assert main(["init", str(folder)]) == 0
+    config = read_config(str(folder / "config.toml"))
+    assert (config.name, config.key()) == ("my-first", read_config("watch").key())
+    capsys.readouterr()
+    assert "exists already" in mistake(capsys, "init", str(folder))
+
+
+def test_explore_writes_the_exact_latency_of_every_network_it_looks_at(capsys, tmp_path):
+    arguments = ["explore", "conv1d-3", "--sample", "6", "--budgets", "100uF,5mF", "--out", str(tmp_path)]
+    status, found = answer(capsys, *arguments)
+    assert status == 0
+    assert [line["budget"] for line in found["budgets"]] == ["100uF", "5mF"]
+    with (tmp_path / "explore.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["architecture", "latency_s_100uF", "latency_s_5mF"]
+    assert min(float(row["latency_s_5mF"]) for row in rows) == found["budgets"][1]["latency_s_min"]
+
+
+def test_explore_with_a_table_of_accuracies_gives_the_exact_front(capsys, tmp_path):
+    plain = ["explore", "conv1d-3", "--sample", "6", "--budgets", "5mF", "--out", str(tmp_path)]
+    answer(capsys, *plain)
+    with (tmp_path / "explore.csv").open() as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: float(row["latency_s_5mF"]))
+    table = tmp_path / "accuracies.csv"
+    # The faster the better: only the fastest network is on the front.
+    lines = [f"{row['architecture']},{0.9 - 0.1 * rank}" for rank, row in enumerate(rows)]
+    table.write_text("architecture,accuracy\n" + "\n".join(lines) + "\n")
+    _, found = answer(capsys, *plain, "--accuracies", str(table))
+    assert [one["architecture"] for one in found["budgets"][0]["front"]] == [rows[0]["architecture"]]
+    table.write_text("architecture,accuracy\nk1c4-k1c4-k1c4,1.5\n")
+    assert "accuracy of row 1 must be from 0 to 1, not 1.5" in mistake(capsys, *plain, "--accuracies", str(table))
+
+
+def test_price_and_plan_start_without_the_heavy_libraries(write_design, design, root: Path):
+    program = (
+        "import sys; from experiments.cli import main; status = main(sys.argv[1:]); "
+        "heavy = {'torch', 'pymoo', 'matplotlib', 'pandas', 'pydantic', 'pyarrow', 'rich'} & set(sys.modules); "
+        "sys.exit(9 if heavy else status)"
+    )
+    for arguments in (["price", write_design(design)], ["plan", "--example"]):
+        command = [sys.executable, "-c", program, *arguments]
+        assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0, arguments

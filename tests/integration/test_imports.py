@@ -1,0 +1,125 @@
+"""Imports point in one direction, and commands that need no network training start without its libraries."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGES = ("energy", "models", "evo", "experiments")
+"""From the bottom to the top: each may import itself and those before it."""
+
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TORCH_FREE_MODULES = ("models/__init__.py", *(str(p.relative_to(ROOT)) for p in MODULES if "models/spaces" in str(p)))
+HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "pandas", "pyarrow", "scipy")
+
+
+def imported_names(path):
+    """Absolute names of everything a module imports anywhere, functions included."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def top_of(name):
+    return name.split(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_arrow_turns_back(path):
+    package = path.relative_to(ROOT).parts[0]
+    above = PACKAGES[PACKAGES.index(package) + 1 :]
+    tops = {top_of(name) for name in imported_names(path)}
+    assert not tops & set(above), f"{package} must not import what is above it"
+    assert "tests" not in tops
+
+
+def third_party(package):
+    names = {top_of(name) for path in MODULES if path.is_relative_to(ROOT / package) for name in imported_names(path)}
+    return names - set(sys.stdlib_module_names) - set(PACKAGES)
+
+
+def test_energy_knows_numpy_and_nothing_else():
+    assert third_party("energy") == {"numpy"}
+
+
+def test_models_know_nothing_of_the_search():
+    assert not third_party("models") & {"pymoo", "moocore", "matplotlib", "pydantic", "pandas"}
+
+
+def test_the_search_knows_nothing_of_torch():
+    assert not third_party("evo") & {"torch", "safetensors", "pydantic", "matplotlib", "pandas"}
+    names = {name for path in MODULES if path.is_relative_to(ROOT / "evo") for name in imported_names(path)}
+    of_models = {name for name in names if top_of(name) == "models"}
+    assert all(name == "models" or name.startswith("models.spaces") for name in of_models)
+
+
+def test_pydantic_stays_in_experiments():
+    assert all("pydantic" not in third_party(package) for package in ("energy", "models", "evo"))
+
+
+@pytest.mark.parametrize("path", TORCH_FREE_MODULES)
+def test_spaces_are_free_of_torch(path):
+    assert "torch" not in {top_of(name) for name in imported_names(ROOT / path)}
+
+
+@pytest.mark.parametrize("package", PACKAGES[:-1])
+def test_nothing_below_experiments_prints_or_reads_clocks_or_environment(package):
+    for path in MODULES:
+        if path.is_relative_to(ROOT / package):
+            nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+            names = {node.id for node in nodes if isinstance(node, ast.Name)}
+            attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            assert not names & {"print", "input", "exit"}, path
+            assert not attributes & {"environ", "getenv", "stdout", "stderr"}, path
+            assert not {top_of(name) for name in imported_names(path)} & {"time", "datetime", "argparse"}, path
+
+
+def loaded_modules(code):
+    """Top-level modules that a fresh Python holds after running `code`."""
+    report = "import sys; sys.stderr.write('LOADED ' + ' '.join({name.split('.')[0] for name in sys.modules}))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, env=environment, check=False
+    )
+    assert "LOADED " in done.stderr, done.stderr
+    return set(done.stderr.rpartition("LOADED ")[2].split())
+
+
+def command(*arguments):
+    return f"from experiments.cli import main\ntry:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass"
+
+
+DESIGNS = str(Path(__file__).resolve().parents[1] / "golden" / "published_designs.json")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("price", DESIGNS, "--json"),
+        ("plan", DESIGNS, "--select", "inas-2021/intpow_har_cap001_ts1"),
+        ("plan", "--example"),
+        ("devices",),
+        ("supplies",),
+        ("spaces",),
+    ],
+    ids=lambda arguments: " ".join(Path(argument).name for argument in arguments[:2]),
+)
+def test_a_command_without_training_starts_without_heavy_libraries(arguments):
+    assert not loaded_modules(command(*arguments)) & set(HEAVY)
+
+
+def test_spaces_load_without_torch_and_the_search_too():
+    assert "torch" not in loaded_modules("import models, models.spaces")
+    names = [str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in MODULES if "evo/" in str(path)]
+    assert "torch" not in loaded_modules("\n".join(f"import {name.removesuffix('.__init__')}" for name in names))
