@@ -123,6 +123,10 @@ class Explorer:
         self._explore(network.layers)
         return tuple(zip(*(self.designs(layer) for layer in network.layers), strict=True))
 
+    def under(self, scenario: int) -> ScenarioExplorer:
+        """The same explorer, and the same memo, for one of its scenarios."""
+        return ScenarioExplorer(explorer=self, scenario=scenario)
+
     def _explore(self, layers: Sequence[LayerShape]) -> None:
         new = sorted({layer for layer in layers if layer not in self._memo}, key=lambda layer: layer.op)
         if not new:
@@ -170,6 +174,34 @@ class Explorer:
             )
             for layer, n_designs in enumerate(search.n_designs())
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioExplorer:
+    """An explorer as one of its scenarios sees it.
+
+    Attributes:
+        explorer: Explores all scenarios together.
+        scenario: Index of the one that is meant.
+    """
+
+    explorer: Explorer
+    scenario: int
+
+    def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
+        """The best design of each layer, arrays `(n_layers, 1)`."""
+        optima = self.explorer.best(layers)
+        own = slice(self.scenario, self.scenario + 1)
+        return LayerOptima(
+            latency_s=optima.latency_s[:, own],
+            energy_over_j=optima.energy_over_j[:, own],
+            vm_over_bytes=optima.vm_over_bytes[:, own],
+            n_designs=optima.n_designs,
+        )
+
+    def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """The best design of a layer, alone in a tuple."""
+        return (self.explorer.designs(layer)[self.scenario],)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -180,7 +180,7 @@ class FrontMating(Mating):  # type: ignore[misc]
             JointMutation(optima),
             repair=Refinement(optima, refinement_rate),
             eliminate_duplicates=NewGenomes(archive),
-            n_max_iterations=100,
+            n_max_iterations=40,
         )
         self.archive = archive
         self.optima = optima

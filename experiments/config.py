@@ -127,7 +127,7 @@ class ExecutionSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights."""
 
-    epochs: int = Field(default=60, ge=1)
+    epochs: int = Field(default=45, ge=1)
     batch_size: int = Field(default=128, ge=2)
 
 

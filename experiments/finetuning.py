@@ -6,14 +6,8 @@ was under way, and a network that another run already trained is not trained aga
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import connection
 from typing import Any
 
 import numpy as np
@@ -22,6 +16,7 @@ from numpy.typing import NDArray
 from evo.front import Front
 from experiments.stages import Stages
 from experiments.store import StageFolder, file_digest, write_bytes
+from experiments.workers import run_tasks
 from models.evaluate import SharedEvaluator
 from models.finetune import FinetuneJob, FinetuneSettings, run_job, soft_labels
 from models.spaces import Archs
@@ -167,21 +162,9 @@ def _read(folder: StageFolder, seed: int) -> Finetuned:
 
 
 def _run_all(stages: Stages, tasks: Sequence[_Task]) -> None:
-    n_processes = min(stages.work.config.compute.processes, len(tasks))
     with stages.reporter.task("fine-tuning", len(tasks)) as progress:
-        if n_processes == 1:
-            for task in tasks:
-                progress.advance(_note(stages, task, _run(task)))
-            return
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(n_processes, mp_context=context, initializer=_start_worker) as pool:
-            futures = {pool.submit(_run, task): task for task in tasks}
-            try:
-                for future in as_completed(futures):
-                    progress.advance(_note(stages, futures[future], future.result()))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        for position, result in run_tasks(_run, tasks, stages.work.config.compute.processes):
+            progress.advance(_note(stages, tasks[position], result))
 
 
 def _note(stages: Stages, task: _Task, result: dict[str, Any]) -> str:
@@ -208,15 +191,3 @@ def _run(task: _Task) -> dict[str, Any]:
     assert result is not None
     return {"accuracy_finetuned_val": result["accuracy_finetuned_val"]}
 
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

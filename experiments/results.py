@@ -6,8 +6,8 @@ The only place where the test split is opened, after everything is decided.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,25 +109,35 @@ class Judge:
 
     work: Workload
     evaluator: SharedEvaluator
+    _known: dict[tuple[str, str], Row] = field(default_factory=dict)
 
     def inherited(self, one: Member) -> Row:
         """Of a network with the shared weights, on validation."""
-        val = self.work.data.split("val")
-        right = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy() == val.labels
-        columns = self._columns("accuracy_inherited_val", one, right, val)
+
+        def judge(data: Split) -> NDArray[np.bool_]:
+            answers = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy()
+            return np.asarray(answers == data.labels)
+
+        columns = self._columns("accuracy_inherited_val", one, judge)
         assert columns["accuracy_inherited_val"] == one.accuracy
         return columns
 
     def finetuned(self, one: Member, weights: bytes, split: str) -> Row:
         """Of a network with its own weights."""
-        subnet = Subnet.from_bytes(self.work.space, one.decoded.arch, weights)
-        data = self.work.data.split(split)
-        return self._columns(f"accuracy_finetuned_{split}", one, correct(subnet, data), data)
 
-    def _columns(self, name: str, one: Member, right: NDArray[np.bool_], split: Split) -> Row:
-        rng = stream(self.work.config.seed, f"{name} {one.decoded.network.name}")
-        found = accuracy(right, split.groups, rng)
-        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        def judge(data: Split) -> NDArray[np.bool_]:
+            return correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data)
+
+        return self._columns(f"accuracy_finetuned_{split}", one, judge)
+
+    def _columns(self, name: str, one: Member, judge: Callable[[Split], NDArray[np.bool_]]) -> Row:
+        """The columns of one accuracy; a network that is on several fronts is judged once."""
+        key = (name, one.decoded.network.name)
+        if key not in self._known:
+            data = self.work.data.split(name.rpartition("_")[2])
+            found = accuracy(judge(data), data.groups, stream(self.work.config.seed, " ".join(key)))
+            self._known[key] = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        return self._known[key]
 
 
 def front_rows(
@@ -199,7 +209,7 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
                 "accuracy_inherited_val": float(accuracies[index]),
                 "latency_s": values[1] if np.isfinite(values[1]) else None,
                 **{row.column: amount for row, amount in zip(CONSTRAINTS, amounts, strict=True)},
-                "architecture": layout.space.encode(found.genomes[index][layout.architecture]),
+                "architecture": layout.decode(found.genomes[index]).network.name,
                 "genome": layout.to_json(found.genomes[index]),
             }
         )

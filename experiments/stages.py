@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from evo.problem import AccuracySource, JointProblem, Pricing
 from evo.search import Search, SearchSettings
 from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_bytes
+from experiments.workers import run_tasks
 from experiments.workload import Budget, Workload
 from models.evaluate import SharedEvaluator
+from models.learning import threads
 from models.spaces import Archs, Space
 from models.train import N_CALIBRATION, SupernetSettings, SupernetTrainer
 
@@ -155,17 +158,35 @@ class Stages:
         with folder.locked():
             done = folder.result()
             if done is None or not path.exists() or file_digest(path) != done["sha256"]:
-                parts = []
-                chunks = [archs[i : i + _NETWORKS_A_STEP] for i in range(0, len(archs), _NETWORKS_A_STEP)]
-                with self.reporter.task("accuracies", len(chunks)) as task:
-                    for chunk in chunks:
-                        parts.append(evaluator.evaluate(chunk))
-                        task.advance(f"{len(parts[-1])} networks a step")
-                write_bytes(path, _npy(np.concatenate(parts)))
+                write_bytes(path, _npy(self._table(evaluator, archs)))
                 kind = {"kind": evaluator.kind, "split": evaluator.split}
                 folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})
                 self.log({"stage": "predictor", "networks": len(archs)})
         return AccuracyTable(space=space, archs=archs, accuracies=np.load(path, allow_pickle=False))
+
+    def _table(self, evaluator: SharedEvaluator, archs: Archs) -> NDArray[np.float64]:
+        """Accuracies of many networks, in pieces that share the beginning of their networks."""
+        config = self.work.config
+        starts = range(0, len(archs), _NETWORKS_A_STEP)
+        tasks = [_Judging(evaluator, archs[i : i + _NETWORKS_A_STEP], config.compute.threads) for i in starts]
+        found = np.empty(len(archs))
+        with self.reporter.task("accuracies", len(archs)) as progress:
+            for position, part in run_tasks(_judge, tasks, config.compute.processes):
+                found[starts[position] : starts[position] + len(part)] = part
+                progress.advance(f"{len(part)} networks", steps=len(part))
+        return found
+
+    @cached_property
+    def layout(self) -> JointGenome:
+        """The genome of every search of this run."""
+        return JointGenome(self.work.space, rules(self.work.config.execution.rules))
+
+    @cached_property
+    def explorer(self) -> Explorer:
+        """The explorer of all budgets together: a layer shape is enumerated once for all."""
+        config, supplies = self.work.config, [budget.supply for budget in self.work.budgets]
+        rule_set = rules(config.execution.rules)
+        return Explorer(self.work.device, Scenarios.of(supplies), rule_set, config.execution.policy)
 
     def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         """Search one budget, or go on where its search was left."""
@@ -194,17 +215,15 @@ class Stages:
 
     def _new_search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         config, work = self.work.config, self.work
-        rule_set = rules(config.execution.rules)
-        layout = JointGenome(work.space, rule_set)
         pricing = Pricing(device=work.device, supply=budget.supply, policy=config.execution.policy)
-        explorer = Explorer(work.device, Scenarios.of([budget.supply]), rule_set, config.execution.policy)
+        explorer = self.explorer.under(work.budgets.index(budget))
         settings = SearchSettings(
             population=config.search.population,
             evaluations=config.search.evaluations,
             refinement_rate=config.search.refinement_rate,
             seed=config.seed,
         )
-        return Search(JointProblem(layout, accuracies, pricing), explorer, settings)
+        return Search(JointProblem(self.layout, accuracies, pricing), explorer, settings)
 
     def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:
         """The search of a budget as its newest checkpoint has it, None where there is none."""
@@ -230,6 +249,21 @@ class Stages:
             if effort and int(effort[1]) <= most:
                 found.append(Checkpoints(folder=path).newest())
         return max((state for state in found if state), key=lambda state: state[0], default=(0, None))[1]
+
+
+@dataclass(frozen=True)
+class _Judging:
+    """Networks for a worker to judge."""
+
+    evaluator: SharedEvaluator
+    archs: Archs
+    n_threads: int
+
+
+def _judge(task: _Judging) -> NDArray[np.float64]:
+    """Accuracies of a piece of a table; runs in a worker."""
+    with threads(task.n_threads):
+        return task.evaluator.evaluate(task.archs)
 
 
 def _npy(array: NDArray[Any]) -> bytes:

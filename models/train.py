@@ -64,7 +64,7 @@ class SupernetSettings:
         ValueError: A value is outside its range.
     """
 
-    epochs: int = 60
+    epochs: int = 45
     batch_size: int = 128
     learning_rate: float = 4e-3
     warm_up: float = 0.05

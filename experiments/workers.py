@@ -1,0 +1,56 @@
+"""Work that is spread over processes: results do not depend on how many there are.
+
+Workers are fresh interpreters; they leave Ctrl-C to the parent and end when the parent is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import connection
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_tasks(
+    function: Callable[[Task], Result], tasks: Sequence[Task], n_processes: int
+) -> Iterator[tuple[int, Result]]:
+    """Results as they come, each with the position of its task.
+
+    Args:
+        function: A function of a module, so that workers find it.
+        tasks: What it is called with, picklable.
+        n_processes: Workers at most; with one, or one task, this process does the work.
+    """
+    if min(n_processes, len(tasks)) <= 1:
+        for position, task in enumerate(tasks):
+            yield position, function(task)
+        return
+    context = multiprocessing.get_context("spawn")
+    n_workers = min(n_processes, len(tasks))
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker) as pool:
+        futures = {pool.submit(function, task): position for position, task in enumerate(tasks)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

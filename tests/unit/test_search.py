@@ -1,0 +1,267 @@
+"""The search: books, limits, bit-for-bit continuation, archive, infeasible runs, and that it beats chance."""
+
+import hashlib
+import pickle
+import random
+import subprocess
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+
+from energy.device import read_device
+from energy.explorer import Explorer
+from energy.rules import rules
+from energy.supply import Scenarios, read_supply_family
+from evo.baselines import random_explored, random_joint
+from evo.front import Front
+from evo.genome import JointGenome
+from evo.problem import JointProblem, Pricing
+from evo.search import Search, SearchSettings, stream
+from models.spaces import Space, Stage, preset
+
+TINY = Space(
+    name="tiny",
+    input_shape=(16, 1, 6),
+    n_classes=7,
+    stages=(Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True)),),
+)
+DEVICE = read_device("msp430fr5994-tinas2025")
+FAMILY = read_supply_family("tinas2025")
+
+
+class Formula:
+    """Accuracy that saturates in the logarithm of the parameters; counts how often it is asked."""
+
+    kind, split = "formula", "val"
+
+    def __init__(self, space):
+        self.space, self.asked = space, []
+
+    def evaluate(self, archs):
+        self.asked += [arch.tobytes() for arch in archs]
+        n_parameters = np.array([self.space.network(arch).n_parameters for arch in archs])
+        return 0.9 - 0.5 * np.exp(-np.log(n_parameters / 100) / 2) + 0.005 * np.sin(n_parameters)
+
+
+def new_search(space=TINY, capacitance_f=100e-6, layout=None, **settings):
+    supply = FAMILY.supply(capacitance_f)
+    layout = layout or layout_of(space)
+    problem = JointProblem(layout, Formula(space), Pricing(device=DEVICE, supply=supply))
+    return Search(problem, explorer_of(supply), SearchSettings(**{"population": 8, "evaluations": 40, **settings}))
+
+
+@cache
+def layout_of(space):
+    return JointGenome(space, rules("inas2021"))
+
+
+@cache
+def explorer_of(supply):
+    return Explorer(DEVICE, Scenarios.of([supply]), rules("inas2021"))
+
+
+def finish(search):
+    while not search.done:
+        search.step()
+    return search
+
+
+def content(search):
+    found = search.archive.evaluations
+    return [
+        found.genomes.tobytes(),
+        found.values.tobytes(),
+        found.violations.tobytes(),
+        search.archive.generations.tobytes(),
+    ]
+
+
+def digest(search):
+    return hashlib.sha256(b"".join(content(search))).hexdigest()
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_a_search_prices_no_more_than_it_may_and_nothing_twice(rate):
+    search = new_search(evaluations=45, refinement_rate=rate)
+    logs = []
+    while not search.done:
+        logs.append(search.step())
+    found = search.archive.evaluations
+    # 45 hold five generations of eight
+    assert len(found) == 40
+    assert len(np.unique(found.genomes, axis=0)) == len(found)
+    assert np.array_equal(search.problem.layout.canonical(found.genomes), found.genomes)
+    assert [(log.generation, log.n_evaluations) for log in logs] == [(k, 8 * k) for k in range(1, 6)]
+    assert logs[-1].front_size == len(search.front) > 1
+
+
+def test_accuracies_are_asked_once_a_network():
+    search = finish(new_search())
+    asked = search.problem.accuracy.asked
+    assert len(asked) == len(set(asked)) == search.log().n_networks
+
+
+def test_the_front_comes_from_everything_that_was_priced():
+    search = finish(new_search())
+    found = search.archive.evaluations
+    assert search.front.rows.tolist() == Front.of(found.values, found.feasible).rows.tolist()
+
+
+def test_the_log_never_gets_worse():
+    search = new_search(refinement_rate=0.5)
+    bounds = finish(new_search(seed=1)).front.bounds
+    search.bounds = bounds
+    logs = []
+    while not search.done:
+        logs.append(search.step())
+    assert np.all(np.diff([log.hypervolume for log in logs]) >= 0)
+    assert logs[-1].hypervolume == search.front.hypervolume(bounds) > 0
+    assert logs[-1].best["latency"] == search.front.values[:, 1].min()
+
+
+def test_the_same_seed_gives_the_same_search_whatever_the_global_state():
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002 - the global state must not matter
+    first = content(finish(new_search()))
+    random.seed(2)
+    np.random.seed(2)  # noqa: NPY002
+    assert content(finish(new_search())) == first
+    assert content(finish(new_search(seed=1))) != first
+
+
+def test_the_global_state_is_not_touched():
+    np.random.seed(3)  # noqa: NPY002
+    before = pickle.dumps(np.random.get_state())  # noqa: NPY002
+    finish(new_search())
+    assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25])
+def test_a_restored_search_continues_bit_for_bit(rate):
+    search = new_search(refinement_rate=rate)
+    for _ in range(3):
+        search.step()
+    state = search.state()
+    assert len(state) < 1_000_000
+    resumed = new_search(refinement_rate=rate)
+    resumed.restore(state)
+    assert resumed.generation == 3
+    assert content(finish(resumed)) == content(finish(search))
+
+
+def test_a_state_does_not_depend_on_what_else_the_process_met():
+    """Layer shapes are numbered as they are met; a checkpoint must not carry the numbers."""
+    search = new_search(refinement_rate=0.25)
+    search.step()
+    state = search.state()
+    resumed = new_search(refinement_rate=0.25, layout=JointGenome(TINY, rules("inas2021")))
+    for arch in TINY.enumerate()[::-1]:
+        for layer in TINY.network(arch).layers[::-1]:
+            resumed.problem.layout.legal.shape_id(layer)
+    resumed.restore(state)
+    assert content(finish(resumed)) == content(finish(search))
+
+
+def test_a_finished_search_is_extended_as_if_it_had_never_stopped():
+    short = finish(new_search(evaluations=30))
+    longer = new_search(evaluations=48)
+    longer.restore(short.state())
+    assert content(finish(longer)) == content(finish(new_search(evaluations=48)))
+
+
+def test_another_process_finds_the_same(root):
+    program = "from tests.unit.test_search import *; print(digest(finish(new_search())))"
+    run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == digest(finish(new_search()))
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [(b"", "cannot be read"), (b"\x80\x05nonsense", "cannot be read")],
+)
+def test_a_damaged_state_is_refused(state, message):
+    with pytest.raises(ValueError, match=message):
+        new_search().restore(state)
+
+
+def test_a_truncated_state_is_refused_and_changes_nothing():
+    search = new_search()
+    search.step()
+    before = content(search)
+    with pytest.raises(ValueError, match="cannot be read"):
+        search.restore(search.state()[:-100])
+    assert content(search) == before
+
+
+def test_the_state_of_another_search_is_refused():
+    other = new_search(seed=1)
+    other.step()
+    with pytest.raises(ValueError, match="state of a search must be that of"):
+        new_search().restore(other.state())
+
+
+def test_without_anything_feasible_the_least_infeasible_is_named_with_its_amount():
+    # 5 uF store less than a boot takes: 0.6 x 5e-6 x (4.535^2 - 3.29^2) / 2 = 14.6 uJ, a boot 77.9 uJ
+    search = finish(new_search(capacitance_f=5e-6))
+    log = search.log()
+    assert (log.n_feasible, log.front_size, len(search.front)) == (0, 0, 0)
+    assert log.best == {"error": np.inf, "latency": np.inf}
+    misses = search.least_infeasible(3)
+    assert len(misses) == 3
+    assert misses[0].constraint.name == "energy_over"
+    budget_j = search.problem.pricing.supply.budget_j
+    assert misses[0].amount > 7.788e-5 - budget_j
+    assert misses[0].violation == pytest.approx(log.least_violation)
+    assert misses[0].violation >= misses[0].amount / budget_j
+    assert [miss.violation for miss in misses] == sorted(miss.violation for miss in misses)
+
+
+def test_evolution_alone_lowers_the_violation():
+    """At 25 uF nearly nothing fits: selection by violation must work although every latency is infinite."""
+    search = new_search(preset("conv1d-3"), 25e-6, refinement_rate=0.0, evaluations=200)
+    first = search.step()
+    assert first.n_feasible == 0
+    finish(search)
+    assert search.log().least_violation < first.least_violation
+
+
+def test_evolution_alone_beats_random_joint_genomes():
+    for seed in range(2):
+        search = finish(new_search(preset("conv1d-3"), population=30, evaluations=150, refinement_rate=0.0, seed=seed))
+        chance = random_joint(search.problem, 150, stream(seed, "random"))
+        lucky = Front.of(chance.values, chance.feasible)
+        both = Front.of(np.vstack([search.front.values, lucky.values]))
+        assert search.front.hypervolume_ratio(both) > lucky.hypervolume_ratio(both)
+
+
+def test_exact_refinement_beats_random_networks_with_exact_designs():
+    search = finish(new_search(preset("conv1d-3"), population=30, evaluations=150, refinement_rate=0.5))
+    chance = random_explored(search.problem, search.explorer, 150, stream(0, "random"))
+    lucky = Front.of(chance.values, chance.feasible)
+    assert search.front.hypervolume(lucky.bounds) > lucky.hypervolume(lucky.bounds)
+
+
+def test_violations_are_shares_of_their_limits():
+    search = finish(new_search(capacitance_f=5e-6, refinement_rate=0.0))
+    found = search.archive.evaluations
+    limits = [search.problem.pricing.supply.budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes]
+    np.testing.assert_allclose(found.violations * limits, found.amounts)
+    assert not found.feasible.any()
+    assert np.isinf(found.values[:, 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"population": 1}, "population must be a whole number of at least 2, not 1"),
+        ({"population": 50, "evaluations": 49}, "evaluations must be a whole number of at least 50, not 49"),
+        ({"refinement_rate": 1.5}, "refinement_rate must be at most 1, not 1.5"),
+        ({"refinement_rate": -0.1}, "refinement_rate must be at least 0, not -0.1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SearchSettings(**settings)
