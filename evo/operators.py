@@ -31,7 +31,7 @@ FRONT_SHARE = 0.8
 STEP_SHARE = 0.5
 """Share of the moved genes that go one option up or down; the others are drawn anew. [1]"""
 
-DESIGN_SHARE = 0.25
+DESIGN_SHARE = 0.4
 """Share of the moves that change a design rather than the architecture, where a genome has both to change. [1]"""
 
 ATTEMPTS_A_MOVE = 4
@@ -188,18 +188,22 @@ class FrontMating(Mating):  # type: ignore[misc]
     def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
         """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
 
-        Where children turn out to be known already, the next attempts move more genes.
+        Where children turn out to be known already, the next attempts move more genes. Only what is going to be priced
+        is refined, so that the refinement rate is a share of the evaluations.
         """
         offspring = Population.create()
         for attempt in range(self.n_max_iterations):
             n_missing = n_offsprings - len(offspring)
             if not n_missing:
                 break
-            bred = self._do(problem, pop, max(n_missing, n_offsprings // 4), **kwargs)
+            bred = self._do(problem, pop, n_offsprings, **kwargs)
             for _ in range(attempt // ATTEMPTS_A_MOVE):
                 bred = self.mutation(problem, bred, **kwargs)
-            bred = self.eliminate_duplicates.do(self.repair(problem, bred, **kwargs), offspring)
-            offspring = Population.merge(offspring, bred[:n_missing])
+            bred.set("X", self.optima.apply(np.array(bred.get("X"))))
+            bred = self.eliminate_duplicates.do(bred, offspring)[:n_missing]
+            if len(bred):
+                bred = self.eliminate_duplicates.do(self.repair(problem, bred, **kwargs), offspring)
+            offspring = Population.merge(offspring, bred)
         return offspring
 
     def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:

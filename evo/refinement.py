@@ -38,11 +38,13 @@ class Optima:
     Attributes:
         layout: The genome.
         explorer: Where the designs come from.
+        n_sent: Networks sent to the explorer so far.
     """
 
     def __init__(self, layout: JointGenome, explorer: Explorer) -> None:
         self.layout = layout
         self.explorer = explorer
+        self.n_sent = 0
         self._genes: dict[int, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
@@ -52,22 +54,27 @@ class Optima:
     def __getstate__(self) -> dict[str, Any]:
         """What a checkpoint holds: layer shapes instead of ids, which another process numbers differently."""
         genes = {self.layout.layer(shape_id): genes for shape_id, genes in self._genes.items()}
-        return {"layout": self.layout, "explorer": self.explorer, "genes": genes}
+        return {"layout": self.layout, "explorer": self.explorer, "n_sent": self.n_sent, "genes": genes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rebuild from a checkpoint."""
-        self.layout, self.explorer = state["layout"], state["explorer"]
+        self.layout, self.explorer, self.n_sent = state["layout"], state["explorer"], state["n_sent"]
         shape_id = self.layout.legal.shape_id
         self._genes = {shape_id(layer): genes for layer, genes in state["genes"].items()}
 
     def settle(self, shape_ids: Indices) -> None:
-        """Explore the layer shapes among these ids `(...)` that are not settled yet."""
+        """Send networks to the explorer.
+
+        Args:
+            shape_ids: The layers of each, `(n_networks, n_slots)`.
+        """
         new = [shape for shape in np.unique(shape_ids).tolist() if shape != ABSENT and shape not in self._genes]
         layers = [self.layout.layer(shape) for shape in new]
         if layers:
             self.explorer.best(layers)
         for shape, layer in zip(new, layers, strict=True):
             self._genes[shape] = self.layout.legal.genes(shape, self.explorer.designs(layer)[0])
+        self.n_sent += len(shape_ids)
 
     def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
         """Whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
@@ -87,7 +94,7 @@ class Refinement(Repair):  # type: ignore[misc]
 
     Attributes:
         optima: What is settled.
-        rate: Probability that a network is sent to the explorer, which settles all its layers. [1]
+        rate: Share of the networks that is sent to the explorer, which settles all their layers. [1]
     """
 
     def __init__(self, optima: Optima, rate: float) -> None:
@@ -99,10 +106,16 @@ class Refinement(Repair):  # type: ignore[misc]
         return self.refine(np.asarray(x, dtype=np.int64), random_state)
 
     def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
-        """Refined canonical genomes, `(n, n_genes)` as given."""
+        """Refined canonical genomes, `(n, n_genes)` as given.
+
+        Of the networks sent, as many as chance and the rate say, those come first that still have something to settle.
+        """
         layout = self.optima.layout
         genomes = layout.canonical(genomes)
-        self.optima.settle(layout.shape_ids(genomes)[rng.random(len(genomes)) < self.rate])
+        ids = layout.shape_ids(genomes)
+        is_open = ((ids != ABSENT) & ~self.optima.is_settled(ids)).any(axis=1)
+        n_sent = int(rng.binomial(len(genomes), self.rate))
+        self.optima.settle(ids[rng.permutation(np.flatnonzero(is_open))[:n_sent]])
         return self.optima.apply(genomes)
 
 

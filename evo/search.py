@@ -32,7 +32,7 @@ class SearchSettings:
     Attributes:
         population: Designs that survive a generation. [1]
         evaluations: Genomes priced at most; only whole generations are run. [1]
-        refinement_rate: Probability that a network is sent to the exact explorer before it is priced. [1]
+        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced. [1]
         seed: Root of all chance.
 
     Raises:

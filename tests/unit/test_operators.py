@@ -112,7 +112,7 @@ def test_mutation_moves_one_gene(layout, rng):
     assert is_canonical(layout, mutants)
     assert (mutants != genomes).any(axis=1).all()
     n_arch, n_design = differing(layout, genomes, mutants)
-    assert 0.6 < (n_arch > 0).mean() < 0.9
+    assert 0.45 < (n_arch > 0).mean() < 0.75
     # a tile may shorten the list of batches and so move the batch too
     assert n_design[n_arch == 0].max() <= 2
     if layout.space is not TINY:
