@@ -157,7 +157,7 @@ def appraise(
         ValueError: The plan is not well formed, the policy is not built, or the device lacks a price.
     """
     check_policy(policy)
-    check_plan(network, plan)
+    check_plan(network, plan, rounds_up=True)
     if deadline_s is not None:
         require_number("deadline_s", deadline_s, above=0)
     scenario = Scenarios.of([supply])
@@ -175,6 +175,10 @@ def appraise(
     schedule = _schedule(priced, supply)
     is_safe = not any(violations.values())
     latency_s = sum(layer.latency_s for layer in layers if layer.latency_s is not None) if is_safe else None
+    if latency_s is not None and not np.isfinite(latency_s):
+        raise ValueError(
+            f"latency of network {network.name!r} must be finite, not {latency_s}: a price or the supply is too large"
+        )
     if latency_s is not None and deadline_s is not None:
         violations["deadline_s"] = max(latency_s - deadline_s, 0.0)
     breakdown = _breakdown(priced, device, schedule) if is_safe else None

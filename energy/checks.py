@@ -14,14 +14,20 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+LARGEST_INT = 10**9
+"""More than any size, count or memory that a caller may name; keeps products of a few inside 64 bits."""
+
+
 def require_int(field: str, value: Any, *, least: int = 1) -> None:
-    """Demand a whole number of at least `least`.
+    """Demand a whole number from `least` to `LARGEST_INT`.
 
     Raises:
         ValueError: It is none.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{field} must be a whole number of at least {least}, not {value!r}")
+    if value > LARGEST_INT:
+        raise ValueError(f"{field} must be at most {LARGEST_INT:,}, not a number of {len(str(value))} digits")
 
 
 def require_number(field: str, value: Any, *, above: float | None = None, least: float | None = None) -> None:
@@ -30,7 +36,11 @@ def require_number(field: str, value: Any, *, above: float | None = None, least:
     Raises:
         ValueError: It is none.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    try:
+        is_finite = not isinstance(value, bool) and isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:
+        raise ValueError(f"{field} must be a number below 1e308, not one of {len(str(value))} digits") from None
+    if not is_finite:
         raise ValueError(f"{field} must be a finite number, not {value!r}")
     if above is not None and not value > above:
         raise ValueError(f"{field} must be above {above:g}, not {value:g}")

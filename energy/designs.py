@@ -63,10 +63,6 @@ class LayerDesign:
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}{closest(str(value), known)}")
 
-    def with_batch(self, batch: int) -> LayerDesign:
-        """The same design with another preservation batch."""
-        return replace(self, batch=batch)
-
     @classmethod
     def from_dict(cls, data: Any) -> LayerDesign:
         """Read one entry of a DESIGN.json plan.
@@ -163,10 +159,15 @@ def innermost_counts(layer: Any, design: Any) -> tuple[Any, Any, Any]:
     return (m, r_c, n)
 
 
-def check_plan(network: NetworkShape, plan: Plan) -> None:
+def check_plan(network: NetworkShape, plan: Plan, *, rounds_up: bool) -> None:
     """Demand that a plan is well formed for a network, whatever rules it follows.
 
-    Tiles may reach the map rounded up to even and the channels rounded up to even, as the 2025 designs do.
+    Tiles may reach the size of the map and the channels rounded up to even.
+
+    Args:
+        network: The network.
+        plan: A design a layer.
+        rounds_up: Whether tiles may reach the map rounded up to even, as the 2025 designs do.
 
     Raises:
         ValueError: A length, order, vector mode or size does not fit; layer, field, rule and value are named.
@@ -175,9 +176,10 @@ def check_plan(network: NetworkShape, plan: Plan) -> None:
         raise ValueError(f"plan must have one design for each of the {len(network.layers)} layers, not {len(plan)}")
     for name, layer, design in zip(network.layer_names, network.layers, plan, strict=True):
         height, width = tiled_map(layer)
-        limits = {"tile_h": height, "tile_w": width, "tile_out": layer.out_ch, "tile_in": layer.in_ch}
-        for field, size in limits.items():
-            limit = size + size % 2
+        sizes = {"tile_h": height, "tile_w": width, "tile_out": layer.out_ch, "tile_in": layer.in_ch}
+        for field, size in sizes.items():
+            is_exact = field in ("tile_h", "tile_w") and not rounds_up
+            limit = size if is_exact else size + size % 2
             if getattr(design, field) > limit:
                 raise ValueError(
                     f"plan of layer {name!r}: {field} must be at most {limit}, not {getattr(design, field)}"

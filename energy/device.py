@@ -117,14 +117,14 @@ def read_device(name: str | Path) -> Device:
         FileNotFoundError: The path does not exist.
     """
     if isinstance(name, Path):
-        where, text = str(name), name.read_text(encoding="utf-8")
+        where, content = str(name), name.read_bytes()
     elif name in device_names():
-        where, text = f"device {name}", files("energy").joinpath("devices", f"{name}.toml").read_text(encoding="utf-8")
+        where, content = f"device {name}", files("energy").joinpath("devices", f"{name}.toml").read_bytes()
     else:
         known = device_names()
         raise ValueError(f"device must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
     try:
-        return _device(tomllib.loads(text))
+        return _device(tomllib.loads(content.decode("utf-8-sig")))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

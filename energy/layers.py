@@ -15,6 +15,9 @@ from energy.checks import closest, require_int, require_keys
 NETWORK_INPUT = -1
 """Index that stands for the input of the whole network in `NetworkShape.inputs`."""
 
+_INPUT_NAME = "input"
+"""What `inputs` of NETWORK.json call the input of the network."""
+
 N_INPUTS = {"conv": 1, "depthwise_conv": 1, "global_avg_pool": 1, "add": 2, "batch_norm": 1, "relu": 1}
 """Every operator with the number of maps it reads."""
 
@@ -48,8 +51,10 @@ class LayerShape:
     pad: int = 0
 
     def __post_init__(self) -> None:
-        if self.op not in N_INPUTS:
-            raise ValueError(f"op must be one of {', '.join(N_INPUTS)}, not {self.op!r}{closest(self.op, N_INPUTS)}")
+        if not isinstance(self.op, str) or self.op not in N_INPUTS:
+            raise ValueError(
+                f"op must be one of {', '.join(N_INPUTS)}, not {self.op!r}{closest(str(self.op), N_INPUTS)}"
+            )
         for field in fields(self):
             if field.name != "op":
                 require_int(field.name, getattr(self, field.name), least=0 if field.name == "pad" else 1)
@@ -122,6 +127,8 @@ class NetworkShape:
             raise ValueError(f"network {self.name!r}: layers must not be empty")
         if not len(self.layers) == len(self.layer_names) == len(self.inputs):
             raise ValueError(f"network {self.name!r}: layers, layer_names and inputs must have the same length")
+        if _INPUT_NAME in self.layer_names:
+            raise ValueError(f"network {self.name!r}: no layer may be named {_INPUT_NAME!r}, the network's own input")
         if len(set(self.layer_names)) < len(self.layer_names):
             repeated = next(name for name in self.layer_names if self.layer_names.count(name) > 1)
             raise ValueError(f"network {self.name!r}: layer names must be unique, {repeated!r} repeats")
@@ -188,7 +195,7 @@ class NetworkShape:
         for index, layer in enumerate(self.layers):
             row: dict[str, Any] = {"name": self.layer_names[index], **layer.to_dict()}
             if self.inputs[index] != (index - 1,):
-                row["inputs"] = [self.layer_names[i] if i >= 0 else "input" for i in self.inputs[index]]
+                row["inputs"] = [self.layer_names[i] if i >= 0 else _INPUT_NAME for i in self.inputs[index]]
             rows.append(row)
         return {"name": self.name, "layers": rows}
 
@@ -222,8 +229,8 @@ def _sources(row: Mapping[str, Any], index: int, names: Sequence[str]) -> tuple[
     given = row["inputs"]
     if not isinstance(given, Sequence) or isinstance(given, str):
         raise ValueError(f"layer {names[index]!r}: inputs must be a list of layer names, not {given!r}")
-    known = {"input": NETWORK_INPUT, **{name: i for i, name in enumerate(names)}}
+    known = {_INPUT_NAME: NETWORK_INPUT, **{name: i for i, name in enumerate(names)}}
     for name in given:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise ValueError(f"layer {names[index]!r}: inputs name no layer {name!r}{closest(str(name), known)}")
     return tuple(known[name] for name in given)

@@ -236,14 +236,14 @@ def read_supply_family(name: str | Path) -> SupplyFamily:
         FileNotFoundError: The path does not exist.
     """
     if isinstance(name, Path):
-        where, text = str(name), name.read_text(encoding="utf-8")
+        where, content = str(name), name.read_bytes()
     elif name in supply_names():
-        where, text = f"supply {name}", files("energy").joinpath("supplies", f"{name}.toml").read_text(encoding="utf-8")
+        where, content = f"supply {name}", files("energy").joinpath("supplies", f"{name}.toml").read_bytes()
     else:
         known = supply_names()
         raise ValueError(f"supply must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
     try:
-        return _family(tomllib.loads(text))
+        return _family(tomllib.loads(content.decode("utf-8-sig")))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 
@@ -263,6 +263,7 @@ def _family(data: dict[str, Any]) -> SupplyFamily:
             require_number(f"harvester {key}", value, above=0)
     resistance_ohm = {float(row["capacitance_f"]): float(row["resistance_ohm"]) for row in rows}
     default_f = data["default_capacitance_f"]
+    require_number("default_capacitance_f", default_f, above=0)
     if default_f not in resistance_ohm:
         raise ValueError(f"default_capacitance_f must be one of the harvester's, not {default_f!r}")
     default = Supply(

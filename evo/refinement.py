@@ -108,14 +108,17 @@ class Refinement(Repair):  # type: ignore[misc]
     def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """Refined canonical genomes, `(n, n_genes)` as given.
 
-        Of the networks sent, as many as chance and the rate say, those come first that still have something to settle.
+        Of the networks sent, as many as chance and the rate say, those come first that still have something to settle;
+        in the first population that is the smallest and the largest network, so that both ends are known exactly.
         """
         layout = self.optima.layout
         genomes = layout.canonical(genomes)
         ids = layout.shape_ids(genomes)
         is_open = ((ids != ABSENT) & ~self.optima.is_settled(ids)).any(axis=1)
         n_sent = int(rng.binomial(len(genomes), self.rate))
-        self.optima.settle(ids[rng.permutation(np.flatnonzero(is_open))[:n_sent]])
+        is_first_population = not len(self.optima)
+        open_rows = np.flatnonzero(is_open)
+        self.optima.settle(ids[(open_rows if is_first_population else rng.permutation(open_rows))[:n_sent]])
         return self.optima.apply(genomes)
 
 

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
         return MISTAKE
-    except ValueError as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         _say(" ".join(str(error).split()))
         return MISTAKE
 
@@ -105,9 +105,7 @@ Commands = Any
 """The sub-parsers of argparse, whose type is private."""
 
 
-def _command(
-    commands: Commands, name: str, text: str, module: str = "experiments.commands"
-) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, text: str, module: str = "experiments.commands") -> argparse.ArgumentParser:
     """A command that the function of its name in `module` handles."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(handler=(module, name))

@@ -40,7 +40,7 @@ def price(options: argparse.Namespace) -> int:
     """`ebbnas price`."""
     from experiments import answers
 
-    requests = _requests(options, Path(options.file))
+    requests = _requests(options, Path(options.file), with_plan=True)
     return _answer(options, [answers.price(request) for request in requests])
 
 
@@ -51,7 +51,7 @@ def plan(options: argparse.Namespace) -> int:
     if options.example == (options.file is not None):
         raise ValueError("plan needs exactly one of a file and --example")
     path = Path(str(resources.files("experiments") / "examples" / EXAMPLE)) if options.example else Path(options.file)
-    requests = _requests(options, path)
+    requests = _requests(options, path, with_plan=False)
     if options.save and len(requests) > 1:
         raise ValueError(f"--save must be used with one design; the file holds {len(requests)}, --select picks one")
     planned = [answers.plan(request) for request in requests]
@@ -68,7 +68,7 @@ def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
     write_json(path, request.to_dict(path.parent))
 
 
-def _requests(options: argparse.Namespace, path: Path) -> list[Request]:
+def _requests(options: argparse.Namespace, path: Path, *, with_plan: bool) -> list[Request]:
     vm_bytes = _quantity("--vm-bytes", options.vm_bytes, "B")
     overrides = Overrides(
         device=options.device,
@@ -82,7 +82,7 @@ def _requests(options: argparse.Namespace, path: Path) -> list[Request]:
         rules=options.rules,
     )
     try:
-        return read_requests(read_json(path), path.parent, overrides, select=options.select)
+        return read_requests(read_json(path), path.parent, overrides, select=options.select, with_plan=with_plan)
     except ValueError as error:
         prefix = "" if str(error).startswith(str(path)) else f"{path}: "
         raise ValueError(f"{prefix}{error}") from None

@@ -176,7 +176,7 @@ class Config(Section):
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     data: DataSection = DataSection()
     space: SpaceSection = SpaceSection()
     device: FileOrName = FileOrName(name="msp430fr5994-tinas2025")

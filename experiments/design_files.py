@@ -114,7 +114,9 @@ class Request:
         }
 
 
-def read_requests(data: Any, folder: Path, overrides: Overrides, *, select: str | None = None) -> list[Request]:
+def read_requests(
+    data: Any, folder: Path, overrides: Overrides, *, select: str | None = None, with_plan: bool = True
+) -> list[Request]:
     """Read what a design file asks for.
 
     Args:
@@ -122,6 +124,7 @@ def read_requests(data: Any, folder: Path, overrides: Overrides, *, select: str 
         folder: Where the file lies: paths of device and supply files in it are relative to it.
         overrides: Options of the command line.
         select: Name of the one design of a list that is meant; all where None.
+        with_plan: Whether the file's plans are read; else they are ignored, whatever they are.
 
     Raises:
         ValueError: A key is unknown or missing, a value wrong, or something is not built yet.
@@ -129,7 +132,7 @@ def read_requests(data: Any, folder: Path, overrides: Overrides, *, select: str 
     if not isinstance(data, list):
         if select is not None and (name := _name_of(data, 0)) != select:
             raise ValueError(f"--select must be a name in the file, there is only {name!r}, not {select!r}")
-        return [read_request(data, folder, overrides)]
+        return [read_request(data, folder, overrides, with_plan=with_plan)]
     names = [_name_of(item, index) for index, item in enumerate(data)]
     if not names:
         raise ValueError("the list of designs must not be empty")
@@ -139,13 +142,13 @@ def read_requests(data: Any, folder: Path, overrides: Overrides, *, select: str 
     for name, item in zip(names, data, strict=True):
         if select is None or name == select:
             try:
-                requests.append(read_request(item, folder, overrides))
+                requests.append(read_request(item, folder, overrides, with_plan=with_plan))
             except ValueError as error:
                 raise ValueError(f"design {name!r}: {error}") from None
     return requests
 
 
-def read_request(data: Any, folder: Path, overrides: Overrides) -> Request:
+def read_request(data: Any, folder: Path, overrides: Overrides, *, with_plan: bool = True) -> Request:
     """Read one design or network, see `read_requests`."""
     if isinstance(data, Mapping) and "layers" in data and "network" not in data:
         data = {"network": {key: value for key, value in data.items() if key not in ("expected", "published")}}
@@ -162,10 +165,11 @@ def read_request(data: Any, folder: Path, overrides: Overrides) -> Request:
     vm_bytes = data.get("vm_bytes", device.vm_bytes) if overrides.vm_bytes is None else overrides.vm_bytes
     require_int("vm_bytes", vm_bytes)
     supply, notes = _supply(chosen["supply"], folder, overrides)
+    rounds_up = device.published_counting == 2025 or chosen["rules"] == "tinas2025"
     return Request(
         name=str(data.get("name", network.name)),
         network=network,
-        plan=_plan(data["plan"], network) if "plan" in data else None,
+        plan=_plan(data["plan"], network, rounds_up=rounds_up) if with_plan and "plan" in data else None,
         device=replace(device, vm_bytes=vm_bytes),
         supply=supply,
         policy=chosen["policy"],
@@ -193,7 +197,7 @@ def _check_choice(key: str, value: Any, choices: Sequence[Any]) -> None:
         raise ValueError(f"{key} {shown} is not built yet")
 
 
-def _plan(rows: Any, network: NetworkShape) -> Plan:
+def _plan(rows: Any, network: NetworkShape, *, rounds_up: bool) -> Plan:
     if not isinstance(rows, list):
         raise ValueError(f"plan must be a list of designs, one a layer, not {type(rows).__name__}")
     designs = []
@@ -204,7 +208,7 @@ def _plan(rows: Any, network: NetworkShape) -> Plan:
             name = network.layer_names[index] if index < len(network.layer_names) else str(index)
             raise ValueError(f"plan of layer {name!r}: {error}") from None
     plan = tuple(designs)
-    check_plan(network, plan)
+    check_plan(network, plan, rounds_up=rounds_up)
     return plan
 
 

@@ -151,7 +151,7 @@ def _folder(stages: Stages, name: str, seed: int) -> StageFolder:
 def _is_done(folder: StageFolder) -> bool:
     """Whether the network is trained and its weights are whole."""
     result, path = folder.result(), folder.path / "weights.safetensors"
-    return result is not None and path.exists() and file_digest(path) == result["weights_sha256"]
+    return result is not None and path.exists() and file_digest(path) == result.get("weights_sha256")
 
 
 def _read(folder: StageFolder, seed: int) -> Finetuned:
@@ -190,4 +190,3 @@ def _run(task: _Task) -> dict[str, Any]:
     result = task.folder.result()
     assert result is not None
     return {"accuracy_finetuned_val": result["accuracy_finetuned_val"]}
-

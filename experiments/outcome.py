@@ -53,6 +53,7 @@ class Outcome:
             "wall_times_s": self.manifest["wall_times_s"],
             "fronts": self._summary(),
             "infeasible": self.manifest["infeasible"],
+            "notes": self.manifest["notes"],
             "rows": self.rows,
         }
 
@@ -83,6 +84,7 @@ class Outcome:
                 f"{miss['budget']}: nothing feasible. The least infeasible design, {miss['architecture']}, breaks "
                 f"{miss['binding_constraint']} by {amount}: designs/{miss['id']}.json"
             )
+        parts += [f"note: {note}" for note in self.manifest["notes"]]
         times = self.manifest["wall_times_s"]
         shown = ", ".join(f"{stage} {write(seconds, 's')}" for stage, seconds in times.items() if seconds >= 0.05)
         parts.append(f"time: {shown}; all {write(sum(times.values()), 's')}")

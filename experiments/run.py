@@ -22,7 +22,7 @@ from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import Outcome
 from experiments.progress import Reporter
 from experiments.stages import Stages, StageTimes, append_to
-from experiments.store import Store, read_json, write_bytes, write_json, write_text
+from experiments.store import Store, read_mapping, write_bytes, write_json, write_text
 from experiments.workload import Budget, Workload, look_up
 from models.evaluate import SharedEvaluator
 from models.train import SupernetTrainer
@@ -57,9 +57,9 @@ class Run:
         """
         work = look_up(config)
         given = Path(source)
-        if (given / "manifest.json").is_file():
+        if (given / "config.toml").is_file() and given.resolve().parent.name == "runs":
             root = given.resolve().parent.parent
-            if read_json(given / "manifest.json").get("key") == config.key():
+            if (read_mapping(given / "manifest.json") or {}).get("key") == config.key():
                 return cls(work=work, store=Store(root=root), folder=given)
         store = Store(root=root)
         return cls(work=work, store=store, folder=store.runs / f"{config.name}-{config.key()}")
@@ -75,9 +75,10 @@ class Run:
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
         if not fresh and self._is_finished(stages):
             return Outcome.read(self.folder)
+        settings, own_files = self._settings()
         if fresh:
             self._forget(stages)
-        self._begin(stages)
+        self._begin(stages, settings, own_files)
         for budget in self.work.budgets:
             if budget.note:
                 reporter.note(f"note: {budget.note}")
@@ -154,6 +155,11 @@ class Run:
             folder = self.folder / "evaluations"
             parts = sorted(folder.glob(f"{stem}*.parquet"))
             n_before = int(parts[-1].stem.rpartition("-")[2]) if parts else 0
+            if n_before > len(rows):
+                # A shorter effort than before: the table speaks of the fronts that lie beside it.
+                for part in parts:
+                    part.unlink()
+                n_before = 0
             if len(rows) > n_before:
                 name = f"{stem}{n_before + 1:07d}-{len(rows):07d}.parquet"
                 write_table(folder / name, rows[n_before:], EVALUATIONS)
@@ -218,14 +224,20 @@ class Run:
     def _device_file(self) -> Path | None:
         return self.folder / "device.toml" if self.work.config.device.file else None
 
-    def _begin(self, stages: Stages) -> None:
-        """Write what the run is, with own device and supply files beside it."""
-        settings = self.work.config.to_dict()
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _settings(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """The resolved config, and the own device and supply files that it is to find beside itself."""
+        settings, own_files = self.work.config.to_dict(), {}
         for section in ("device", "supply"):
             if file := getattr(self.work.config, section).file:
-                write_bytes(self.folder / f"{section}.toml", Path(file).read_bytes())
+                own_files[f"{section}.toml"] = Path(file).read_bytes()
                 settings[section]["file"] = f"{section}.toml"
+        return settings, own_files
+
+    def _begin(self, stages: Stages, settings: dict[str, Any], own_files: dict[str, bytes]) -> None:
+        """Write what the run is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, content in own_files.items():
+            write_bytes(self.folder / name, content)
         write_text(self.folder / "config.toml", to_toml(settings))
         write_json(self.folder / "manifest.json", manifests.manifest(stages, is_finished=False))
 
@@ -235,18 +247,26 @@ class Run:
             "stages": {**manifests.stage_keys(stages), "finetune": list(finetune_keys)},
             "wall_times_s": self.times.seconds,
             "peak_memory_bytes": manifests.peak_memory_bytes(),
+            "notes": [budget.note for budget in self.work.budgets if budget.note],
             **found,
         }
         write_json(self.folder / "manifest.json", manifest)
 
     def _is_finished(self, stages: Stages) -> bool:
-        path = self.folder / "manifest.json"
-        if not path.is_file():
+        manifest = read_mapping(self.folder / "manifest.json")
+        if manifest is None or not manifests.is_finished(manifest, stages):
             return False
-        manifest = read_json(path)
-        n_members = manifest.get("n_inherited_front", {}).values()
-        has_fronts = (self.folder / "fronts.parquet").is_file() or not any(n_members)
-        return manifests.is_finished(manifest, stages) and has_fronts
+        try:
+            rows = Outcome.read(self.folder).rows
+        except (ValueError, OSError):
+            return False
+        designs = [f"designs/{row['id']}{end}" for row in rows for end in (".json", ".safetensors")]
+        expected = [
+            *designs,
+            "evaluations",
+            *(["fronts.csv", "fronts.parquet"] if rows or not manifest["infeasible"] else []),
+        ]
+        return all((self.folder / name).exists() for name in expected)
 
     def _forget(self, stages: Stages) -> None:
         """Clear the run's folder and its stages; fine-tuned networks are cleared when they are reached."""
@@ -258,4 +278,3 @@ class Run:
         for folder in folders:
             with folder.locked():
                 folder.clear()
-

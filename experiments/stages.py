@@ -157,7 +157,7 @@ class Stages:
         archs = space.enumerate()
         with folder.locked():
             done = folder.result()
-            if done is None or not path.exists() or file_digest(path) != done["sha256"]:
+            if done is None or not path.exists() or file_digest(path) != done.get("sha256"):
                 write_bytes(path, _npy(self._table(evaluator, archs)))
                 kind = {"kind": evaluator.kind, "split": evaluator.split}
                 folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})
@@ -197,7 +197,10 @@ class Stages:
         with folder.locked():
             effort.mkdir(exist_ok=True)
             if state := self._start_of(folder):
-                search.restore(state)
+                try:
+                    search.restore(state)
+                except ValueError as error:
+                    self.reporter.note(f"{folder.path}: {error}; the search begins anew")
             is_timed_out = (effort / "time_limit").exists()
             start_s, n_before = time.monotonic(), len(search.archive)
             with self.reporter.task(f"search {budget.name}", config.search.evaluations, done=n_before) as task:

@@ -77,13 +77,22 @@ def read_json(path: Path) -> Any:
         ValueError: It is missing or no JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: must be JSON: {error}") from None
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
+
+
+def read_mapping(path: Path) -> dict[str, Any] | None:
+    """A JSON object of our own, None where it is missing or damaged."""
+    try:
+        found = read_json(path)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +129,7 @@ class Checkpoints:
                     continue
                 if hashlib.sha256(content).hexdigest()[:16] == expected:
                     return step, content
+                say(f"checkpoint {path.name} is damaged; going on from the one before it")
         return None
 
     def _found(self) -> list[tuple[int, str, Path]]:
@@ -154,7 +164,10 @@ class StageFolder:
     def result(self) -> dict[str, Any] | None:
         """What `finish` recorded, None while the stage is not done."""
         path = self.path / "done.json"
-        return dict(read_json(path)) if path.exists() else None
+        found = read_mapping(path)
+        if found is None and path.exists():
+            say(f"{path} is damaged; the stage is done again")
+        return found
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Record that the stage is done; only now is it used by others."""
