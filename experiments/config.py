@@ -151,7 +151,7 @@ class FinetuneSection(Section):
     """Training of the networks on the fronts, each on its own."""
 
     epochs: int = Field(default=20, ge=1)
-    max_networks: int = Field(default=24, ge=1)
+    max_networks: int = Field(default=20, ge=1)
     seeds: int = Field(default=1, ge=1)
 
 
