@@ -88,15 +88,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", type=Path, help="explore.parquet of conv1d-3, with accuracies")
     parser.add_argument("--seeds", type=int, default=11)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    keys = [(b, m, s) for b in BUDGETS for m in METHODS for s in range(options.seeds)]
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    keys = [(b, m, s) for b in BUDGETS for m in METHODS for s in seeds]
     tasks = [(options.table, *key, options.evaluations) for key in keys]
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         found = dict(zip(keys, pool.map(one_run, tasks, chunksize=options.seeds), strict=True))
-    rows = [summary(found, budget, method, options.seeds) for budget in BUDGETS for method in METHODS]
+    rows = [summary(found, budget, method, seeds) for budget in BUDGETS for method in METHODS]
     if options.json:
         print(json.dumps(rows))
         return
@@ -108,11 +110,11 @@ def main():
         print(f"{row['budget']:8}{row['method']:18}{shares}{row['s']:9.2f}   {better}")
 
 
-def summary(found, budget, method, n_seeds):
+def summary(found, budget, method, seeds):
     """Median, worst and best share of a method, its median seconds, and how often it beats its opponent."""
-    shares, seconds = zip(*(found[budget, method, seed] for seed in range(n_seeds)), strict=True)
+    shares, seconds = zip(*(found[budget, method, seed] for seed in seeds), strict=True)
     opponent = OPPONENT.get(method)
-    wins = sum(found[budget, method, s][0] > found[budget, opponent, s][0] for s in range(n_seeds)) if opponent else 0
+    wins = sum(found[budget, method, s][0] > found[budget, opponent, s][0] for s in seeds) if opponent else 0
     return {
         "budget": budget,
         "method": method,
