@@ -66,9 +66,9 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 CONSTRAINTS: tuple[Constraint, ...] = (
-    Constraint(name="energy_over", column="energy_over_j", unit="J", limit="budget_j"),
-    Constraint(name="vm_over", column="vm_over_bytes", unit="B", limit="vm_bytes"),
-    Constraint(name="nvm_over", column="nvm_over_bytes", unit="B", limit="nvm_bytes"),
+    Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),
+    Constraint(name="vm", column="vm_over_bytes", unit="B", limit="vm_bytes"),
+    Constraint(name="nvm", column="nvm_over_bytes", unit="B", limit="nvm_bytes"),
 )
 
 DEFAULT_OBJECTIVES: tuple[Objective, ...] = (OBJECTIVES["error"], OBJECTIVES["latency"])

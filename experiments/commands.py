@@ -82,7 +82,9 @@ def _requests(options: argparse.Namespace, path: Path, *, with_plan: bool) -> li
         rules=options.rules,
     )
     try:
-        return read_requests(read_json(path), path.parent, overrides, select=options.select, with_plan=with_plan)
+        data = read_json(path)
+        options.is_list = isinstance(data, list) and options.select is None
+        return read_requests(data, path.parent, overrides, select=options.select, with_plan=with_plan)
     except ValueError as error:
         prefix = "" if str(error).startswith(str(path)) else f"{path}: "
         raise ValueError(f"{prefix}{error}") from None
@@ -96,7 +98,7 @@ def _answer(options: argparse.Namespace, results: list[dict[str, Any]]) -> int:
     from experiments import answers
 
     if options.json:
-        print_json(results[0] if options.select or len(results) == 1 else {"results": results})
+        print_json(results[0] if len(results) == 1 and not options.is_list else {"results": results})
     elif len(results) == 1:
         print(answers.describe(results[0]))
     else:

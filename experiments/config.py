@@ -114,6 +114,13 @@ class SupplySection(FileOrName):
 
     capacitances: Annotated[tuple[float, ...], BeforeValidator(_each_capacitance)] = (47e-6, 100e-6, 470e-6)
     resistance: Annotated[float, _quantity("ohm")] | None = Field(default=None, gt=0)
+    harvest_uncertainty: float | None = None
+
+    @model_validator(mode="after")
+    def _uncertainty_is_not_built(self) -> SupplySection:
+        if self.harvest_uncertainty is not None:
+            raise ValueError("harvest_uncertainty is not built yet")
+        return self
 
 
 class ExecutionSection(Section):
@@ -238,6 +245,9 @@ def read_config(
         tree["data"]["dir"] = str((folder / tree["data"]["dir"]).resolve())
     for setting in settings:
         _apply(tree, setting)
+    for section in ("data", "supply"):
+        if not isinstance(tree.get(section, {}), dict):
+            raise ConfigError(label, section, f"must be a table, not {tree[section]!r}")
     if budgets is not None:
         tree.setdefault("supply", {})["capacitances"] = [item.strip() for item in budgets.split(",")]
     if data_dir is not None:
@@ -271,12 +281,12 @@ def _find(source: str) -> tuple[str, str, Path]:
             raise ConfigError(source, "", "the folder holds no config.toml, so it is no run")
     if path.is_file():
         try:
-            return path.read_text(), str(path), path.parent
+            return path.read_text(encoding="utf-8-sig"), str(path), path.parent
         except UnicodeDecodeError:
             raise ConfigError(str(path), "", "must be TOML, which is UTF-8 text") from None
     shipped = sorted(entry.name.removesuffix(".toml") for entry in SHIPPED.iterdir() if entry.name.endswith(".toml"))
     if source in shipped:
-        return (SHIPPED / f"{source}.toml").read_text(), source, Path.cwd()
+        return (SHIPPED / f"{source}.toml").read_text(encoding="utf-8"), source, Path.cwd()
     hint = f"shipped are {', '.join(shipped)}{closest(source, shipped)}"
     raise ConfigError(source, "", f"there is no such file, run folder or shipped config; {hint}")
 

@@ -237,6 +237,8 @@ def _conditions(options: argparse.Namespace) -> tuple[Conditions, list[str]]:
     budgets, notes = {}, []
     for item in text.split(","):
         capacitance_f = parse("--budgets", item.strip(), "F")
+        if budget_name(capacitance_f) in budgets:
+            raise ValueError(f"--budgets must differ, {budget_name(capacitance_f)} is there twice")
         budgets[budget_name(capacitance_f)] = family.supply(capacitance_f, resistance)
         if resistance is None and (note := family.note(capacitance_f)):
             notes.append(note)

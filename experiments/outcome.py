@@ -81,8 +81,8 @@ class Outcome:
         for miss in self.manifest["infeasible"]:
             amount = write(miss["amount"], miss["unit"])
             parts.append(
-                f"{miss['budget']}: nothing feasible. The least infeasible design, {miss['architecture']}, breaks "
-                f"{miss['binding_constraint']} by {amount}: designs/{miss['id']}.json"
+                f"{miss['budget']}: nothing feasible. The least infeasible design, {miss['architecture']}, breaks the "
+                f"limit of {miss['binding_constraint']} by {amount}: designs/{miss['id']}.json"
             )
         parts += [f"note: {note}" for note in self.manifest["notes"]]
         times = self.manifest["wall_times_s"]

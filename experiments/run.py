@@ -55,7 +55,7 @@ class Run:
         Raises:
             ConfigError: A name in the config leads nowhere.
         """
-        work = look_up(config)
+        work = look_up(config, source)
         given = Path(source)
         if (given / "config.toml").is_file() and given.resolve().parent.name == "runs":
             root = given.resolve().parent.parent

@@ -69,8 +69,12 @@ class Workload:
         return {"name": self.data.name, "fold": self.config.data.fold, "fingerprint": self.data.fingerprint}
 
 
-def look_up(config: Config) -> Workload:
+def look_up(config: Config, label: str | None = None) -> Workload:
     """Look up the names of a config.
+
+    Args:
+        config: The config.
+        label: What messages call it, its file; its name where None.
 
     Raises:
         ConfigError: One of them leads nowhere, or to something broken; the key is named.
@@ -86,7 +90,7 @@ def look_up(config: Config) -> Workload:
         key = "supply"
         budgets = _budgets(config)
     except (ValueError, OSError) as error:
-        raise ConfigError(config.name, key, str(error)) from None
+        raise ConfigError(label or config.name, key, str(error)) from None
     return Workload(config=config, data=data, space=space, device=device, budgets=budgets)
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from energy.designs import LayerDesign, check_plan
+from energy.layers import LayerShape, NetworkShape
 from experiments.cli import NOT_BUILT, main
 from experiments.config import read_config
 
@@ -110,6 +112,20 @@ def test_a_saved_plan_finds_an_own_device_from_its_own_folder(capsys, write_desi
     assert main(["price", str(saved)]) == 0
 
 
+def test_plan_ignores_whatever_plan_the_file_has(capsys, write_design, design):
+    plain = answer(capsys, "plan", write_design(design))
+    assert answer(capsys, "plan", write_design({**design, "plan": [{"tile_h": 0}]})) == plain
+
+
+def test_a_tile_beyond_the_map_is_well_formed_for_2025_devices_only():
+    layer = LayerShape(op="relu", in_h=7, in_w=7, in_ch=4, out_h=7, out_w=7, out_ch=4, kernel_h=1, kernel_w=1)
+    network = NetworkShape(name="n", layers=(layer,), layer_names=("r",), inputs=((-1,),))
+    plan = (LayerDesign(tile_h=8, tile_w=8, tile_out=4, tile_in=1, order="output", batch=1),)
+    check_plan(network, plan, rounds_up=True)
+    with pytest.raises(ValueError, match="tile_h must be at most 7, not 8"):
+        check_plan(network, plan, rounds_up=False)
+
+
 def test_nothing_is_saved_where_nothing_is_feasible(capsys, write_design, design, tmp_path):
     saved = tmp_path / "saved.json"
     assert main(["plan", write_design(design), "--capacitance", "1uF", "--save", str(saved)]) == 1
@@ -164,6 +180,19 @@ def von_above_vs(design):
     }  # fmt: skip
 
 
+def a_batch_beyond_every_integer(design):
+    design["plan"][0]["batch"] = 10**20
+
+
+def a_capacitance_beyond_every_float(design):
+    von_above_vs(design)
+    design["supply"] |= {"v_supply_v": 5.9, "capacitance_f": 10**400}
+
+
+def an_operator_that_is_no_text(design):
+    design["network"]["layers"][0]["op"] = ["conv"]
+
+
 def no_plan(design):
     del design["plan"]
 
@@ -191,6 +220,9 @@ def a_device_unheard_of(design):
         (a_tile_of_zero, "plan of layer 'c': tile_h must be a whole number of at least 1, not 0"),
         (an_unknown_key, "unknown key 'polcy'; did you mean 'policy'?"),
         (von_above_vs, "v_supply_v must be above v_on_v 4.535, not 4"),
+        (a_batch_beyond_every_integer, "batch must be at most 1,000,000,000"),
+        (a_capacitance_beyond_every_float, "capacitance_f must be a number below 1e308"),
+        (an_operator_that_is_no_text, "op must be one of conv"),
         (no_plan, "key 'plan' is missing"),
         (a_plan_too_short, "plan must have one design for each of the 2 layers, not 1"),
         (a_policy_to_come, "policy 'packed' is not built yet"),

@@ -259,6 +259,12 @@ def test_a_run_with_an_own_device_keeps_its_file_and_closes_the_loop(copied_root
     assert json.loads(capsys.readouterr().out)["latency_s"] == pytest.approx(row["latency_s"], rel=1e-12)
     assert main(["search", str(folder), "--quiet"]) == 0
     assert capsys.readouterr().out.startswith("Finished before")
+    before = fronts(folder)
+    (folder / "designs" / f"{row['id']}.json").unlink()
+    assert main(["search", str(folder), "--quiet"]) == 0
+    assert (folder / "designs" / f"{row['id']}.json").exists()
+    assert main(["search", str(folder), "--quiet", "--fresh"]) == 0
+    assert fronts(folder) == before
 
 
 def test_explore_judges_every_network_with_the_weights_of_a_run(tiny_run, tmp_path, capsys):

@@ -210,7 +210,7 @@ def test_without_anything_feasible_the_least_infeasible_is_named_with_its_amount
     assert log.best == {"error": np.inf, "latency": np.inf}
     misses = search.least_infeasible(3)
     assert len(misses) == 3
-    assert misses[0].constraint.name == "energy_over"
+    assert misses[0].constraint.name == "energy"
     budget_j = search.problem.pricing.supply.budget_j
     assert misses[0].amount > 7.788e-5 - budget_j
     assert misses[0].violation == pytest.approx(log.least_violation)
