@@ -7,17 +7,16 @@ event and loop order.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from energy.checks import closest, require_int, require_keys, require_number
+from energy.checks import require_int, require_keys, require_number
 from energy.events import EVENTS, ORDERS, Counts, FloatArray, IntArray
+from energy.shipped import read_record, shipped_names
 
 OPERATIONS = ("add", "multiply", "divide", "compare")
 GENERATIONS = (2021, 2025)
@@ -105,28 +104,12 @@ class Device:
 
 def device_names() -> tuple[str, ...]:
     """Names of the shipped devices."""
-    shipped = files("energy").joinpath("devices").iterdir()
-    return tuple(sorted(Path(item.name).stem for item in shipped if item.name.endswith(".toml")))
+    return shipped_names("devices")
 
 
 def read_device(name: str | Path) -> Device:
-    """Read a shipped device by name, or a TOML file by path.
-
-    Raises:
-        ValueError: There is none of that name, or the file is not valid.
-        FileNotFoundError: The path does not exist.
-    """
-    if isinstance(name, Path):
-        where, content = str(name), name.read_bytes()
-    elif name in device_names():
-        where, content = f"device {name}", files("energy").joinpath("devices", f"{name}.toml").read_bytes()
-    else:
-        known = device_names()
-        raise ValueError(f"device must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
-    try:
-        return _device(tomllib.loads(content.decode("utf-8-sig")))
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    """Read a shipped device by name, or a TOML file by path, see `energy.shipped.read_record`."""
+    return read_record("device", "devices", name, _device)
 
 
 def _device(data: dict[str, Any]) -> Device:
@@ -134,8 +117,6 @@ def _device(data: dict[str, Any]) -> Device:
     tables = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu", "overhead")
     required = ("schema", "name", "source", "clock_hz", "published_counting", *sizes, *tables)
     require_keys("device file", data, required=required, optional=("overhead_time",))
-    if data["schema"] != 1:
-        raise ValueError(f"schema must be 1, not {data['schema']!r}")
     for field in sizes:
         require_int(field, data[field])
     require_number("clock_hz", data["clock_hz"], above=0)

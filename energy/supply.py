@@ -6,10 +6,8 @@ cut-off voltages, f the usable fraction. All formulas live in `Scenarios`, which
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from energy.checks import closest, require_keys, require_number
 from energy.events import FloatArray
+from energy.shipped import read_record, shipped_names
 
 RECHARGES = ("energy-balance", "margin-scaled")
 """Recharge formulas: equation (3), and the one that reproduces the 2021 tables."""
@@ -224,36 +223,18 @@ class SupplyFamily:
 
 def supply_names() -> tuple[str, ...]:
     """Names of the shipped supply families."""
-    shipped = files("energy").joinpath("supplies").iterdir()
-    return tuple(sorted(Path(item.name).stem for item in shipped if item.name.endswith(".toml")))
+    return shipped_names("supplies")
 
 
 def read_supply_family(name: str | Path) -> SupplyFamily:
-    """Read a shipped supply family by name, or a TOML file by path.
-
-    Raises:
-        ValueError: There is none of that name, or the file is not valid.
-        FileNotFoundError: The path does not exist.
-    """
-    if isinstance(name, Path):
-        where, content = str(name), name.read_bytes()
-    elif name in supply_names():
-        where, content = f"supply {name}", files("energy").joinpath("supplies", f"{name}.toml").read_bytes()
-    else:
-        known = supply_names()
-        raise ValueError(f"supply must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
-    try:
-        return _family(tomllib.loads(content.decode("utf-8-sig")))
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    """Read a shipped supply family by name, or a TOML file by path, see `energy.shipped.read_record`."""
+    return read_record("supply", "supplies", name, _family)
 
 
 def _family(data: dict[str, Any]) -> SupplyFamily:
     thresholds = ("v_supply_v", "v_on_v", "v_off_v", "usable_fraction")
     required = ("schema", "name", "source", "default_capacitance_f", "harvester", *thresholds)
     require_keys("supply file", data, required=required, optional=("recharge",))
-    if data["schema"] != 1:
-        raise ValueError(f"schema must be 1, not {data['schema']!r}")
     rows = data["harvester"]
     if not isinstance(rows, list) or not rows:
         raise ValueError(f"harvester must be a list of tables with capacitance_f and resistance_ohm, not {rows!r}")

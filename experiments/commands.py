@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.cli import INFEASIBLE, print_json
 from experiments.design_files import Overrides, Request, read_requests
-from experiments.quantities import parse
+from experiments.quantities import parse, whole
 from experiments.store import read_json, write_json, write_text
 
 EXAMPLE = "tinas2025_har.json"
@@ -19,21 +19,6 @@ EXAMPLE = "tinas2025_har.json"
 
 DIFFERENT = 1
 """Exit status of `evaluate` where the weights do not give the accuracies of the table."""
-
-
-def whole(field: str, text: str, *, least: int = 1) -> int:
-    """A whole number of the command line.
-
-    Raises:
-        ValueError: It is none, or below `least`.
-    """
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise ValueError(f"{field} must be a whole number of at least {least}, not {text!r}")
-    return value
 
 
 def price(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from evo.baselines import exact_front
 from experiments.cli import INFEASIBLE, print_json
 from experiments.columns import Row, read_table, write_table
 from experiments.progress import Reporter
-from experiments.quantities import budget_name, parse, write
+from experiments.quantities import budget_name, parse, whole, write
 from experiments.tables import table
 from models.spaces import Archs, Space, preset
 
@@ -265,8 +265,6 @@ def _space(options: argparse.Namespace) -> Space:
 
 
 def _archs(options: argparse.Namespace, space: Space) -> Archs:
-    from experiments.commands import whole
-
     seed = whole("--seed", options.seed, least=0)
     if options.sample is not None:
         return np.unique(space.sample(np.random.default_rng(seed), whole("--sample", options.sample)), axis=0)

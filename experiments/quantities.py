@@ -103,3 +103,18 @@ def _digits(value: float, digits: int) -> str:
 def budget_name(capacitance_f: float) -> str:
     """The short name of a budget in columns and file names: `"470uF"`, `"5mF"`."""
     return write(capacitance_f, "F", digits=6).replace(" ", "")
+
+
+def whole(field: str, text: str, *, least: int = 1) -> int:
+    """A whole number of the command line.
+
+    Raises:
+        ValueError: It is none, or below `least`.
+    """
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ValueError(f"{field} must be a whole number of at least {least}, not {text!r}")
+    return value
