@@ -166,7 +166,13 @@ def explore_command(options: argparse.Namespace) -> int:
     for path in files:
         write_table(path, rows, schema)
     found = _Found(
-        space=space, archs=archs, conditions=conditions, latency_s=latency_s, accuracies=accuracies, files=files
+        space=space,
+        archs=archs,
+        conditions=conditions,
+        latency_s=latency_s,
+        accuracies=accuracies,
+        files=files,
+        notes=notes,
     )
     _print(options, found)
     return 0 if np.isfinite(latency_s).any(axis=0).all() else INFEASIBLE
@@ -182,6 +188,7 @@ class _Found:
     latency_s: NDArray[np.float64]
     accuracies: Accuracies | None
     files: Sequence[Path]
+    notes: Sequence[str]
 
     def summary(self) -> list[dict[str, Any]]:
         """A line a budget, with the exact front where accuracies are known."""
@@ -213,7 +220,8 @@ class _Found:
 def _print(options: argparse.Namespace, found: _Found) -> None:
     summary = found.summary()
     if options.json:
-        print_json({"space": found.space.name, "budgets": summary, "files": [str(path) for path in found.files]})
+        files = [str(path) for path in found.files]
+        print_json({"space": found.space.name, "budgets": summary, "files": files, "notes": list(found.notes)})
         return
     print(f"{found.space.name}: {len(found.archs):,} networks under {len(summary)} budgets, every latency exact.\n")
     cells = [
