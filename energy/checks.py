@@ -14,6 +14,18 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def require_choice(field: str, value: Any, known: Iterable[Any]) -> None:
+    """Demand one of the known values.
+
+    Raises:
+        ValueError: It is none; all of them and the nearest are named.
+    """
+    choices = list(known)
+    if value not in choices:
+        names = [str(choice) for choice in choices]
+        raise ValueError(f"{field} must be one of {', '.join(names)}, not {value!r}{closest(str(value), names)}")
+
+
 LARGEST_INT = 10**9
 """More than any size, count or memory that a caller may name; keeps products of a few inside 64 bits."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import closest
+from energy.checks import require_choice
 from energy.counts import ShapeTable, published_counts
 from energy.designs import DesignTable, LayerDesign, Plan
 from energy.device import Device
@@ -168,5 +168,4 @@ def check_policy(policy: str) -> None:
     """
     if policy == "packed":
         raise ValueError("policy 'packed' is not built yet; use 'one-batch-per-cycle'")
-    if policy not in POLICIES:
-        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}{closest(policy, POLICIES)}")
+    require_choice("policy", policy, POLICIES)

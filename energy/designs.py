@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.checks import closest, require_int, require_keys
+from energy.checks import require_choice, require_int, require_keys
 from energy.events import ORDERS, IntArray
 from energy.layers import NetworkShape
 
@@ -59,9 +59,7 @@ class LayerDesign:
         for name in (*TILE_GENES, "batch"):
             require_int(name, getattr(self, name))
         for name, known in (("order", ORDERS), ("vector", VECTORS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}{closest(str(value), known)}")
+            require_choice(name, getattr(self, name), known)
 
     @classmethod
     def from_dict(cls, data: Any) -> LayerDesign:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from energy.checks import closest, require_int, require_keys
+from energy.checks import closest, require_choice, require_int, require_keys
 
 NETWORK_INPUT = -1
 """Index that stands for the input of the whole network in `NetworkShape.inputs`."""
@@ -51,10 +51,7 @@ class LayerShape:
     pad: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.op, str) or self.op not in N_INPUTS:
-            raise ValueError(
-                f"op must be one of {', '.join(N_INPUTS)}, not {self.op!r}{closest(str(self.op), N_INPUTS)}"
-            )
+        require_choice("op", self.op, N_INPUTS)
         for field in fields(self):
             if field.name != "op":
                 require_int(field.name, getattr(self, field.name), least=0 if field.name == "pad" else 1)

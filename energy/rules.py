@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from energy.checks import closest
+from energy.checks import require_choice
 from energy.designs import ORDERS_OF_OP, TILE_GENES, DesignTable, LayerDesign, innermost_counts, tiled_map
 from energy.events import ORDERS
 from energy.layers import LayerShape
@@ -152,6 +152,5 @@ def rules(name: str) -> Rules:
     Raises:
         ValueError: There is none.
     """
-    if name not in RULES:
-        raise ValueError(f"rules must be one of {', '.join(RULES)}, not {name!r}{closest(name, RULES)}")
+    require_choice("rules", name, RULES)
     return RULES[name]

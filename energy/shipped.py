@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
-from energy.checks import closest
+from energy.checks import require_choice
 
 Record = TypeVar("Record")
 
@@ -35,9 +35,7 @@ def read_record(kind: str, folder: str, name: str | Path, parse: Callable[[dict[
     if isinstance(name, Path):
         where, content = str(name), name.read_bytes()
     else:
-        known = shipped_names(folder)
-        if name not in known:
-            raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}{closest(str(name), known)}")
+        require_choice(kind, name, shipped_names(folder))
         where, content = f"{kind} {name}", files("energy").joinpath(folder, f"{name}.toml").read_bytes()
     try:
         data = tomllib.loads(content.decode("utf-8-sig"))

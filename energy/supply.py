@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from energy.checks import closest, require_keys, require_number
+from energy.checks import require_choice, require_keys, require_number
 from energy.events import FloatArray
 from energy.shipped import read_record, shipped_names
 
@@ -57,9 +57,7 @@ class Supply:
             raise ValueError(f"v_supply_v must be above v_on_v {self.v_on_v:g}, not {self.v_supply_v:g}")
         if self.usable_fraction > 1:
             raise ValueError(f"usable_fraction must be at most 1, not {self.usable_fraction:g}")
-        if self.recharge not in RECHARGES:
-            near = closest(str(self.recharge), RECHARGES)
-            raise ValueError(f"recharge must be one of {', '.join(RECHARGES)}, not {self.recharge!r}{near}")
+        require_choice("recharge", self.recharge, RECHARGES)
 
     @property
     def budget_j(self) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest, require_int, require_keys
+from energy.checks import closest, require_choice, require_int, require_keys
 from energy.designs import LayerDesign, Plan, check_plan
 from energy.device import Device, read_device
 from energy.layers import NetworkShape
@@ -189,9 +189,7 @@ def _name_of(item: Any, index: int) -> str:
 
 
 def _check_choice(key: str, value: Any, choices: Sequence[Any]) -> None:
-    if value not in choices:
-        known = ", ".join(str(choice) for choice in choices)
-        raise ValueError(f"{key} must be one of {known}, not {value!r}{closest(str(value), map(str, choices))}")
+    require_choice(key, value, choices)
     if value == _NOT_BUILT[key]:
         shown = str(value).lower() if isinstance(value, bool) else repr(value)
         raise ValueError(f"{key} {shown} is not built yet")

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from energy.checks import closest
+from energy.checks import closest, require_choice
 from experiments.columns import Row, read_table
 from experiments.store import write_bytes
 
@@ -71,8 +71,7 @@ def plot_run(run: Path, *, kind: str, formats: Sequence[str], width: str) -> lis
     if kind in _NOT_BUILT:
         raise ValueError(f"--kind {kind} is not built yet")
     for option, value, known in (("--kind", kind, KINDS), ("--width", width, WIDTHS_IN)):
-        if value not in known:
-            raise ValueError(f"{option} must be one of {', '.join(known)}, not {value!r}{closest(value, known)}")
+        require_choice(option, value, known)
     for name in formats:
         if name not in FORMATS:
             raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")

@@ -7,7 +7,7 @@ of the training split.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_int, require_number
+from energy.checks import require_number
 from models.accuracy import correct
 from models.data import Split
 from models.learning import (
     AdamW,
-    Augmentation,
+    TrainingSettings,
     average_into,
     batches,
     dense,
@@ -39,46 +39,27 @@ N_CALIBRATION = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneSettings:
+class FinetuneSettings(TrainingSettings):
     """How one network is fine-tuned; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
 
     Attributes:
-        epochs: Passes over the training split. [1]
-        batch_size: Samples a step. [1]
-        learning_rate: Largest step size of AdamW. [1]
-        warm_up: Share of all steps in which it rises. [1]
-        weight_decay: Of AdamW. [1]
-        label_smoothing: Probability taken from the label and spread over all classes. [1]
         distillation: Share of the teacher's answer in what is learnt, the rest is the label. [1]
-        averaging: Decay a step of the averaged weights; 0 keeps the trained ones. [1]
-        augmentation: How training samples are varied.
 
     Raises:
         ValueError: A value is outside its range.
     """
 
     epochs: int = 20
-    batch_size: int = 128
     learning_rate: float = 2e-3
     warm_up: float = 0.1
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    distillation: float = 0.5
     averaging: float = 0.98
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    distillation: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            require_int(name, getattr(self, name))
-        require_number("learning_rate", self.learning_rate, above=0)
-        require_number("weight_decay", self.weight_decay, least=0)
+        super().__post_init__()
         require_number("distillation", self.distillation, least=0)
         if self.distillation > 1:
             raise ValueError(f"distillation must be at most 1, not {self.distillation:g}")
-        for name in ("warm_up", "label_smoothing", "averaging"):
-            require_number(name, getattr(self, name), least=0)
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

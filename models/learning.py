@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from energy.checks import require_number
+from energy.checks import require_int, require_number
 from models.elastic import ElasticConv, convolve, key_of, run_graph, run_layer, slice_weight
 from models.spaces import Graph, Node
 
@@ -105,6 +105,44 @@ def training_scores(layers: nn.ModuleDict, graph: Graph, x: Tensor) -> Tensor:
         return own.normalise(raw, node, None)
 
     return run_graph(graph, x.contiguous(memory_format=torch.channels_last), layer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What every training here decides; each kind has its own defaults.
+
+    Attributes:
+        epochs: Passes over the training split. [1]
+        batch_size: Samples a step. [1]
+        learning_rate: Largest step size of AdamW. [1]
+        warm_up: Share of all steps in which it rises. [1]
+        weight_decay: Of AdamW. [1]
+        label_smoothing: Probability taken from the label and spread over all classes. [1]
+        averaging: Decay a step of the averaged weights; 0 hands out the trained ones. [1]
+        augmentation: How training samples are varied.
+
+    Raises:
+        ValueError: A value is outside its range.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float
+    warm_up: float
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    averaging: float
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            require_int(name, getattr(self, name))
+        require_number("learning_rate", self.learning_rate, above=0)
+        require_number("weight_decay", self.weight_decay, least=0)
+        for name in ("warm_up", "label_smoothing", "averaging"):
+            require_number(name, getattr(self, name), least=0)
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
 
 
 def warm_cosine(progress: float, warm_up: float) -> float:

@@ -20,11 +20,12 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_int, require_number
+from energy.checks import require_int
 from models.data import Split
 from models.learning import (
     AdamW,
     Augmentation,
+    TrainingSettings,
     average_into,
     batches,
     dense,
@@ -44,19 +45,11 @@ _HEADER_LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupernetSettings:
+class SupernetSettings(TrainingSettings):
     """How shared weights are trained; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
 
     Attributes:
-        epochs: Passes over the training split. [1]
-        batch_size: Samples a step. [1]
-        learning_rate: Largest step size of AdamW. [1]
-        warm_up: Share of all steps in which it rises. [1]
-        weight_decay: Of AdamW. [1]
-        label_smoothing: Probability taken from the label and spread over all classes. [1]
         n_random: Random networks a step beside the largest and the smallest. [1]
-        averaging: Decay a step of the averaged weights; 0 hands out the trained ones. [1]
-        augmentation: How training samples are varied.
         log_every: Epochs from one validation to the next; the last epoch is always validated. [1]
         n_threads: Threads of torch, on which results depend. [1]
 
@@ -65,27 +58,19 @@ class SupernetSettings:
     """
 
     epochs: int = 45
-    batch_size: int = 128
     learning_rate: float = 4e-3
     warm_up: float = 0.05
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    n_random: int = 2
     averaging: float = 0.99
     augmentation: Augmentation = field(default_factory=lambda: Augmentation(mixing=0.1))
+    n_random: int = 2
     log_every: int = 5
     n_threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "log_every", "n_threads"):
+        super().__post_init__()
+        for name in ("log_every", "n_threads"):
             require_int(name, getattr(self, name))
         require_int("n_random", self.n_random, least=0)
-        require_number("learning_rate", self.learning_rate, above=0)
-        require_number("weight_decay", self.weight_decay, least=0)
-        for name in ("warm_up", "label_smoothing", "averaging"):
-            require_number(name, getattr(self, name), least=0)
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
 
 
 @dataclass(frozen=True, kw_only=True)

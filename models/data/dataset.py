@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import closest, require_int
+from energy.checks import require_choice, require_int
 
 SPLITS = ("train", "val", "test")
 """Names of the splits."""
@@ -95,8 +95,7 @@ class DataSet:
         Raises:
             ValueError: There is no split of that name.
         """
-        if name not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, not {name!r}{closest(name, SPLITS)}")
+        require_choice("split", name, SPLITS)
         if name not in self._splits:
             self._splits[name] = self.build(name)
         return self._splits[name]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from energy.checks import closest
+from energy.checks import require_choice
 from models.data import watch
 from models.data.dataset import DataSet
 from models.data.synthetic import synthetic
@@ -101,8 +101,7 @@ def load(name: str, *, fold: int = 0, directory: Path | None = None) -> DataSet:
     Raises:
         ValueError: There is no such data set or fold, it is not built yet, or its folder is missing or damaged.
     """
-    if name not in DATASETS:
-        raise ValueError(f"data set must be one of {', '.join(DATASETS)}, not {name!r}{closest(name, DATASETS)}")
+    require_choice("data set", name, DATASETS)
     if fold not in range(N_FOLDS):
         raise ValueError(f"fold must be a whole number from 0 to {N_FOLDS - 1}, not {fold!r}")
     loader = _LOADERS[name]

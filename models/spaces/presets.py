@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energy.checks import closest
+from energy.checks import require_choice
 from models.spaces.space import Space, Stage
 
 _INAS_2021 = "Mendis, Kang, Hsiu, ACM TECS 20(5s), 2021, doi 10.1145/3476995"
@@ -37,6 +37,5 @@ def preset(name: str) -> Space:
     Raises:
         ValueError: There is none.
     """
-    if name not in PRESETS:
-        raise ValueError(f"space must be one of {', '.join(PRESETS)}, not {name!r}{closest(name, PRESETS)}")
+    require_choice("space", name, PRESETS)
     return PRESETS[name]
