@@ -261,7 +261,7 @@ def _continuous_s(layer: _PricedLayer, device: Device) -> float:
 
 
 def _time_s(events: Counts, layer: _PricedLayer, device: Device) -> float:
-    return float(device.time_of(events, layer.counts.order)[0])
+    return float(device.published.time_of(events, layer.counts.order)[0])
 
 
 def _schedule(priced: list[_PricedLayer], supply: Supply) -> tuple[ScheduleEntry, ...]:

@@ -6,7 +6,7 @@ business of `energy.rules`; which are well formed is checked here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -30,6 +30,12 @@ ORDERS_OF_OP = {
 """Loop orders that each operator has."""
 
 TILE_GENES = ("tile_h", "tile_w", "tile_out", "tile_in")
+
+_CODES: Mapping[str, Mapping[str, int]] = {
+    "order": {name: index for index, name in enumerate(ORDERS)},
+    "vector": {name: index for index, name in enumerate(VECTORS)},
+}
+"""How tables hold names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,7 @@ Plan = tuple[LayerDesign, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class DesignTable:
-    """Designs as arrays, each `(n_designs,)`; `order` holds indices into `ORDERS`."""
+    """Designs as arrays, each `(n_designs,)`; `order` holds indices into `ORDERS`, `vector` into `VECTORS`."""
 
     tile_h: IntArray
     tile_w: IntArray
@@ -91,6 +97,7 @@ class DesignTable:
     tile_in: IntArray
     order: IntArray
     batch: IntArray
+    vector: IntArray
 
     def __len__(self) -> int:
         """Number of designs."""
@@ -105,13 +112,15 @@ class DesignTable:
             tile_in=int(self.tile_in[index]),
             order=ORDERS[int(self.order[index])],
             batch=int(self.batch[index]),
+            vector=VECTORS[int(self.vector[index])],
         )
 
     @classmethod
     def of(cls, designs: Sequence[LayerDesign]) -> DesignTable:
         """Table of the given designs, in their order."""
-        rows = [(d.tile_h, d.tile_w, d.tile_out, d.tile_in, ORDERS.index(d.order), d.batch) for d in designs]
-        columns = np.array(rows, dtype=np.int64).reshape(-1, 6).T
+        names = [field.name for field in fields(cls)]
+        rows = [[_CODES.get(name, {}).get(value := getattr(d, name), value) for name in names] for d in designs]
+        columns = np.array(rows, dtype=np.int64).reshape(-1, len(names)).T
         return cls(**{field.name: column for field, column in zip(fields(cls), columns, strict=True)})
 
     @classmethod

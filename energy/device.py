@@ -1,8 +1,8 @@
 """Devices: memories and what every event costs on them, read from TOML files that name their sources.
 
 A file gives prices of transfers, vector calls and boots as lines (per call, per word) and the CPU overhead of each
-event as numbers of operations; `Device.energy_j` and `Device.time_s` are the price tables that follow, one price an
-event and loop order.
+event as numbers of operations. Two `Prices` follow from it, one price an event and loop order: those of published
+counting, and those of exact counting, whose overheads are those of our own runtime.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _TRANSFER_OF_EVENT = {
     "input_fetch": ("nvm_read", "input_fetch"),
     "weight_fetch": ("nvm_read", "weight_fetch"),
     "partial_fetch": ("nvm_read", "partial_fetch"),
+    "partial_write": ("nvm_write", "output_write"),
     "output_write": ("nvm_write", "output_write"),
 }
 """Transfers: the line that prices their calls and words, and the CPU overhead of a call."""
@@ -39,10 +40,84 @@ _OVERHEAD_OF_EVENT = {
     "relu_elements": "relu_element",
     "add_elements": "add_element",
     "pool_elements": "pool_element",
+    "epilogues": "epilogue",
+    "zero_fill_words": "zero_fill",
+    "deinterleave_words": "deinterleave",
 }
 """Events that are CPU work only."""
 
+_EXACT_OVERHEAD: Mapping[str, Any] = {
+    "input_fetch": {"add": 8, "multiply": 4},
+    "weight_fetch": {"add": 9, "multiply": 9},
+    "partial_fetch": {
+        "input": {"add": 8, "multiply": 5},
+        "weight": {"add": 8, "multiply": 4},
+        "output": {"add": 8, "multiply": 4},
+    },
+    "output_write": {
+        "input": {"add": 8, "multiply": 8},
+        "weight": {"add": 8, "multiply": 9},
+        "output": {"add": 8, "multiply": 5},
+    },
+    "mac": {"add": 13, "multiply": 9},
+    "iteration": {"multiply": 5},
+    "depthwise_tap": {
+        "input": {"add": 11, "multiply": 13},
+        "weight": {"add": 11, "multiply": 11},
+        "output": {"add": 11, "multiply": 11},
+    },
+    "batch_norm_element": {"add": 7, "multiply": 4},
+    "relu_element": {"compare": 1, "add": 2, "multiply": 2},
+    "add_element": {"add": 5, "multiply": 2},
+    "pool_element": {"multiply": 1, "divide": 1, "add": 6},
+    "epilogue": {"compare": 2, "add": 6, "multiply": 2},
+    "zero_fill": {"add": 1},
+    "deinterleave": {"add": 2},
+}
+"""CPU operations of our runtime, assumed until they are measured: COST_MODEL section 10; `[overhead_exact]` wins."""
+
 _OVERHEADS = ("input_fetch", "weight_fetch", "partial_fetch", "output_write", "mac", *_OVERHEAD_OF_EVENT.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What every event costs.
+
+    Attributes:
+        energy_j, time_s: Price of one event, `(n_orders,)` each, by event name. [J], [s]
+    """
+
+    energy_j: Mapping[str, FloatArray]
+    time_s: Mapping[str, FloatArray]
+
+    def energy_of(self, counts: Counts, order: IntArray) -> FloatArray:
+        """Energy of counted events.
+
+        Args:
+            counts: Event counts, arrays of one shape.
+            order: Loop order of each as an index into `ORDERS`, broadcastable to that shape.
+
+        Returns:
+            Energy, of that shape. [J]
+
+        Raises:
+            ValueError: An event happens that has no price.
+        """
+        return _total(self.energy_j, counts, order)
+
+    def time_of(self, counts: Counts, order: IntArray) -> FloatArray:
+        """Active time of counted events; as `energy_of`. [s]"""
+        return _total(self.time_s, counts, order)
+
+
+def _total(prices: Mapping[str, FloatArray], counts: Counts, order: IntArray) -> FloatArray:
+    total: FloatArray = np.zeros(np.shape(order))
+    for event, count in counts.items():
+        if event in prices:
+            total = total + count * prices[event][order]
+        elif np.any(count):
+            raise ValueError(f"the device has no price for {event}")
+    return total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +133,8 @@ class Device:
         max_vector: Longest vector that was measured. [1]
         published_counting: Generation of published counting that the prices belong to, one of `GENERATIONS`.
         record_words: Length of the progress record under published counting. [1]
-        energy_j, time_s: Price of one event, `(n_orders,)` each, by event name. [J], [s]
+        published: Prices of events under published counting.
+        exact: Prices of events under exact counting.
     """
 
     name: str
@@ -70,36 +146,8 @@ class Device:
     max_vector: int
     published_counting: int
     record_words: int
-    energy_j: Mapping[str, FloatArray]
-    time_s: Mapping[str, FloatArray]
-
-    def energy_of(self, counts: Counts, order: IntArray) -> FloatArray:
-        """Energy of counted events.
-
-        Args:
-            counts: Event counts, arrays of one shape.
-            order: Loop order of each as an index into `ORDERS`, broadcastable to that shape.
-
-        Returns:
-            Energy, of that shape. [J]
-
-        Raises:
-            ValueError: An event happens that the device has no price for.
-        """
-        return self._price(self.energy_j, counts, order)
-
-    def time_of(self, counts: Counts, order: IntArray) -> FloatArray:
-        """Active time of counted events; as `energy_of`. [s]"""
-        return self._price(self.time_s, counts, order)
-
-    def _price(self, prices: Mapping[str, FloatArray], counts: Counts, order: IntArray) -> FloatArray:
-        total: FloatArray = np.zeros(np.shape(order))
-        for event, count in counts.items():
-            if event in prices:
-                total = total + count * prices[event][order]
-            elif np.any(count):
-                raise ValueError(f"device {self.name} has no price for {event}")
-        return total
+    published: Prices
+    exact: Prices
 
 
 def device_names() -> tuple[str, ...]:
@@ -116,35 +164,49 @@ def _device(data: dict[str, Any]) -> Device:
     sizes = ("vm_bytes", "nvm_bytes", "word_bytes", "max_vector", "record_words")
     tables = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu", "overhead")
     required = ("schema", "name", "source", "clock_hz", "published_counting", *sizes, *tables)
-    require_keys("device file", data, required=required, optional=("overhead_time",))
+    require_keys("device file", data, required=required, optional=("overhead_time", "overhead_exact"))
     for field in sizes:
         require_int(field, data[field])
     require_number("clock_hz", data["clock_hz"], above=0)
     if data["published_counting"] not in GENERATIONS:
         known = " or ".join(str(generation) for generation in GENERATIONS)
         raise ValueError(f"published_counting must be {known}, not {data['published_counting']!r}")
-    energy_j, time_s = _price_tables(data)
     return Device(
         name=str(data["name"]),
         source=str(data["source"]),
         clock_hz=float(data["clock_hz"]),
         published_counting=data["published_counting"],
         **{field: data[field] for field in sizes},
-        energy_j=energy_j,
-        time_s=time_s,
+        published=_published_prices(data),
+        exact=_exact_prices(data),
     )
 
 
-def _price_tables(data: dict[str, Any]) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-    """Energy and time of every priced event, `(n_orders,)` each."""
-    clock_hz = data["clock_hz"]
-    reboot = _numbers("reboot", data["reboot"], ("energy_j", "time_s"))
-    operation_j, operation_s = _operations(data["cpu"], clock_hz)
-    overhead_j = _overheads("overhead", data["overhead"], operation_j)
+def _published_prices(data: dict[str, Any]) -> Prices:
+    operation_j, operation_s = _operations(data["cpu"], data["clock_hz"])
     overhead_s = {
         **_overheads("overhead", data["overhead"], operation_s),
         **_overheads("overhead_time", data.get("overhead_time", {}), operation_s),
     }
+    return _prices(data, _overheads("overhead", data["overhead"], operation_j), overhead_s)
+
+
+def _exact_prices(data: dict[str, Any]) -> Prices:
+    """Prices with the overheads of our runtime: the file's where it is of 2025 or says so, else assumed.
+
+    The overheads of a 2021 file are those of another program, and its times hold a published slip.
+    """
+    operation_j, operation_s = _operations(data["cpu"], data["clock_hz"])
+    given = data["overhead"] if data["published_counting"] == GENERATIONS[-1] else {}
+    overhead = {**_EXACT_OVERHEAD, **given, **data.get("overhead_exact", {})}
+    where = "overhead_exact"
+    return _prices(data, _overheads(where, overhead, operation_j), _overheads(where, overhead, operation_s))
+
+
+def _prices(data: dict[str, Any], overhead_j: Mapping[str, FloatArray], overhead_s: Mapping[str, FloatArray]) -> Prices:
+    """Energy and time of every priced event, given those of the CPU work that goes with it."""
+    clock_hz = data["clock_hz"]
+    reboot = _numbers("reboot", data["reboot"], ("energy_j", "time_s"))
     energy_j = {"reboots": np.full(len(ORDERS), reboot["energy_j"])}
     time_s = {"reboots": np.full(len(ORDERS), reboot["time_s"])}
     lines = {table: _line(table, data[table], "word") for table in ("nvm_read", "nvm_write")}
@@ -163,7 +225,10 @@ def _price_tables(data: dict[str, Any]) -> tuple[dict[str, FloatArray], dict[str
     for event, overhead in _OVERHEAD_OF_EVENT.items():
         if overhead in overhead_j:
             energy_j[event], time_s[event] = overhead_j[overhead], overhead_s[overhead]
-    return {e: energy_j[e] for e in EVENTS if e in energy_j}, {e: time_s[e] for e in EVENTS if e in time_s}
+    return Prices(
+        energy_j={event: energy_j[event] for event in EVENTS if event in energy_j},
+        time_s={event: time_s[event] for event in EVENTS if event in time_s},
+    )
 
 
 def _numbers(table: str, data: Any, keys: tuple[str, ...]) -> dict[str, float]:
@@ -192,7 +257,7 @@ def _operations(data: Any, clock_hz: float) -> tuple[dict[str, float], dict[str,
 
 def _overheads(table: str, data: Any, price: Mapping[str, float]) -> dict[str, FloatArray]:
     """Price of each overhead, `(n_orders,)`; given once, or for each loop order."""
-    require_keys(table, data, required=() if table == "overhead_time" else _OVERHEADS[:5], optional=_OVERHEADS)
+    require_keys(table, data, required=_OVERHEADS[:5] if table == "overhead" else (), optional=_OVERHEADS)
     found = {}
     for name, entry in data.items():
         where = f"{table}.{name}"

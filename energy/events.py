@@ -31,6 +31,8 @@ PART_OF_EVENT: dict[str, str] = {
     "weight_fetch_words": "fetch",
     "partial_fetch_calls": "fetch",
     "partial_fetch_words": "fetch",
+    "partial_write_calls": "preserve",
+    "partial_write_words": "preserve",
     "output_write_calls": "preserve",
     "output_write_words": "preserve",
     "mac_calls": "compute",
@@ -41,6 +43,9 @@ PART_OF_EVENT: dict[str, str] = {
     "relu_elements": "compute",
     "add_elements": "compute",
     "pool_elements": "compute",
+    "epilogues": "compute",
+    "zero_fill_words": "fetch",
+    "deinterleave_words": "fetch",
 }
 """Every event with the part of the active time it belongs to; fetches that repeat are moved to `recovery`."""
 

@@ -32,7 +32,7 @@ def cycle_events(device: Device) -> Counts:
 def cycle_price(device: Device) -> tuple[float, float]:
     """Energy [J] and active time [s] of `cycle_events`."""
     events, order = cycle_events(device), np.zeros(1, dtype=np.int64)
-    return float(device.energy_of(events, order)[0]), float(device.time_of(events, order)[0])
+    return float(device.published.energy_of(events, order)[0]), float(device.published.time_of(events, order)[0])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +88,8 @@ def price_cycles(counts: BatchCounts, device: Device) -> CyclePrices:
     """
     cycle_j, cycle_s = cycle_price(device)
     return CyclePrices(
-        energy_j=np.stack([device.energy_of(events, counts.order) for events in counts.events]) + cycle_j,
-        active_s=np.stack([device.time_of(events, counts.order) for events in counts.events]) + cycle_s,
+        energy_j=np.stack([device.published.energy_of(events, counts.order) for events in counts.events]) + cycle_j,
+        active_s=np.stack([device.published.time_of(events, counts.order) for events in counts.events]) + cycle_s,
         n_cycles=np.stack(counts.n_batches),
     )
 

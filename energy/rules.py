@@ -116,7 +116,7 @@ def _tilings(tile_h: Options, tile_w: Options, tile_out: Options, tile_in: Optio
         for i, axis in enumerate(options)
     ]
     orders = np.full(prod(lengths), order)
-    return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=orders, batch=np.ones_like(orders))
+    return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=orders, batch=np.ones_like(orders), vector=np.zeros_like(orders))
 
 
 RULES: dict[str, Rules] = {

@@ -92,8 +92,8 @@ class TilingPrices:
         """
         units = [published_counts(shapes, replace(tilings, order=np.array(order))) for order in orders]
         cycle_j, cycle_s = cycle_price(device)
-        energy = BatchLine.joined([_line(one, device.energy_of, cycle_j) for one in units])
-        active = BatchLine.joined([_line(one, device.time_of, cycle_s) for one in units])
+        energy = BatchLine.joined([_line(one, device.published.energy_of, cycle_j) for one in units])
+        active = BatchLine.joined([_line(one, device.published.time_of, cycle_s) for one in units])
         names = [field.name for field in fields(Loops)]
         loops = Loops(**{name: _interleaved([getattr(one.loops, name) for one in units]) for name in names})
         return cls(

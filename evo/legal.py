@@ -183,7 +183,7 @@ class LegalDesigns:
         walks.append(np.meshgrid(h[:1], w[:1], out[:1], into))
         columns = np.hstack([[axis.ravel() for axis in walk] for walk in walks])
         ones = np.ones_like(columns[0])
-        table = DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=ones, batch=ones)
+        table = DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=ones, batch=ones, vector=0 * ones)
         counts = innermost_counts(layer, table)
         reached = [counts[ORDERS.index(order)] for order in self.rules.orders(layer)]
         n_inner = np.unique(np.concatenate([np.atleast_1d(count) for count in reached]))

@@ -54,8 +54,12 @@ class Workload:
     @property
     def device_key(self) -> str:
         """Hash of everything a device file says."""
-        prices = {f"{table}.{event}": price.tolist() for table in ("energy_j", "time_s")
-                  for event, price in getattr(self.device, table).items()}  # fmt: skip
+        prices = {
+            f"{counting}.{table}.{event}": price.tolist()
+            for counting in ("published", "exact")
+            for table, rows in vars(getattr(self.device, counting)).items()
+            for event, price in rows.items()
+        }
         sizes = {key: value for key, value in vars(self.device).items() if isinstance(value, (int, float))}
         return digest({"prices": prices, "sizes": sizes})
 

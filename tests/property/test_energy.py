@@ -113,7 +113,7 @@ def test_energy_is_the_counted_events_times_their_prices(case, capacitance_f):
         appraised(network, plan, FAMILY.supply(capacitance_f=capacitance_f)).layers, plan, strict=True
     ):
         order = ("input", "weight", "output").index(design.order)
-        priced = [count * DEVICE.energy_j[event][order] for event, count in layer.counts.items() if event in EVENTS]
+        priced = [count * DEVICE.published.energy_j[event][order] for event, count in layer.counts.items() if event in EVENTS]
         assert sum(priced) == pytest.approx(layer.energy_j, rel=1e-12)
 
 
