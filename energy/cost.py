@@ -1,7 +1,7 @@
 """The cost of network plans: the one function through which a search prices whole populations.
 
-Latency is a property of a network's plan. Under one-batch-per-cycle it happens to be a sum over layers, which is used
-here and nowhere else. Arrays are `(n_networks, n_scenarios)`.
+Latency is a property of a network's plan: power cycles are shared by layers. Under one-batch-per-cycle it happens to be
+a sum over layers, which is used here and nowhere else. Arrays are `(n_networks, n_scenarios)`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_choice
 from energy.counts import ShapeTable, published_counts
 from energy.designs import DesignTable, LayerDesign, Plan
 from energy.device import Device
 from energy.events import FloatArray, IntArray
+from energy.execution import PACKED, Execution
 from energy.layers import LayerShape, NetworkShape
 from energy.pricing import price_cycles, vm_over_bytes
+from energy.schedule import Pricer, schedule
 from energy.supply import Scenarios
-
-POLICIES = ("one-batch-per-cycle",)
-"""Execution policies that are built."""
+from energy.worst_case import NOMINAL, HarvestUncertainty, first_charge_s, worst_case_s, worst_scenarios
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class Cost:
 
     Attributes:
         latency_s: Sustained latency of one inference; inf where a plan is infeasible. [s]
+        worst_case_latency_s: The same under the worst harvester, Eq. (6); nan where it is not defined. [s]
         energy_j: Energy of one inference, given for infeasible plans all the same. [J]
         power_cycles: Number of power cycles. [1]
         energy_over_j: How far the costliest cycle is over the energy budget. [J]
@@ -39,6 +39,7 @@ class Cost:
     """
 
     latency_s: FloatArray
+    worst_case_latency_s: FloatArray
     energy_j: FloatArray
     power_cycles: IntArray
     energy_over_j: FloatArray
@@ -117,7 +118,10 @@ def cost(
     plans: Sequence[Plan],
     device: Device,
     scenarios: Scenarios,
-    policy: str = "one-batch-per-cycle",
+    execution: Execution = PACKED,
+    *,
+    uncertainty: HarvestUncertainty = NOMINAL,
+    pricer: Pricer | None = None,
 ) -> Cost:
     """Price a population of plans.
 
@@ -126,46 +130,99 @@ def cost(
         plans: A well-formed plan for each (`energy.designs.check_plan`).
         device: Gives prices and memories.
         scenarios: The supplies, `(n_scenarios,)`.
-        policy: How batches are put into power cycles, one of `POLICIES`.
+        execution: Policy, counting and cuts.
+        uncertainty: The harvesters that the worst case is taken over.
+        pricer: Remembers batches from call to call, of the same device; a new one where None.
 
     Raises:
-        ValueError: The policy is unknown, or the device has no price for what an operator does.
+        ValueError: The device has no price for what an operator does, or a harvester might never charge the capacitor.
     """
-    check_policy(policy)
-    shape = (len(networks), len(scenarios))
     if not networks:
-        integers = np.zeros(shape, dtype=np.int64)
-        return Cost(
-            latency_s=np.zeros(shape),
-            energy_j=np.zeros(shape),
-            power_cycles=integers,
-            energy_over_j=np.zeros(shape),
-            vm_over_bytes=integers,
-            nvm_over_bytes=integers,
-        )
+        return _empty(len(scenarios))
+    if execution.counting == "published":
+        return _published_cost(networks, plans, device, scenarios, uncertainty)
+    return _exact_cost(networks, plans, pricer or Pricer(device), scenarios, execution, uncertainty)
+
+
+def _empty(n_scenarios: int) -> Cost:
+    floats, integers = np.zeros((0, n_scenarios)), np.zeros((0, n_scenarios), dtype=np.int64)
+    return Cost(
+        latency_s=floats,
+        worst_case_latency_s=floats,
+        energy_j=floats,
+        power_cycles=integers,
+        energy_over_j=floats,
+        vm_over_bytes=integers,
+        nvm_over_bytes=integers,
+    )
+
+
+def _exact_cost(
+    networks: Sequence[NetworkShape],
+    plans: Sequence[Plan],
+    pricer: Pricer,
+    scenarios: Scenarios,
+    execution: Execution,
+    uncertainty: HarvestUncertainty,
+) -> Cost:
+    shape = (len(networks), len(scenarios))
+    latency_s, worst_s, energy_j, energy_over_j = (np.zeros(shape) for _ in range(4))
+    power_cycles = np.zeros(shape, dtype=np.int64)
+    vm_over, nvm_over = np.zeros((len(networks), 1), dtype=np.int64), np.zeros((len(networks), 1), dtype=np.int64)
+    for row, (network, plan) in enumerate(zip(networks, plans, strict=True)):
+        needed = max(pricer.vm_bytes(layer, design) for layer, design in zip(network.layers, plan, strict=True))
+        vm_over[row] = max(needed - pricer.device.vm_bytes, 0)
+        nvm_over[row] = pricer.nvm_over_bytes(network, plan)
+        sequence = pricer.sequence(network, plan)
+        for column in range(len(scenarios)):
+            cycles = schedule(sequence, scenarios, column, execution.cuts_of_schedule)
+            latency_s[row, column] = cycles.latency_s
+            worst = worst_case_s(cycles, scenarios, column, uncertainty)
+            worst_s[row, column] = np.nan if worst is None else worst
+            energy_j[row, column] = cycles.energy_j
+            power_cycles[row, column] = len(cycles)
+            energy_over_j[row, column] = cycles.over_nj * 1e-9
+    fits = (vm_over == 0) & (nvm_over == 0)
+    return Cost(
+        latency_s=np.where(fits, latency_s, np.inf),
+        worst_case_latency_s=np.where(fits, worst_s, np.inf),
+        energy_j=energy_j,
+        power_cycles=power_cycles,
+        energy_over_j=energy_over_j,
+        vm_over_bytes=np.broadcast_to(vm_over, shape),
+        nvm_over_bytes=np.broadcast_to(nvm_over, shape),
+    )
+
+
+def _published_cost(
+    networks: Sequence[NetworkShape],
+    plans: Sequence[Plan],
+    device: Device,
+    scenarios: Scenarios,
+    uncertainty: HarvestUncertainty,
+) -> Cost:
+    shape = (len(networks), len(scenarios))
     layers = [layer for network in networks for layer in network.layers]
-    costs = layer_costs(layers, [design for plan in plans for design in plan], device, scenarios)
+    designs = [design for plan in plans for design in plan]
+    costs = layer_costs(layers, designs, device, scenarios)
     starts = np.cumsum([0] + [len(network.layers) for network in networks])[:-1]
     vm_over = np.maximum.reduceat(costs.vm_over_bytes, starts)
     nvm_bytes = np.array([published_nvm_bytes(network, device) for network in networks], dtype=np.int64)
     nvm_over = np.maximum(nvm_bytes - device.nvm_bytes, 0)
     fits = ((vm_over == 0) & (nvm_over == 0))[:, None]
+    latency_s = np.where(fits, np.add.reduceat(costs.latency_s, starts, axis=0), np.inf)
+    worst_s = latency_s
+    if not uncertainty.is_none:
+        worst = worst_scenarios(scenarios, uncertainty)
+        worst_s = np.add.reduceat(layer_costs(layers, designs, device, worst).latency_s, starts, axis=0)
+        worst_s = np.where(fits, worst_s + first_charge_s(worst, uncertainty), np.inf)
+        worst_s = np.where(scenarios.is_margin_scaled, np.nan, worst_s)
     return Cost(
-        latency_s=np.where(fits, np.add.reduceat(costs.latency_s, starts, axis=0), np.inf),
+        latency_s=latency_s,
+        worst_case_latency_s=worst_s,
         energy_j=np.broadcast_to(np.add.reduceat(costs.energy_j, starts)[:, None], shape),
         power_cycles=np.broadcast_to(np.add.reduceat(costs.power_cycles, starts)[:, None], shape),
         energy_over_j=np.maximum.reduceat(costs.energy_over_j, starts, axis=0),
         vm_over_bytes=np.broadcast_to(vm_over[:, None], shape),
         nvm_over_bytes=np.broadcast_to(nvm_over[:, None], shape),
     )
-
-
-def check_policy(policy: str) -> None:
-    """Demand a policy that is built.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if policy == "packed":
-        raise ValueError("policy 'packed' is not built yet; use 'one-batch-per-cycle'")
-    require_choice("policy", policy, POLICIES)

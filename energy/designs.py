@@ -14,7 +14,8 @@ import numpy as np
 
 from energy.checks import require_choice, require_int, require_keys
 from energy.events import ORDERS, IntArray
-from energy.layers import NetworkShape
+from energy.layers import LayerShape, NetworkShape
+from energy.rewrite import normalised
 
 VECTORS = ("channel", "row", "planar")
 """Vector modes; what published counting knows is the first."""
@@ -166,15 +167,18 @@ def innermost_counts(layer: Any, design: Any) -> tuple[Any, Any, Any]:
     return (m, r_c, n)
 
 
-def check_plan(network: NetworkShape, plan: Plan, *, rounds_up: bool) -> None:
-    """Demand that a plan is well formed for a network, whatever rules it follows.
+VECTORS_OF_OP = {"conv": ("channel", "row"), "depthwise_conv": ("channel", "row", "planar")}
+"""Vector modes of operators that have more than the first, under exact counting."""
 
-    Tiles may reach the size of the map and the channels rounded up to even.
+
+def check_plan(network: NetworkShape, plan: Plan, *, counting: str, rounds_up: bool = True) -> None:
+    """Demand that a plan is well formed for a network, whatever rules it follows.
 
     Args:
         network: The network.
         plan: A design a layer.
-        rounds_up: Whether tiles may reach the map rounded up to even, as the 2025 designs do.
+        counting: `published`, which knows one vector mode, or `exact`, which rewrites layers first.
+        rounds_up: Whether tiles may reach the map rounded up to even, as the 2025 designs do under published counting.
 
     Raises:
         ValueError: A length, order, vector mode or size does not fit; layer, field, rule and value are named.
@@ -182,19 +186,29 @@ def check_plan(network: NetworkShape, plan: Plan, *, rounds_up: bool) -> None:
     if len(plan) != len(network.layers):
         raise ValueError(f"plan must have one design for each of the {len(network.layers)} layers, not {len(plan)}")
     for name, layer, design in zip(network.layer_names, network.layers, plan, strict=True):
-        height, width = tiled_map(layer)
-        sizes = {"tile_h": height, "tile_w": width, "tile_out": layer.out_ch, "tile_in": layer.in_ch}
-        for field, size in sizes.items():
-            is_exact = field in ("tile_h", "tile_w") and not rounds_up
-            limit = size if is_exact else size + size % 2
-            if getattr(design, field) > limit:
-                raise ValueError(
-                    f"plan of layer {name!r}: {field} must be at most {limit}, not {getattr(design, field)}"
-                )
-        if design.order not in ORDERS_OF_OP[layer.op]:
-            known = ", ".join(ORDERS_OF_OP[layer.op])
-            raise ValueError(f"plan of layer {name!r}: order of a {layer.op} must be {known}, not {design.order!r}")
-        if design.vector != "channel":
-            raise ValueError(
-                f"plan of layer {name!r}: vector must be 'channel' under published counting, not {design.vector!r}"
-            )
+        try:
+            _check_design(layer, design, counting, rounds_up and counting == "published")
+        except ValueError as error:
+            raise ValueError(f"plan of layer {name!r}: {error}") from None
+
+
+def _check_design(layer: LayerShape, design: LayerDesign, counting: str, rounds_up: bool) -> None:
+    height, width = tiled_map(layer)
+    in_ch = normalised(layer)[0].in_ch if counting == "exact" else layer.in_ch
+    sizes = {"tile_h": height, "tile_w": width, "tile_out": layer.out_ch, "tile_in": in_ch}
+    for field, size in sizes.items():
+        is_map = field in ("tile_h", "tile_w")
+        may_round = rounds_up or not is_map
+        limit = size + size % 2 if may_round else size
+        if getattr(design, field) > limit:
+            raise ValueError(f"{field} must be at most {limit}, not {getattr(design, field)}")
+    if design.order not in ORDERS_OF_OP[layer.op]:
+        known = ", ".join(ORDERS_OF_OP[layer.op])
+        raise ValueError(f"order of a {layer.op} must be {known}, not {design.order!r}")
+    vectors = VECTORS_OF_OP.get(layer.op, VECTORS[:1]) if counting == "exact" else VECTORS[:1]
+    if design.vector not in vectors:
+        raise ValueError(
+            f"vector of a {layer.op} under {counting} counting must be {', '.join(vectors)}, not {design.vector!r}"
+        )
+    if layer.op == "depthwise_conv" and design.vector == "row" and design.tile_out != 1:
+        raise ValueError(f"tile_out must be 1 where a depthwise_conv has vector 'row', not {design.tile_out}")

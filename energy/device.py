@@ -7,16 +7,17 @@ counting, and those of exact counting, whose overheads are those of our own runt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from energy.checks import require_int, require_keys, require_number
+from energy.checks import require_choice, require_int, require_keys, require_number
 from energy.events import EVENTS, ORDERS, Counts, FloatArray, IntArray
 from energy.shipped import read_record, shipped_names
+from energy.uncertainty import Uncertainty, half_widths, read_uncertainty
 
 OPERATIONS = ("add", "multiply", "divide", "compare")
 GENERATIONS = (2021, 2025)
@@ -85,10 +86,14 @@ class Prices:
 
     Attributes:
         energy_j, time_s: Price of one event, `(n_orders,)` each, by event name. [J], [s]
+        energy_half_j, time_half_s: Half-widths of the 95 % intervals of these prices, likewise; empty where the prices
+            are taken as exact. [J], [s]
     """
 
     energy_j: Mapping[str, FloatArray]
     time_s: Mapping[str, FloatArray]
+    energy_half_j: Mapping[str, FloatArray] = field(default_factory=dict)
+    time_half_s: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def energy_of(self, counts: Counts, order: IntArray) -> FloatArray:
         """Energy of counted events.
@@ -108,6 +113,31 @@ class Prices:
     def time_of(self, counts: Counts, order: IntArray) -> FloatArray:
         """Active time of counted events; as `energy_of`. [s]"""
         return _total(self.time_s, counts, order)
+
+    def at_end(self, sign: int) -> Prices:
+        """Exact prices that all stand at the low (-1) or the high (+1) end of their intervals, none below 0."""
+        require_choice("sign", sign, (-1, 1))
+        return Prices(
+            energy_j=_moved(self.energy_j, self.energy_half_j, sign),
+            time_s=_moved(self.time_s, self.time_half_s, sign),
+        )
+
+    @property
+    def tables(self) -> tuple[FloatArray, FloatArray]:
+        """Energy [J] and time [s] of one event, `(n_orders, n_events)` each, 0 where an event has no price."""
+        nothing = np.zeros(len(ORDERS))
+        energy_j, time_s = (
+            np.array([prices.get(event, nothing) for event in EVENTS]).T.copy()
+            for prices in (self.energy_j, self.time_s)
+        )
+        return energy_j, time_s
+
+
+def _moved(prices: Mapping[str, FloatArray], half: Mapping[str, FloatArray], sign: int) -> dict[str, FloatArray]:
+    return {
+        event: np.maximum(price + sign * half[event], 0.0) if event in half else price
+        for event, price in prices.items()
+    }
 
 
 def _total(prices: Mapping[str, FloatArray], counts: Counts, order: IntArray) -> FloatArray:
@@ -135,6 +165,7 @@ class Device:
         record_words: Length of the progress record under published counting. [1]
         published: Prices of events under published counting.
         exact: Prices of events under exact counting.
+        uncertainty: How well the source lines are known, see `energy.uncertainty`; empty where nothing is said.
     """
 
     name: str
@@ -148,6 +179,14 @@ class Device:
     record_words: int
     published: Prices
     exact: Prices
+    uncertainty: Uncertainty = field(default_factory=dict)
+
+    def at_end(self, sign: int) -> Device:
+        """The device with all prices at the low (-1) or the high (+1) end of their intervals, taken as exact there.
+
+        All lines are off in the same direction at once, so costs at the two ends enclose those of any mixture.
+        """
+        return replace(self, published=self.published.at_end(sign), exact=self.exact.at_end(sign), uncertainty={})
 
 
 def device_names() -> tuple[str, ...]:
@@ -164,22 +203,34 @@ def _device(data: dict[str, Any]) -> Device:
     sizes = ("vm_bytes", "nvm_bytes", "word_bytes", "max_vector", "record_words")
     tables = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu", "overhead")
     required = ("schema", "name", "source", "clock_hz", "published_counting", *sizes, *tables)
-    require_keys("device file", data, required=required, optional=("overhead_time", "overhead_exact"))
-    for field in sizes:
-        require_int(field, data[field])
+    require_keys("device file", data, required=required, optional=("overhead_time", "overhead_exact", "uncertainty"))
+    for size in sizes:
+        require_int(size, data[size])
     require_number("clock_hz", data["clock_hz"], above=0)
     if data["published_counting"] not in GENERATIONS:
         known = " or ".join(str(generation) for generation in GENERATIONS)
         raise ValueError(f"published_counting must be {known}, not {data['published_counting']!r}")
+    uncertainty = read_uncertainty(data.get("uncertainty", {}))
     return Device(
         name=str(data["name"]),
         source=str(data["source"]),
         clock_hz=float(data["clock_hz"]),
         published_counting=data["published_counting"],
-        **{field: data[field] for field in sizes},
-        published=_published_prices(data),
-        exact=_exact_prices(data),
+        **{size: data[size] for size in sizes},
+        published=_with_half_widths(_published_prices, data, uncertainty),
+        exact=_with_half_widths(_exact_prices, data, uncertainty),
+        uncertainty=uncertainty,
     )
+
+
+def _with_half_widths(
+    prices_of: Callable[[dict[str, Any]], Prices], data: dict[str, Any], uncertainty: Uncertainty
+) -> Prices:
+    prices = prices_of(data)
+    if not uncertainty:
+        return prices
+    half = prices_of(half_widths(data, uncertainty))
+    return replace(prices, energy_half_j=half.energy_j, time_half_s=half.time_s)
 
 
 def _published_prices(data: dict[str, Any]) -> Prices:

@@ -14,42 +14,19 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from energy.cost import check_policy
 from energy.counts import ShapeTable, smallest_vm_words
 from energy.designs import TILE_GENES, DesignTable, LayerDesign, Plan
 from energy.device import Device
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.layers import LayerShape, NetworkShape
+from energy.optima import LayerOptima
 from energy.rules import Options, Rules
 from energy.supply import Scenarios
 from energy.tilings import TilingPrices, first_best
 
 _TILINGS_A_CHUNK = 40_000
 """Tilings enumerated together: enough to make array operations pay, few enough to stay in the cache of a core."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerOptima:
-    """The best design of each layer under each scenario, arrays `(n_layers, n_scenarios)`.
-
-    Attributes:
-        latency_s: Its latency, inf where no design is feasible. [s]
-        energy_over_j: How far it is over the energy budget. [J]
-        vm_over_bytes: How far it is over the volatile memory. [B]
-        n_designs: Legal designs inside the volatile memory, `(n_layers,)`. [1]
-    """
-
-    latency_s: FloatArray
-    energy_over_j: FloatArray
-    vm_over_bytes: IntArray
-    n_designs: IntArray
-
-    @property
-    def feasible(self) -> NDArray[np.bool_]:
-        """Whether the best design violates nothing."""
-        return np.asarray((self.energy_over_j == 0) & (self.vm_over_bytes == 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +43,13 @@ class _Optimum:
 class Explorer:
     """Exact explorer of layers for one device, rule set and set of supplies."""
 
+    shares_cycles = False
+
     def __init__(
         self,
         device: Device,
         scenarios: Scenarios,
         rules: Rules,
-        policy: str = "one-batch-per-cycle",
         n_threads: int = 1,
     ) -> None:
         """Make an explorer with an empty memo.
@@ -80,17 +58,11 @@ class Explorer:
             device: Gives prices and memories.
             scenarios: The supplies; all are explored together.
             rules: Which designs are legal.
-            policy: Execution policy.
             n_threads: Threads that explore layers side by side; they do not change the result.
-
-        Raises:
-            ValueError: The policy is not built.
         """
-        check_policy(policy)
         self.device = device
         self.scenarios = scenarios
         self.rules = rules
-        self.policy = policy
         self._n_threads = n_threads
         self._memo: dict[LayerShape, _Optimum] = {}
 
@@ -118,14 +90,10 @@ class Explorer:
         table = self._memo[layer].designs
         return tuple(table[scenario] for scenario in range(len(table)))
 
-    def plans(self, network: NetworkShape) -> tuple[Plan, ...]:
-        """The best plan of a network for each scenario."""
+    def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
+        """The best plan of a network under one scenario."""
         self._explore(network.layers)
-        return tuple(zip(*(self.designs(layer) for layer in network.layers), strict=True))
-
-    def under(self, scenario: int) -> ScenarioExplorer:
-        """The same explorer, and the same memo, for one of its scenarios."""
-        return ScenarioExplorer(explorer=self, scenario=scenario)
+        return tuple(self.designs(layer)[scenario] for layer in network.layers)
 
     def _explore(self, layers: Sequence[LayerShape]) -> None:
         new = sorted({layer for layer in layers if layer not in self._memo}, key=lambda layer: layer.op)
@@ -174,34 +142,6 @@ class Explorer:
             )
             for layer, n_designs in enumerate(search.n_designs())
         ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScenarioExplorer:
-    """An explorer as one of its scenarios sees it.
-
-    Attributes:
-        explorer: Explores all scenarios together.
-        scenario: Index of the one that is meant.
-    """
-
-    explorer: Explorer
-    scenario: int
-
-    def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
-        """The best design of each layer, arrays `(n_layers, 1)`."""
-        optima = self.explorer.best(layers)
-        own = slice(self.scenario, self.scenario + 1)
-        return LayerOptima(
-            latency_s=optima.latency_s[:, own],
-            energy_over_j=optima.energy_over_j[:, own],
-            vm_over_bytes=optima.vm_over_bytes[:, own],
-            n_designs=optima.n_designs,
-        )
-
-    def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer, alone in a tuple."""
-        return (self.explorer.designs(layer)[self.scenario],)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,10 +13,19 @@ from math import prod
 
 import numpy as np
 
-from energy.checks import require_choice
-from energy.designs import ORDERS_OF_OP, TILE_GENES, DesignTable, LayerDesign, innermost_counts, tiled_map
+from energy.checks import require_choice, require_int
+from energy.designs import (
+    ORDERS_OF_OP,
+    TILE_GENES,
+    VECTORS,
+    DesignTable,
+    LayerDesign,
+    innermost_counts,
+    tiled_map,
+)
 from energy.events import ORDERS
 from energy.layers import LayerShape
+from energy.rewrite import normalised
 
 Options = tuple[int, ...]
 
@@ -43,6 +52,18 @@ def _one(size: int) -> Options:
     return (1,)
 
 
+@lru_cache(maxsize=4096)
+def ceil_parts(size: int) -> Options:
+    """Sizes ceil(size / k) for k = 1 ... size, rising: about two roots of `size` values, the last part the smallest."""
+    return tuple(sorted({-(-size // parts) for parts in range(1, size + 1)}))
+
+
+@lru_cache(maxsize=4096)
+def aligned_parts(size: int) -> Options:
+    """The same in pairs of words, the alignment of the vector unit, of `size` rounded up to even."""
+    return tuple(2 * pairs for pairs in ceil_parts(-(-size // 2)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     """A rule set.
@@ -54,6 +75,9 @@ class Rules:
             input channels, as functions of the size.
         pool_map_options, pool_out_options: Tile sizes of an axis of the map and of the channels of pooling.
         batch_sizes: Batches of `conv`, `depthwise_conv` and pooling, as a function of the innermost count.
+        counting: `published`, or `exact`, under which layers are rewritten first and vectors may be rows.
+        max_vector: Longest vector of exact counting that may be chosen; None for any. [1]
+        vector_modes: Vector modes that may be chosen where a layer has them, some of `VECTORS` in their order.
     """
 
     name: str
@@ -64,6 +88,13 @@ class Rules:
     pool_map_options: Callable[[int], Options]
     pool_out_options: Callable[[int], Options]
     batch_sizes: Callable[[int], Options]
+    counting: str = "published"
+    max_vector: int | None = None
+    vector_modes: tuple[str, ...] = VECTORS
+
+    def under(self, counting: str) -> Rules:
+        """The same sizes as another counting sees them: published counting rewrites nothing and knows no rows."""
+        return self if counting == self.counting else replace(self, counting=counting)
 
     def tile_options(self, layer: LayerShape, gene: str) -> Options:
         """Legal sizes of one tile axis, rising.
@@ -74,15 +105,36 @@ class Rules:
         """
         is_pool = layer.op == "global_avg_pool"
         if gene == "tile_in":
-            return self.in_options(layer.in_ch) if layer.op == "conv" else (1,)
+            return self._in_options(layer) if layer.op == "conv" else (1,)
         if gene == "tile_out":
             return (self.pool_out_options if is_pool else self.out_options)(layer.out_ch)
         size = tiled_map(layer)[("tile_h", "tile_w").index(gene)]
         return (self.pool_map_options if is_pool else self.map_options)(size)
 
+    def _in_options(self, layer: LayerShape) -> Options:
+        """Tiles of the input channels; our rules see the rewritten layer and vectors that were measured."""
+        if self.counting == "published":
+            return self.in_options(layer.in_ch)
+        options = self.in_options(normalised(layer)[0].in_ch)
+        return tuple(size for size in options if self.max_vector is None or size <= self.max_vector) or options[:1]
+
     def orders(self, layer: LayerShape) -> tuple[str, ...]:
         """Legal loop orders, in the order of `ORDERS`."""
         return ORDERS_OF_OP[layer.op]
+
+    def vectors(self, layer: LayerShape, design: LayerDesign) -> tuple[str, ...]:
+        """Legal vector modes of a design whose own is not read, in the order of `VECTORS`."""
+        if self.counting == "published" or layer.op not in ("conv", "depthwise_conv"):
+            return VECTORS[:1]
+        if layer.op == "depthwise_conv":
+            legal: tuple[str, ...] = VECTORS if design.tile_out == 1 else ("channel", "planar")
+        else:
+            kernel_w = normalised(layer)[0].kernel_w
+            # The vector unit wants even starts: rows of an odd number of channels have odd ones.
+            is_row_legal = kernel_w > 1 and design.tile_in % 2 == 0
+            is_row_legal &= self.max_vector is None or kernel_w * design.tile_in <= self.max_vector
+            legal = VECTORS[:2] if is_row_legal else VECTORS[:1]
+        return tuple(vector for vector in legal if vector in self.vector_modes)
 
     def batch_options_of(self, op: str, n_inner: int) -> Options:
         """Legal batches for an innermost loop of `n_inner` iterations, rising; 1 for element-wise layers."""
@@ -90,6 +142,13 @@ class Rules:
 
     def batch_options(self, layer: LayerShape, design: LayerDesign) -> Options:
         """Legal batches of a design whose own batch is not read, rising."""
+        if self.counting == "exact":
+            if layer.op in ("add", "relu"):
+                return (1,)
+            layer, is_turned = normalised(layer)
+            if is_turned:
+                design = replace(design, tile_h=design.tile_w, tile_w=design.tile_h)
+            return self.batch_sizes(innermost_counts(layer, design)[ORDERS.index(design.order)])
         return self.batch_options_of(layer.op, innermost_counts(layer, design)[ORDERS.index(design.order)])
 
     def tilings(self, layer: LayerShape) -> DesignTable:
@@ -116,7 +175,12 @@ def _tilings(tile_h: Options, tile_w: Options, tile_out: Options, tile_in: Optio
         for i, axis in enumerate(options)
     ]
     orders = np.full(prod(lengths), order)
-    return DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=orders, batch=np.ones_like(orders), vector=np.zeros_like(orders))
+    return DesignTable(
+        **dict(zip(TILE_GENES, columns, strict=True)),
+        order=orders,
+        batch=np.ones_like(orders),
+        vector=np.zeros_like(orders),
+    )
 
 
 RULES: dict[str, Rules] = {
@@ -142,15 +206,30 @@ RULES: dict[str, Rules] = {
             pool_out_options=even_divisors,
             batch_sizes=_one,
         ),
+        Rules(
+            name="ebbnas",
+            source="EbbNAS: equal parts of every axis, whole rows as vectors, exact counting",
+            map_options=ceil_parts,
+            out_options=ceil_parts,
+            in_options=aligned_parts,
+            pool_map_options=ceil_parts,
+            pool_out_options=ceil_parts,
+            batch_sizes=ceil_parts,
+            counting="exact",
+            max_vector=64,
+        ),
     )
 }
 
 
-def rules(name: str) -> Rules:
-    """The rule set of that name.
+def rules(name: str, max_vector: int | None = None) -> Rules:
+    """The rule set of that name; `max_vector` is the longest vector that ours may choose, 64 where None. [1]
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or a vector is shorter than the alignment of the vector unit.
     """
     require_choice("rules", name, RULES)
-    return RULES[name]
+    if max_vector is not None:
+        require_int("max_vector", max_vector, least=2)
+    found = RULES[name]
+    return found if max_vector is None or found.counting == "published" else replace(found, max_vector=max_vector)

@@ -1,7 +1,8 @@
 """The power supply: a capacitor charged by a harvester, and the time it takes to charge it again.
 
 Symbols (COST_MODEL section 2): C capacitance, R and Vs the harvester as a Thevenin source, Von and Voff the boot and
-cut-off voltages, f the usable fraction. All formulas live in `Scenarios`, which holds many supplies as an axis.
+cut-off voltages, f the usable fraction. `Scenarios` holds many supplies as an axis; equations (3) and (4) are
+`recharge_law`, which is also compiled.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from energy.checks import require_choice, require_keys, require_number
 from energy.events import FloatArray
@@ -20,6 +21,21 @@ from energy.shipped import read_record, shipped_names
 
 RECHARGES = ("energy-balance", "margin-scaled")
 """Recharge formulas: equation (3), and the one that reproduces the 2021 tables."""
+
+
+def recharge_law(energy_j: Any, start_v2: Any, v2_per_j: Any, v_supply_v: Any, v_on_v: Any, scale_s: Any) -> Any:
+    """Time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
+
+    Args:
+        energy_j: Energy drawn in the cycle. [J]
+        start_v2: Square of the voltage at which the cycle starts. [V^2]
+        v2_per_j: What a joule takes from the square of the voltage, 2 / C. [V^2/J]
+        v_supply_v: Open-circuit voltage Vs. [V]
+        v_on_v: Boot voltage Von. [V]
+        scale_s: R C. [s]
+    """
+    voltage_v = np.sqrt(start_v2 - energy_j * v2_per_j)
+    return scale_s * np.log((v_supply_v - voltage_v) / (v_supply_v - v_on_v))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +121,7 @@ class Scenarios:
     v_on_v: FloatArray
     v_off_v: FloatArray
     usable_fraction: FloatArray
-    is_margin_scaled: np.ndarray[Any, np.dtype[np.bool_]]
+    is_margin_scaled: NDArray[np.bool_]
 
     @classmethod
     def of(cls, supplies: Sequence[Supply]) -> Scenarios:
@@ -150,9 +166,26 @@ class Scenarios:
         Returns:
             Recharge time, `(..., n_scenarios)`; nan where more is drawn than the capacitor holds. [s]
         """
-        voltage_v = self._voltage_v(energy_j)
-        scale = self.resistance_ohm * self.capacitance_f
-        return scale * np.log((self.v_supply_v - voltage_v) / (self.v_supply_v - self.v_on_v))
+        with np.errstate(invalid="ignore"):
+            times: FloatArray = recharge_law(energy_j, *self._law)
+        return times
+
+    def law_of(self, index: int) -> tuple[float, float, float, float, float]:
+        """Constants of `recharge_law` in one scenario."""
+        first, second, third, fourth, fifth = (float(constant[index]) for constant in self._law)
+        return first, second, third, fourth, fifth
+
+    @property
+    def _law(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Constants of `recharge_law`, `(n_scenarios,)` each; margin-scaled supplies start at the margin."""
+        margin = 2 * self.budget_j / self.capacitance_f + self.v_off_v**2
+        start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
+        return start, 2 / self.capacitance_f, self.v_supply_v, self.v_on_v, self.resistance_ohm * self.capacitance_f
+
+    @property
+    def is_concave(self) -> NDArray[np.bool_]:
+        """Whether recharge is concave within the budget, V >= Vs / 2 down to it, `(n_scenarios,)`."""
+        return np.asarray(self._voltage_v(self.budget_j) >= self.v_supply_v / 2)
 
     def recharge_floor(self) -> tuple[FloatArray, FloatArray]:
         """A line below the recharge time of every energy within the budget: t_rc(E) >= start + slope E.
@@ -165,15 +198,13 @@ class Scenarios:
         """
         start_s = self.recharge_time_s(np.zeros(len(self)))
         chord = (self.recharge_time_s(self.budget_j) - start_s) / self.budget_j
-        is_concave = self._voltage_v(self.budget_j) >= self.v_supply_v / 2
-        return start_s, np.where(is_concave, chord, 4 * self.resistance_ohm / self.v_supply_v**2)
+        return start_s, np.where(self.is_concave, chord, 4 * self.resistance_ohm / self.v_supply_v**2)
 
     def _voltage_v(self, energy_j: FloatArray) -> FloatArray:
         """Voltage left after spending `energy_j`, Eq. (3); nan where there is not so much. [V]"""
-        margin = 2 * self.budget_j / self.capacitance_f + self.v_off_v**2
-        start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
+        start_v2, v2_per_j = self._law[:2]
         with np.errstate(invalid="ignore"):
-            return np.sqrt(start - energy_j * (2 / self.capacitance_f))
+            return np.sqrt(start_v2 - energy_j * v2_per_j)
 
 
 @dataclass(frozen=True, kw_only=True)

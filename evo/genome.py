@@ -20,7 +20,7 @@ from energy.checks import closest, require_keys
 from energy.designs import LayerDesign, Plan
 from energy.layers import LayerShape, NetworkShape
 from energy.rules import Rules
-from evo.legal import ABSENT, EXECUTION_GENES, Indices, LegalDesigns
+from evo.legal import ABSENT, EXECUTION_GENES, N_FREE, Indices, LegalDesigns
 from evo.reach import reachable_layers
 from models.spaces import Archs, Space
 
@@ -30,7 +30,6 @@ Genomes = NDArray[np.int64]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _WIDTH = len(EXECUTION_GENES)
-_BATCH = EXECUTION_GENES.index("batch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ class JointGenome:
         return np.concatenate([self.space.n_options, *execution])
 
     def designs(self, genomes: NDArray[Scalar]) -> NDArray[Scalar]:
-        """Execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 6)` of `(n, n_genes)`."""
+        """Execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 7)` of `(n, n_genes)`."""
         return genomes[:, self.n_arch :].reshape(len(genomes), self.n_slots, _WIDTH)
 
     def shape_ids(self, genomes: Genomes) -> Indices:
@@ -145,9 +144,9 @@ class JointGenome:
         genomes[:, self.architecture] = self.space.canonical(genomes[:, self.architecture])
         ids = self.shape_ids(genomes)
         designs = self.designs(genomes)
-        tiles = designs[..., :_BATCH]
-        np.minimum(tiles, self.legal.sizes(ids) - 1, out=tiles)
-        np.minimum(designs[..., _BATCH], self._batch_sizes(ids, tiles) - 1, out=designs[..., _BATCH])
+        free, dependent = designs[..., :N_FREE], designs[..., N_FREE:]
+        np.minimum(free, self.legal.sizes(ids) - 1, out=free)
+        np.minimum(dependent, self._dependent_sizes(ids, free) - 1, out=dependent)
         return genomes
 
     def _checked(self, genomes: Genomes) -> Genomes:
@@ -160,8 +159,8 @@ class JointGenome:
             raise ValueError(f"gene {self.names[column]} must be at least 0, not {int(genomes[:, column].min())}")
         return genomes
 
-    def _batch_sizes(self, ids: Indices, tiles: Indices) -> Indices:
-        return self.legal.batch_sizes(ids.ravel(), tiles.reshape(-1, _BATCH)).reshape(ids.shape)
+    def _dependent_sizes(self, ids: Indices, free: Indices) -> Indices:
+        return self.legal.dependent_sizes(ids.ravel(), free.reshape(-1, N_FREE)).reshape(*ids.shape, -1)
 
     def sizes(self, genomes: Genomes) -> Indices:
         """Options that each gene has in its genome, 1 where it is silent.
@@ -174,12 +173,12 @@ class JointGenome:
         """
         archs = genomes[:, self.architecture]
         ids, designs = self.shape_ids(genomes), self.designs(genomes)
-        execution = [self.legal.sizes(ids), self._batch_sizes(ids, designs[..., :_BATCH])[..., None]]
+        execution = [self.legal.sizes(ids), self._dependent_sizes(ids, designs[..., :N_FREE])]
         architecture = np.where(self.space.active(archs), self.space.n_options, 1)
         return np.hstack([architecture, np.concatenate(execution, axis=-1).reshape(len(genomes), -1)])
 
     def draw_designs(self, genomes: Genomes, mask: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Genomes:
-        """Execution genes drawn anew, each uniformly from its legal list; the batch sees the tiles drawn before it.
+        """Execution genes drawn anew, each uniformly from its legal list; vector and batch see what was drawn before.
 
         Args:
             genomes: Genomes with canonical architectures, `(n, n_genes)`.
@@ -192,12 +191,12 @@ class JointGenome:
         drawn = np.array(genomes, dtype=np.int64, order="C")
         ids, designs = self.shape_ids(drawn), self.designs(drawn)
         chosen, share = self.designs(mask), self.designs(uniform)
-        tiles, batch = designs[..., :_BATCH], designs[..., _BATCH]
+        free, dependent = designs[..., :N_FREE], designs[..., N_FREE:]
         sizes = self.legal.sizes(ids)
-        tiles[...] = np.where(chosen[..., :_BATCH], (share[..., :_BATCH] * sizes).astype(np.int64), tiles)
-        np.minimum(tiles, sizes - 1, out=tiles)
-        n_batches = self._batch_sizes(ids, tiles)
-        batch[...] = np.where(chosen[..., _BATCH], (share[..., _BATCH] * n_batches).astype(np.int64), batch)
+        free[...] = np.where(chosen[..., :N_FREE], (share[..., :N_FREE] * sizes).astype(np.int64), free)
+        np.minimum(free, sizes - 1, out=free)
+        sizes = self._dependent_sizes(ids, free)
+        dependent[...] = np.where(chosen[..., N_FREE:], (share[..., N_FREE:] * sizes).astype(np.int64), dependent)
         return self.canonical(drawn)
 
     def decode(self, genome: Genomes) -> Decoded:

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.designs import TILE_GENES, DesignTable, LayerDesign, innermost_counts
-from energy.events import ORDERS
+from energy.designs import TILE_GENES, LayerDesign
 from energy.layers import LayerShape
 from energy.rules import Rules
 
-EXECUTION_GENES = (*TILE_GENES, "order", "batch")
-"""Genes of one layer in the order of the genome; the options of `batch` depend on those before it."""
+EXECUTION_GENES = (*TILE_GENES, "order", "vector", "batch")
+"""Genes of one layer in the order of the genome; the options of the last two depend on those before them."""
+
+N_FREE = EXECUTION_GENES.index("vector")
+"""Genes whose options depend on the shape alone."""
 
 ABSENT = 0
 """Shape id of a slot that a network does not use."""
-
-_BATCH = EXECUTION_GENES.index("batch")
 
 Options = tuple[int, ...] | tuple[str, ...]
 """What the indices of a gene point into."""
@@ -43,9 +43,9 @@ class LegalDesigns:
         self.rules = rules
         self._ids: dict[LayerShape, int] = {}
         self._layers: list[LayerShape | None] = [None]
-        self._options: list[tuple[Options, ...]] = [((),) * _BATCH]
-        self._sizes: Indices = np.ones((1, _BATCH), dtype=np.int64)
-        self._batches: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._options: list[tuple[Options, ...]] = [((),) * N_FREE]
+        self._sizes: Indices = np.ones((1, N_FREE), dtype=np.int64)
+        self._dependent: dict[tuple[int, ...], tuple[tuple[str, ...], tuple[int, ...]]] = {}
         self._designs: dict[tuple[int, ...], LayerDesign] = {}
         self._transfers: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._genes: dict[tuple[int, LayerDesign], tuple[int, ...]] = {}
@@ -70,59 +70,61 @@ class LegalDesigns:
         return layer
 
     def sizes(self, shape_ids: Indices) -> Indices:
-        """Options of every gene but the batch.
+        """Options of every free gene.
 
         Args:
             shape_ids: Ids, `(...)`.
 
         Returns:
-            Lengths of the option lists, `(..., 5)`.
+            Lengths of the option lists, `(..., N_FREE)`.
         """
         sizes: Indices = self._sizes[shape_ids]
         return sizes
 
-    def batch_sizes(self, shape_ids: Indices, genes: Indices) -> Indices:
-        """Options of the batch gene, which depend on the genes before it.
+    def dependent_sizes(self, shape_ids: Indices, genes: Indices) -> Indices:
+        """Options of the genes that depend on the free ones: the vector mode and the batch.
 
         Args:
             shape_ids: Ids, `(n,)`.
-            genes: Legal indices of the genes before the batch, `(n, 5)`.
+            genes: Legal indices of the free genes, `(n, N_FREE)`.
 
         Returns:
-            Lengths of the option lists, `(n,)`.
+            Lengths of the option lists, `(n, 2)`.
         """
         keys = zip(shape_ids.tolist(), genes.tolist(), strict=True)
-        return np.array([len(self._batch_options((shape, *row))) for shape, row in keys], dtype=np.int64)
+        rows = [[len(options) for options in self._dependent_options((shape, *row))] for shape, row in keys]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(EXECUTION_GENES) - N_FREE)
 
-    def _batch_options(self, key: tuple[int, ...]) -> tuple[int, ...]:
-        """Batches that are legal for `(shape id, five indices)`."""
-        known = self._batches.get(key)
+    def _dependent_options(self, key: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Vector modes and batches that are legal for `(shape id, indices of the free genes)`."""
+        known = self._dependent.get(key)
         if known is None:
             shape_id, *genes = key
-            known = (1,)
+            known = (("channel",), (1,))
             if shape_id != ABSENT:
-                design = self._without_batch(shape_id, genes)
-                known = self.rules.batch_options(self.layer(shape_id), design)
-            self._batches[key] = known
+                layer, design = self.layer(shape_id), self._free_part(shape_id, genes)
+                known = (self.rules.vectors(layer, design), self.rules.batch_options(layer, design))
+            self._dependent[key] = known
         return known
 
-    def _without_batch(self, shape_id: int, genes: Sequence[int]) -> LayerDesign:
+    def _free_part(self, shape_id: int, genes: Sequence[int]) -> LayerDesign:
         values = [options[gene] for options, gene in zip(self._options[shape_id], genes, strict=True)]
-        named: dict[str, Any] = dict(zip(EXECUTION_GENES[:_BATCH], values, strict=True))
+        named: dict[str, Any] = dict(zip(EXECUTION_GENES[:N_FREE], values, strict=True))
         return LayerDesign(**named, batch=1)
 
     def design(self, shape_id: int, genes: tuple[int, ...]) -> LayerDesign:
-        """The design that six legal indices stand for."""
+        """The design that legal indices of `EXECUTION_GENES` stand for."""
         key = (shape_id, *genes)
         known = self._designs.get(key)
         if known is None:
-            batch = self._batch_options(key[:-1])[genes[_BATCH]]
-            known = replace(self._without_batch(shape_id, genes[:_BATCH]), batch=batch)
+            vectors, batches = self._dependent_options(key[: N_FREE + 1])
+            vector, batch = genes[N_FREE:]
+            known = replace(self._free_part(shape_id, genes[:N_FREE]), vector=vectors[vector], batch=batches[batch])
             self._designs[key] = known
         return known
 
     def genes(self, shape_id: int, design: LayerDesign) -> tuple[int, ...]:
-        """The six indices of a design.
+        """The indices of a design.
 
         Raises:
             ValueError: The rules do not allow the design for this layer.
@@ -136,10 +138,10 @@ class LegalDesigns:
     def _find(self, shape_id: int, design: LayerDesign) -> tuple[int, ...]:
         found: list[int] = []
         for position, gene in enumerate(EXECUTION_GENES):
-            if position < _BATCH:
+            if position < N_FREE:
                 options: Options = self._options[shape_id][position]
             else:
-                options = self._batch_options((shape_id, *found))
+                options = self._dependent_options((shape_id, *found[:N_FREE]))[position - N_FREE]
             value = getattr(design, gene)
             if value not in options:
                 raise ValueError(f"{gene} must be one of {options} under the rules {self.rules.name}, not {value!r}")
@@ -150,7 +152,7 @@ class LegalDesigns:
         """Indices of the design of another shape that is nearest in value: sizes by ratio, the order by name.
 
         Args:
-            genes: Six legal indices of the shape `from_id`.
+            genes: Legal indices of the shape `from_id`.
             from_id: Where the design comes from, not `ABSENT`.
             to_id: The shape that shall have it, not `ABSENT`.
         """
@@ -160,12 +162,13 @@ class LegalDesigns:
             design, found = self.design(from_id, genes), list[int]()
             for options, gene in zip(self._options[to_id], EXECUTION_GENES, strict=False):
                 found.append(_nearest(options, getattr(design, gene)))
-            known = (*found, _nearest(self._batch_options((to_id, *found)), design.batch))
+            vectors, batches = self._dependent_options((to_id, *found))
+            known = (*found, _nearest(vectors, design.vector), _nearest(batches, design.batch))
             self._transfers[key] = known
         return known
 
     def longest(self, layers: Sequence[LayerShape]) -> Indices:
-        """Longest option list of each gene over several shapes, `(6,)`.
+        """Longest option list of each gene over several shapes, `(7,)`.
 
         The innermost loop, and with it the batch, depends on the tile of the map, of the output channels or of
         the input channels alone, so the three are walked one after the other.
@@ -174,7 +177,8 @@ class LegalDesigns:
         for layer in layers:
             shape_id = self.shape_id(layer)
             sizes = self._sizes[shape_id]
-            longest = np.maximum(longest, [*sizes.tolist(), self._longest_batch(layer)])
+            n_vectors = len(self.rules.vectors(layer, self._free_part(shape_id, [0] * N_FREE)))
+            longest = np.maximum(longest, [*sizes.tolist(), n_vectors, self._longest_batch(layer)])
         return longest
 
     def _longest_batch(self, layer: LayerShape) -> int:
@@ -182,12 +186,10 @@ class LegalDesigns:
         walks = [np.meshgrid(h, w, out[:1], into[:1]), np.meshgrid(h[:1], w[:1], out, into[:1])]
         walks.append(np.meshgrid(h[:1], w[:1], out[:1], into))
         columns = np.hstack([[axis.ravel() for axis in walk] for walk in walks])
-        ones = np.ones_like(columns[0])
-        table = DesignTable(**dict(zip(TILE_GENES, columns, strict=True)), order=ones, batch=ones, vector=0 * ones)
-        counts = innermost_counts(layer, table)
-        reached = [counts[ORDERS.index(order)] for order in self.rules.orders(layer)]
-        n_inner = np.unique(np.concatenate([np.atleast_1d(count) for count in reached]))
-        return max(len(self.rules.batch_options_of(layer.op, int(count))) for count in n_inner)
+        rows = (dict(zip(TILE_GENES, row, strict=True)) for row in set(map(tuple, columns.T.tolist())))
+        table = [LayerDesign(**row, order="output", batch=1) for row in rows]
+        designs = [replace(design, order=order) for design in table for order in self.rules.orders(layer)]
+        return max(len(self.rules.batch_options(layer, design)) for design in designs)
 
 
 def _nearest(options: Options, value: int | str) -> int:

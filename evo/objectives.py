@@ -45,9 +45,10 @@ class Constraint:
 
     Attributes:
         name: What results call it.
-        column: Its column of `energy.cost.Cost`.
+        column: Its column of `energy.cost.Cost`; of the deadline, what the pricing makes of its latencies.
         unit: SI unit of the amount.
-        limit: What the amount is divided by before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`.
+        limit: What the amount is divided by before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`,
+            `deadline_s`.
     """
 
     name: str
@@ -61,6 +62,7 @@ OBJECTIVES: dict[str, Objective] = {
     for row in (
         Objective(name="error", column="error", unit="1", is_log=False),
         Objective(name="latency", column="latency_s", unit="s", is_log=True),
+        Objective(name="worst_case", column="worst_case_latency_s", unit="s", is_log=True),
         Objective(name="energy", column="energy_j", unit="J", is_log=True),
     )
 }
@@ -69,6 +71,7 @@ CONSTRAINTS: tuple[Constraint, ...] = (
     Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),
     Constraint(name="vm", column="vm_over_bytes", unit="B", limit="vm_bytes"),
     Constraint(name="nvm", column="nvm_over_bytes", unit="B", limit="nvm_bytes"),
+    Constraint(name="deadline", column="deadline_over_s", unit="s", limit="deadline_s"),
 )
 
 DEFAULT_OBJECTIVES: tuple[Objective, ...] = (OBJECTIVES["error"], OBJECTIVES["latency"])

@@ -15,7 +15,10 @@ from pymoo.core.problem import Problem
 
 from energy.cost import Cost, cost
 from energy.device import Device
+from energy.execution import PACKED, Execution
+from energy.schedule import Pricer
 from energy.supply import Scenarios, Supply
+from energy.worst_case import NOMINAL, HarvestUncertainty
 from evo.archive import Evaluations
 from evo.genome import Genomes, JointGenome
 from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, Constraint, Floats, Objective, scaled
@@ -45,17 +48,32 @@ class Pricing:
     Attributes:
         device: Memories and event prices.
         supply: Capacitor and harvester.
-        policy: Execution policy of `energy.cost`.
+        execution: Policy, counting and cuts.
+        uncertainty: The harvesters that the worst case is taken over.
+        deadline_s: What the worst-case latency must not exceed; None for no deadline. [s]
     """
 
     device: Device
     supply: Supply
-    policy: str = "one-batch-per-cycle"
+    execution: Execution = PACKED
+    uncertainty: HarvestUncertainty = NOMINAL
+    deadline_s: float | None = None
 
     def limit(self, constraint: Constraint) -> float:
         """What the amount of a constraint is compared with, in its unit."""
+        if constraint.limit == "deadline_s":
+            return self.deadline_s or 1.0
         owner = self.supply if hasattr(self.supply, constraint.limit) else self.device
         return float(getattr(owner, constraint.limit))
+
+    def amounts(self, priced: Cost) -> Floats:
+        """How far plans are over each limit, `(n, n_constraints)`; an unsafe plan never ends and misses no deadline."""
+        worst_s = priced.worst_case_latency_s[:, 0]
+        late_s = np.zeros_like(worst_s)
+        if self.deadline_s is not None:
+            late_s = np.maximum(np.where(np.isfinite(worst_s), worst_s, 0.0) - self.deadline_s, 0.0)
+        columns = [late_s if row.limit == "deadline_s" else getattr(priced, row.column)[:, 0] for row in CONSTRAINTS]
+        return np.column_stack(columns).astype(np.float64)
 
 
 class JointProblem(Problem):  # type: ignore[misc]
@@ -79,6 +97,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         self.pricing = pricing
         self.objectives = tuple(objectives)
         self._scenarios = Scenarios.of([pricing.supply])
+        self._pricer = Pricer(pricing.device)
         self._accuracies: dict[bytes, float] = {}
         super().__init__(
             n_var=layout.n_genes,
@@ -93,9 +112,18 @@ class JointProblem(Problem):  # type: ignore[misc]
         """Evaluate canonical genomes, `(n, n_genes)`, at once."""
         decoded = [self.layout.decode(genome) for genome in genomes]
         networks, plans = [one.network for one in decoded], [one.plan for one in decoded]
-        priced = cost(networks, plans, self.pricing.device, self._scenarios, self.pricing.policy)
+        pricing = self.pricing
+        priced = cost(
+            networks,
+            plans,
+            pricing.device,
+            self._scenarios,
+            pricing.execution,
+            uncertainty=pricing.uncertainty,
+            pricer=self._pricer,
+        )
         error = 1.0 - self._accuracy(genomes[:, self.layout.architecture])
-        amounts = np.column_stack([getattr(priced, row.column)[:, 0] for row in CONSTRAINTS]).astype(np.float64)
+        amounts = pricing.amounts(priced)
         return Evaluations(
             genomes=genomes,
             values=np.column_stack([_column(row, error, priced) for row in self.objectives]),

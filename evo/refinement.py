@@ -1,7 +1,8 @@
 """Memetic repair: canonical form, then the exact explorer's designs; and no genome twice.
 
 The repair sends a share of the networks to the explorer. Its answer for a layer shape is remembered and every later
-genome with that layer takes it over, so what is settled once is not evolved again.
+genome with that layer takes it over, so what is settled once is not evolved again. Where layers share power cycles, the
+explorer's plan of a whole network is remembered too and wins.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from numpy.typing import NDArray
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.repair import Repair
 
-from energy.designs import LayerDesign
-from energy.layers import LayerShape
+from energy.designs import LayerDesign, Plan
+from energy.layers import LayerShape, NetworkShape
 from evo.archive import Archive
 from evo.genome import Genomes, JointGenome
 from evo.legal import ABSENT, Indices
 
 
 class Explorer(Protocol):
-    """The exact explorer of `energy.explorer`, for one supply."""
+    """An explorer of `energy.optima`, for one supply."""
+
+    @property
+    def shares_cycles(self) -> bool:
+        """Whether the best plan of a network is more than its best layers."""
+        ...
 
     def best(self, layers: list[LayerShape]) -> Any:
         """Explore layers together, which is faster than one by one."""
@@ -29,6 +35,10 @@ class Explorer(Protocol):
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
         """Best design of a layer shape, one a scenario."""
+        ...
+
+    def plan(self, network: NetworkShape) -> Plan:
+        """Best plan of a network."""
         ...
 
 
@@ -46,6 +56,7 @@ class Optima:
         self.explorer = explorer
         self.n_sent = 0
         self._genes: dict[int, tuple[int, ...]] = {}
+        self._plans: dict[bytes, Genomes] = {}
 
     def __len__(self) -> int:
         """Layer shapes settled."""
@@ -54,11 +65,13 @@ class Optima:
     def __getstate__(self) -> dict[str, Any]:
         """What a checkpoint holds: layer shapes instead of ids, which another process numbers differently."""
         genes = {self.layout.layer(shape_id): genes for shape_id, genes in self._genes.items()}
-        return {"layout": self.layout, "explorer": self.explorer, "n_sent": self.n_sent, "genes": genes}
+        state = {"layout": self.layout, "explorer": self.explorer, "n_sent": self.n_sent}
+        return {**state, "genes": genes, "plans": self._plans}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rebuild from a checkpoint."""
         self.layout, self.explorer, self.n_sent = state["layout"], state["explorer"], state["n_sent"]
+        self._plans = state["plans"]
         shape_id = self.layout.legal.shape_id
         self._genes = {shape_id(layer): genes for layer, genes in state["genes"].items()}
 
@@ -76,16 +89,31 @@ class Optima:
             self._genes[shape] = self.layout.legal.genes(shape, self.explorer.designs(layer)[0])
         self.n_sent += len(shape_ids)
 
+    def plan(self, genomes: Genomes) -> None:
+        """Have whole networks planned, canonical genomes `(n, n_genes)`."""
+        for genome in genomes:
+            arch = genome[self.layout.architecture]
+            network = self.layout.decode(genome).network
+            self._plans[arch.tobytes()] = self.layout.encode(arch, self.explorer.plan(network))
+
+    def is_planned(self, genomes: Genomes) -> NDArray[np.bool_]:
+        """Whether the plan of a whole network is known, or is no more than the designs of its layers, `(n,)`."""
+        archs = genomes[:, self.layout.architecture]
+        is_free = not self.explorer.shares_cycles
+        return np.array([is_free or arch.tobytes() in self._plans for arch in archs], dtype=bool)
+
     def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
         """Whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
         return np.isin(shape_ids, list(self._genes))
 
     def apply(self, genomes: Genomes) -> Genomes:
-        """Canonical genomes `(n, n_genes)` with the best design in every settled layer."""
+        """Canonical genomes `(n, n_genes)` with the best design in every settled layer, and with the plans known."""
         genomes = genomes.copy()
         ids, designs = self.layout.shape_ids(genomes), self.layout.designs(genomes)
         for row, slot in np.argwhere(self.is_settled(ids)).tolist():
             designs[row, slot] = self._genes[int(ids[row, slot])]
+        for row, genome in enumerate(genomes):
+            genomes[row] = self._plans.get(genome[self.layout.architecture].tobytes(), genome)
         return genomes
 
 
@@ -108,8 +136,9 @@ class Refinement(Repair):  # type: ignore[misc]
     def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """Refined canonical genomes, `(n, n_genes)` as given.
 
-        Of the networks sent, as many as chance and the rate say, those come first that still have something to settle;
-        in the first population that is the smallest and the largest network, so that both ends are known exactly.
+        Of the networks sent, as many as chance and the rate say, those come first that have a layer to settle, then
+        those without a plan of their own; in the first population the smallest and the largest network come first, so
+        that both ends are known exactly.
         """
         layout = self.optima.layout
         genomes = layout.canonical(genomes)
@@ -118,7 +147,11 @@ class Refinement(Repair):  # type: ignore[misc]
         n_sent = int(rng.binomial(len(genomes), self.rate))
         is_first_population = not len(self.optima)
         open_rows = np.flatnonzero(is_open)
-        self.optima.settle(ids[(open_rows if is_first_population else rng.permutation(open_rows))[:n_sent]])
+        sent = (open_rows if is_first_population else rng.permutation(open_rows))[:n_sent]
+        self.optima.settle(ids[sent])
+        unplanned = np.flatnonzero(~is_open & ~self.optima.is_planned(genomes))
+        if self.optima.explorer.shares_cycles:
+            self.optima.plan(genomes[np.concatenate([sent, unplanned])[:n_sent]])
         return self.optima.apply(genomes)
 
 

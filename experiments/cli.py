@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "simulate", "choose", "robust", "compare", "report", "card", "grid", "export", "verify", "calibrate",
+    "network", "choose", "robust", "compare", "report", "card", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -96,7 +96,10 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    for add in (_add_search, _add_init, _add_plan, _add_price, _add_explore, _add_evaluate, _add_plot, _add_lists):
+    for add in (
+        _add_plan, _add_price, _add_search, _add_init, _add_explore, _add_evaluate, _add_plot, _add_calibrate,
+        _add_lists,
+    ):  # fmt: skip
         add(commands)
     return parser, commands.choices
 
@@ -142,9 +145,15 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resistance", help="of the harvester, such as 2.8kohm")
     command.add_argument("--usable-fraction", help="share of the stored energy that may be planned for")
     command.add_argument("--vm-bytes", help="volatile memory")
-    command.add_argument("--policy", help="one-batch-per-cycle")
-    command.add_argument("--counting", help="published")
-    command.add_argument("--rules", help="inas2021 or tinas2025: designs that may be chosen")
+    command.add_argument("--policy", help="packed or one-batch-per-cycle")
+    command.add_argument("--counting", help="exact or published")
+    command.add_argument("--cuts", help="optimal or greedy: where packed power cycles end")
+    command.add_argument("--rules", help="ebbnas, inas2021 or tinas2025: designs that may be chosen")
+    command.add_argument("--max-vector", metavar="N", help="longest vector that may be chosen (default: as measured)")
+    command.add_argument("--deadline", help="what the worst-case latency must not exceed, such as 60s")
+    command.add_argument("--harvest-uncertainty", metavar="FACTOR", help="worst case up to that resistance")
+    command.add_argument("--starts-empty", action="store_true", help="worst case with an empty capacitor at the start")
+    command.add_argument("--fuse", choices=("yes", "no"), help="merge batch norm and ReLU into convolutions")
 
 
 def _add_plan(commands: Commands) -> None:
@@ -171,8 +180,8 @@ def _add_explore(commands: Commands) -> None:
     command.add_argument("--device", default="msp430fr5994-tinas2025", help="name or TOML file")
     command.add_argument("--supply", default="tinas2025", help="name or TOML file")
     command.add_argument("--resistance", help="of the harvester, such as 2.8kohm")
-    command.add_argument("--rules", default="inas2021", help="inas2021 or tinas2025")
-    command.add_argument("--policy", default="one-batch-per-cycle")
+    command.add_argument("--rules", default="ebbnas", help="ebbnas, inas2021 or tinas2025")
+    command.add_argument("--policy", default="packed", help="packed or one-batch-per-cycle")
     command.add_argument("--out", default=".", metavar="DIR", help="where explore.parquet and explore.csv go")
 
 
@@ -185,9 +194,20 @@ def _add_evaluate(commands: Commands) -> None:
 def _add_plot(commands: Commands) -> None:
     command = _command(commands, "plot", "figures of a run, from its files")
     command.add_argument("run", metavar="RUN", help="a run's folder")
-    command.add_argument("--kind", default="front", help="front")
+    command.add_argument("--kind", default="front", help="front or timeline")
+    command.add_argument("--beside", metavar="RUN", help="fronts of another run, dashed")
+    command.add_argument("--id", metavar="ID", help="design of the time line (default: the first of the table)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
+
+
+def _add_calibrate(commands: Commands) -> None:
+    command = _command(commands, "calibrate", "a device file from micro-benchmarks", "experiments.calibrating")
+    command.add_argument("measurements", nargs="?", metavar="MEASUREMENTS.csv")
+    command.add_argument("--name", help="what the board is called")
+    command.add_argument("--base", metavar="DEVICE", help="gives what was not measured: name or TOML file")
+    command.add_argument("--out", metavar="FILE", help="where the device file goes (default: NAME.toml)")
+    command.add_argument("--template", metavar="FILE", help="write a file that says what to measure, and stop")
 
 
 def _add_lists(commands: Commands) -> None:

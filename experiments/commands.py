@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cli import INFEASIBLE, print_json
-from experiments.design_files import Overrides, Request, read_requests
-from experiments.quantities import parse, whole
+from experiments.design_files import Overrides, Request, read_request
+from experiments.request_options import example_path, requests_of
 from experiments.store import read_json, write_json, write_text
-
-EXAMPLE = "tinas2025_har.json"
-"""Published network that `plan --example` plans."""
-
 
 DIFFERENT = 1
 """Exit status of `evaluate` where the weights do not give the accuracies of the table."""
@@ -25,7 +21,7 @@ def price(options: argparse.Namespace) -> int:
     """`ebbnas price`."""
     from experiments import answers
 
-    requests = _requests(options, Path(options.file), with_plan=True)
+    requests = requests_of(options, Path(options.file), with_plan=True)
     return _answer(options, [answers.price(request) for request in requests])
 
 
@@ -35,14 +31,17 @@ def plan(options: argparse.Namespace) -> int:
 
     if options.example == (options.file is not None):
         raise ValueError("plan needs exactly one of a file and --example")
-    path = Path(str(resources.files("experiments") / "examples" / EXAMPLE)) if options.example else Path(options.file)
-    requests = _requests(options, path, with_plan=False)
+    path = example_path() if options.example else Path(options.file)
+    requests = requests_of(options, path, with_plan=False)
     if options.save and len(requests) > 1:
         raise ValueError(f"--save must be used with one design; the file holds {len(requests)}, --select picks one")
     planned = [answers.plan(request) for request in requests]
     results = [answers.price(request) for request in planned]
     if options.save:
         _save(planned[0], results[0], Path(options.save))
+    if options.example and not options.json:
+        published = read_request(read_json(path), path.parent, Overrides())
+        print(answers.beside(answers.price(published), results[0]) + "\n")
     return _answer(options, results)
 
 
@@ -51,32 +50,6 @@ def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
         sys.stderr.write(f"ebbnas: nothing feasible, {path} is not written\n")
         return
     write_json(path, request.to_dict(path.parent))
-
-
-def _requests(options: argparse.Namespace, path: Path, *, with_plan: bool) -> list[Request]:
-    vm_bytes = _quantity("--vm-bytes", options.vm_bytes, "B")
-    overrides = Overrides(
-        device=options.device,
-        supply=options.supply,
-        capacitance_f=_quantity("--capacitance", options.capacitance, "F"),
-        resistance_ohm=_quantity("--resistance", options.resistance, "ohm"),
-        usable_fraction=_quantity("--usable-fraction", options.usable_fraction, "1"),
-        vm_bytes=None if vm_bytes is None else whole("--vm-bytes", f"{vm_bytes:.15g}"),
-        policy=options.policy,
-        counting=options.counting,
-        rules=options.rules,
-    )
-    try:
-        data = read_json(path)
-        options.is_list = isinstance(data, list) and options.select is None
-        return read_requests(data, path.parent, overrides, select=options.select, with_plan=with_plan)
-    except ValueError as error:
-        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
-        raise ValueError(f"{prefix}{error}") from None
-
-
-def _quantity(field: str, text: str | None, unit: str) -> float | None:
-    return None if text is None else parse(field, text, unit)
 
 
 def _answer(options: argparse.Namespace, results: list[dict[str, Any]]) -> int:
@@ -159,7 +132,10 @@ def plot(options: argparse.Namespace) -> int:
     from experiments.figures import plot_run
 
     formats = [item.strip() for item in options.format.split(",")]
-    paths = plot_run(Path(options.run), kind=options.kind, formats=formats, width=options.width)
+    beside = None if options.beside is None else Path(options.beside)
+    paths = plot_run(
+        Path(options.run), kind=options.kind, formats=formats, width=options.width, beside=beside, design=options.id
+    )
     if options.json:
         print_json({"files": [str(path) for path in paths]})
     else:

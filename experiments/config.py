@@ -15,6 +15,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from energy.checks import closest
+from energy.execution import Execution
+from energy.planner import check_rules
+from energy.rules import rules
 from experiments.quantities import parse
 from experiments.store import digest, file_digest
 from models.spaces import preset
@@ -114,21 +117,27 @@ class SupplySection(FileOrName):
 
     capacitances: Annotated[tuple[float, ...], BeforeValidator(_each_capacitance)] = (47e-6, 100e-6, 470e-6)
     resistance: Annotated[float, _quantity("ohm")] | None = Field(default=None, gt=0)
-    harvest_uncertainty: float | None = None
-
-    @model_validator(mode="after")
-    def _uncertainty_is_not_built(self) -> SupplySection:
-        if self.harvest_uncertainty is not None:
-            raise ValueError("harvest_uncertainty is not built yet")
-        return self
+    harvest_uncertainty: float = Field(default=1.0, ge=1)
 
 
 class ExecutionSection(Section):
     """How plans are run and counted."""
 
-    policy: Literal["one-batch-per-cycle", "packed"] = "one-batch-per-cycle"
-    rules: Literal["inas2021", "tinas2025", "ebbnas"] = "inas2021"
-    counting: Literal["published", "exact"] = "published"
+    policy: Literal["packed", "one-batch-per-cycle"] = "packed"
+    rules: Literal["ebbnas", "inas2021", "tinas2025"] = "ebbnas"
+    counting: Literal["", "exact", "published"] = ""
+    cuts: Literal["optimal", "greedy"] = "optimal"
+
+    @model_validator(mode="after")
+    def _one_execution(self) -> ExecutionSection:
+        check_rules(rules(self.rules), self.execution)
+        object.__setattr__(self, "counting", self.execution.counting)
+        return self
+
+    @property
+    def execution(self) -> Execution:
+        """Policy, counting and cuts together."""
+        return Execution(policy=self.policy, counting=self.counting, cuts=self.cuts)
 
 
 class SupernetSection(Section):
@@ -145,6 +154,7 @@ class SearchSection(Section):
     evaluations: int = Field(default=1000, ge=1)
     refinement_rate: float = Field(default=0.25, ge=0, le=1)
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
+    deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
     time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
@@ -171,9 +181,6 @@ class ComputeSection(Section):
 
 
 _NOT_BUILT = {
-    ("execution", "policy"): "packed",
-    ("execution", "rules"): "ebbnas",
-    ("execution", "counting"): "exact",
     ("compute", "device"): "cuda",
 }
 

@@ -1,46 +1,37 @@
 """DESIGN.json and NETWORK.json as requests: what is to be priced or planned, on what, under which options.
 
-Options of the command line win over the file, the file over the defaults. What is not built yet is refused here.
+Options of the command line win over the file, the file over the defaults.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest, require_choice, require_int, require_keys
+from energy.checks import closest, require_int, require_keys
 from energy.designs import LayerDesign, Plan, check_plan
 from energy.device import Device, read_device
+from energy.execution import PACKED, Execution
 from energy.layers import NetworkShape
+from energy.rewrite import fused
+from energy.rules import rules
 from energy.supply import Supply, SupplyFamily, read_supply_family
-
-POLICIES = ("packed", "one-batch-per-cycle")
-COUNTINGS = ("exact", "published")
-RULE_SETS = ("ebbnas", "inas2021", "tinas2025")
-CUTS = ("optimal", "greedy")
+from energy.worst_case import NOMINAL, HarvestUncertainty
 
 DEFAULTS: Mapping[str, Any] = {
     "device": "msp430fr5994-tinas2025",
     "supply": "tinas2025",
-    "policy": "one-batch-per-cycle",
-    "counting": "published",
-    "rules": "inas2021",
-    "fuse": False,
-    "cuts": "optimal",
-}
-"""What a design file that says nothing means."""
-
-_CHOICES = {"policy": POLICIES, "counting": COUNTINGS, "rules": RULE_SETS, "cuts": CUTS, "fuse": (True, False)}
-_NOT_BUILT: Mapping[str, Any] = {
-    "policy": "packed",
-    "counting": "exact",
+    "policy": PACKED.policy,
+    "counting": "",
     "rules": "ebbnas",
-    "cuts": "greedy",
-    "fuse": True,
+    "fuse": None,
+    "cuts": PACKED.cuts,
 }
+"""What a design file that says nothing means; counting follows the policy, `fuse` what is asked for."""
+
 _READ = ("plan", "vm_bytes", *DEFAULTS)
 _IGNORED = ("name", "expected", "published")
 
@@ -58,6 +49,11 @@ class Overrides:
     policy: str | None = None
     counting: str | None = None
     rules: str | None = None
+    cuts: str | None = None
+    fuse: bool | None = None
+    max_vector: int | None = None
+    deadline_s: float | None = None
+    uncertainty: HarvestUncertainty = NOMINAL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +66,12 @@ class Request:
         plan: A design for each layer, None where the file has none.
         device: The device with the VM that is asked for.
         supply: The supply.
-        policy, counting, rules: How it is run, counted, and which designs may be chosen.
+        execution: How it is run and counted.
+        rules: Which designs may be chosen.
+        fuse: Whether batch norm and ReLU were merged into the convolutions before them; `network` is what is left.
+        max_vector: Longest vector that may be chosen, None for what the device was measured with. [1]
+        deadline_s: What the worst-case latency must not exceed, None for no deadline. [s]
+        uncertainty: The harvesters that the worst case is taken over.
         notes: Sentences that the answer must carry.
         device_file: Where the device was read from, None for one that ships with the project.
     """
@@ -80,9 +81,12 @@ class Request:
     plan: Plan | None
     device: Device
     supply: Supply
-    policy: str
-    counting: str
-    rules: str
+    execution: Execution = PACKED
+    rules: str = "ebbnas"
+    fuse: bool = False
+    max_vector: int | None = None
+    deadline_s: float | None = None
+    uncertainty: HarvestUncertainty = NOMINAL
     notes: tuple[str, ...] = ()
     device_file: Path | None = None
 
@@ -106,11 +110,11 @@ class Request:
             "device": device,
             "supply": self.supply.to_dict(),
             "vm_bytes": self.device.vm_bytes,
-            "policy": self.policy,
-            "counting": self.counting,
+            "policy": self.execution.policy,
+            "counting": self.execution.counting,
             "rules": self.rules,
-            "fuse": DEFAULTS["fuse"],
-            "cuts": DEFAULTS["cuts"],
+            "fuse": self.fuse,
+            "cuts": self.execution.cuts,
         }
 
 
@@ -155,26 +159,41 @@ def read_request(data: Any, folder: Path, overrides: Overrides, *, with_plan: bo
     require_keys("design", data, required=("network",), optional=(*_READ, *_IGNORED))
     network = NetworkShape.from_dict(data["network"])
     chosen = {**DEFAULTS, **{key: data[key] for key in DEFAULTS if key in data}}
-    for key in ("policy", "counting", "rules"):
+    for key in ("policy", "counting", "rules", "cuts", "fuse"):
         if (given := getattr(overrides, key)) is not None:
             chosen[key] = given
-    for key, choices in _CHOICES.items():
-        _check_choice(key, chosen[key], choices)
+    if overrides.policy is not None and overrides.counting is None:
+        chosen["counting"] = ""
+    execution = Execution(policy=chosen["policy"], counting=chosen["counting"], cuts=chosen["cuts"])
+    rules(chosen["rules"])
+    fuse = chosen["fuse"]
+    if fuse is None:
+        fuse = not with_plan and execution.policy == "packed"
+    elif not isinstance(fuse, bool):
+        raise ValueError(f"fuse must be true or false, not {fuse!r}")
+    if fuse:
+        network = fused(network)
     device_source = _device_source(overrides.device or chosen["device"], Path() if overrides.device else folder)
     device = read_device(device_source)
     vm_bytes = data.get("vm_bytes", device.vm_bytes) if overrides.vm_bytes is None else overrides.vm_bytes
     require_int("vm_bytes", vm_bytes)
     supply, notes = _supply(chosen["supply"], folder, overrides)
     rounds_up = device.published_counting == 2025 or chosen["rules"] == "tinas2025"
+    plan = None
+    if with_plan and "plan" in data:
+        plan = _plan(data["plan"], network, execution.counting, rounds_up=rounds_up)
     return Request(
         name=str(data.get("name", network.name)),
         network=network,
-        plan=_plan(data["plan"], network, rounds_up=rounds_up) if with_plan and "plan" in data else None,
+        plan=plan,
         device=replace(device, vm_bytes=vm_bytes),
         supply=supply,
-        policy=chosen["policy"],
-        counting=chosen["counting"],
+        execution=execution,
         rules=chosen["rules"],
+        fuse=fuse,
+        max_vector=overrides.max_vector,
+        deadline_s=overrides.deadline_s,
+        uncertainty=overrides.uncertainty,
         notes=notes,
         device_file=device_source if isinstance(device_source, Path) else None,
     )
@@ -188,14 +207,7 @@ def _name_of(item: Any, index: int) -> str:
     return str(index)
 
 
-def _check_choice(key: str, value: Any, choices: Sequence[Any]) -> None:
-    require_choice(key, value, choices)
-    if value == _NOT_BUILT[key]:
-        shown = str(value).lower() if isinstance(value, bool) else repr(value)
-        raise ValueError(f"{key} {shown} is not built yet")
-
-
-def _plan(rows: Any, network: NetworkShape, *, rounds_up: bool) -> Plan:
+def _plan(rows: Any, network: NetworkShape, counting: str, *, rounds_up: bool) -> Plan:
     if not isinstance(rows, list):
         raise ValueError(f"plan must be a list of designs, one a layer, not {type(rows).__name__}")
     designs = []
@@ -206,7 +218,7 @@ def _plan(rows: Any, network: NetworkShape, *, rounds_up: bool) -> Plan:
             name = network.layer_names[index] if index < len(network.layer_names) else str(index)
             raise ValueError(f"plan of layer {name!r}: {error}") from None
     plan = tuple(designs)
-    check_plan(network, plan, rounds_up=rounds_up)
+    check_plan(network, plan, counting=counting, rounds_up=rounds_up)
     return plan
 
 

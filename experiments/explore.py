@@ -16,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from energy.cost import check_policy, cost
+from energy.cost import cost
 from energy.device import Device, read_device
-from energy.explorer import Explorer
+from energy.execution import Execution
+from energy.planner import check_rules, explorer_for
 from energy.rules import rules
+from energy.schedule import Pricer
 from energy.supply import Scenarios, Supply, SupplyFamily, read_supply_family
 from evo.baselines import exact_front
 from experiments.cli import INFEASIBLE, print_json
@@ -47,13 +49,13 @@ class Conditions:
         device: The device.
         budgets: Supplies by short name.
         rules: Name of the rule set.
-        policy: Execution policy.
+        execution: Policy, counting and cuts.
     """
 
     device: Device
     budgets: Mapping[str, Supply]
     rules: str
-    policy: str
+    execution: Execution
 
 
 def latencies(space: Space, archs: Archs, conditions: Conditions, reporter: Reporter) -> NDArray[np.float64]:
@@ -69,7 +71,9 @@ def latencies(space: Space, archs: Archs, conditions: Conditions, reporter: Repo
         Latencies, `(n, n_budgets)`. [s]
     """
     scenarios = Scenarios.of(list(conditions.budgets.values()))
-    explorer = Explorer(conditions.device, scenarios, rules(conditions.rules), conditions.policy)
+    rule_set = rules(conditions.rules, conditions.device.max_vector)
+    explorer = explorer_for(conditions.device, scenarios, rule_set, conditions.execution)
+    pricer = Pricer(conditions.device)
     found = np.empty((len(archs), len(scenarios)))
     starts = range(0, len(archs), _NETWORKS_A_STEP)
     with reporter.task("explore", len(starts)) as task:
@@ -77,11 +81,10 @@ def latencies(space: Space, archs: Archs, conditions: Conditions, reporter: Repo
             rows = slice(start, start + _NETWORKS_A_STEP)
             networks = [space.network(arch) for arch in archs[rows]]
             explorer.best([layer for network in networks for layer in network.layers])
-            plans = [explorer.plans(network) for network in networks]
-            for index, supply in enumerate(conditions.budgets.values()):
-                chosen = [plan[index] for plan in plans]
-                one = Scenarios.of([supply])
-                priced = cost(networks, chosen, conditions.device, one, conditions.policy)
+            for index in range(len(scenarios)):
+                plans = [explorer.plan(network, index) for network in networks]
+                one = scenarios.take(index)
+                priced = cost(networks, plans, conditions.device, one, conditions.execution, pricer=pricer)
                 found[rows, index] = priced.latency_s[:, 0]
             task.advance()
     return found
@@ -250,12 +253,10 @@ def _conditions(options: argparse.Namespace) -> tuple[Conditions, list[str]]:
         budgets[budget_name(capacitance_f)] = family.supply(capacitance_f, resistance)
         if resistance is None and (note := family.note(capacitance_f)):
             notes.append(note)
-    if options.rules == "ebbnas":
-        raise ValueError("rules 'ebbnas' is not built yet")
-    rules(options.rules)
-    check_policy(options.policy)
+    execution = Execution(policy=options.policy)
+    check_rules(rules(options.rules), execution)
     device = read_device(_named(options.device))
-    return Conditions(device=device, budgets=budgets, rules=options.rules, policy=options.policy), notes
+    return Conditions(device=device, budgets=budgets, rules=options.rules, execution=execution), notes
 
 
 def _named(source: str) -> str | Path:

@@ -7,7 +7,7 @@ accuracies, so a dent is seen as a dent.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -53,7 +54,9 @@ STYLE: Any = {
 }
 
 
-def plot_run(run: Path, *, kind: str, formats: Sequence[str], width: str) -> list[Path]:
+def plot_run(
+    run: Path, *, kind: str, formats: Sequence[str], width: str, beside: Path | None = None, design: str | None = None
+) -> list[Path]:
     """Draw a figure of a run into its folder `figures/`.
 
     Args:
@@ -61,6 +64,8 @@ def plot_run(run: Path, *, kind: str, formats: Sequence[str], width: str) -> lis
         kind: A key of `KINDS`.
         formats: Of `FORMATS`, one file each.
         width: A key of `WIDTHS_IN`.
+        beside: Another run whose fronts are drawn beside those of this one, such as one of another policy.
+        design: Id of the design whose time line is drawn; None for the first of the table.
 
     Returns:
         The files.
@@ -75,9 +80,12 @@ def plot_run(run: Path, *, kind: str, formats: Sequence[str], width: str) -> lis
     for name in formats:
         if name not in FORMATS:
             raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
+    if beside is not None and kind != "front":
+        raise ValueError(f"--beside must be used with --kind front, not {kind}")
     with mpl.rc_context(STYLE):
-        figure = KINDS[kind](run, WIDTHS_IN[width])
-        return [_save(figure, run / "figures" / f"{kind}.{name}", name) for name in formats]
+        figure = front(run, WIDTHS_IN[width], beside)
+        stem = kind if beside is None else f"{kind}-beside-{beside.name}"
+        return [_save(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
 
 
 def _save(figure: Figure, path: Path, name: str) -> Path:
@@ -89,12 +97,13 @@ def _save(figure: Figure, path: Path, name: str) -> Path:
     return path
 
 
-def front(run: Path, width_in: float) -> Figure:
+def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
     """Test accuracy over latency: members of each front with their intervals, all others light.
 
     Args:
         run: The run's folder.
         width_in: Width of the figure. [inch]
+        beside: Another run; its fronts are dashed, in the colours of their budgets, and named by what differs.
     """
     rows = read_table(run / "fronts.parquet")
     figure = Figure(figsize=(width_in, min(0.72 * width_in, 4.6)), layout="constrained")
@@ -103,6 +112,8 @@ def front(run: Path, width_in: float) -> Figure:
     for index, (budget, _) in enumerate(budgets):
         own = [row for row in rows if row["budget"] == budget]
         _draw_budget(axes, own, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+    if beside is not None:
+        _draw_beside(axes, rows, read_table(beside / "fronts.parquet"), [budget for budget, _ in budgets])
     axes.set_xscale("log")
     axes.margins(x=0.07)
     _decimal_ticks(axes)
@@ -130,6 +141,24 @@ def _draw_budget(axes: Axes, rows: Sequence[Row], colour: str, marker: str) -> N
     low, high = ([100 * row[f"accuracy_finetuned_test_{end}"] for row in members] for end in ("low", "high"))
     axes.vlines(latency_s, low, high, color=colour, alpha=0.3, linewidth=0.7)
     axes.plot(latency_s, accuracy, color=colour, marker=marker, markersize=3, linewidth=0.9)
+
+
+def _draw_beside(axes: Axes, rows: Sequence[Row], others: Sequence[Row], budgets: Sequence[str]) -> None:
+    """Fronts of another run, dashed, with a key that says what differs."""
+    for index, budget in enumerate(budgets):
+        own = _members([row for row in others if row["budget"] == budget])
+        axes.plot(*_points(own), color=COLOURS[index % len(COLOURS)], linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+    names = [_differing(rows, others), _differing(others, rows)]
+    lines = [Line2D([], [], color="#444444", linewidth=0.9, linestyle=style) for style in ("solid", (0, (3, 2)))]
+    axes.legend(lines, names, loc="upper left", frameon=False, handlelength=2.2, borderaxespad=0.1)
+
+
+def _differing(rows: Sequence[Row], others: Sequence[Row]) -> str:
+    """What distinguishes a run from another: policy or rules, else its network space."""
+    for column in ("policy", "rules", "network"):
+        if rows and others and rows[0][column] != others[0][column]:
+            return f"{column} {rows[0][column]}"
+    return "this run" if rows is not others else "the other"
 
 
 def _members(rows: Sequence[Row]) -> list[Row]:
@@ -181,7 +210,7 @@ def _decimal_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-KINDS: Mapping[str, Callable[[Path, float], Figure]] = {"front": front}
-"""Every kind of figure, a function of the run's folder and the width."""
+KINDS = ("front", "timeline")
+"""Kinds of figures that are built."""
 
-_NOT_BUILT = ("breakdown", "convergence", "timeline", "predictor")
+_NOT_BUILT = ("breakdown", "convergence", "predictor")

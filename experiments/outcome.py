@@ -120,6 +120,7 @@ class Outcome:
                 _percent(row, "accuracy_finetuned_test"),
                 f"{100 * row['accuracy_finetuned_test_low']:.0f}-{100 * row['accuracy_finetuned_test_high']:.0f}",
                 write(row["latency_s"], "s"),
+                f"{row['latency_s'] / row['limit_plan_s']:.2f}",
                 f"{row['power_cycles']:,}",
                 write(row["energy_j"], "J"),
                 row["binding_constraint"],
@@ -128,10 +129,11 @@ class Outcome:
             if row["on_front"]
         ]
         head = (
-            "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "95 %", "latency", "cycles",
+            "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "95 %", "latency", "x limit",
+            "cycles",
             "energy", "tightest",
         )  # fmt: skip
-        return f"{title}\n{table(head, cells, text=(0, 1, 9))}"
+        return f"{title}\n{table(head, cells, text=(0, 1, 10))}"
 
     def _places(self) -> list[tuple[str, Path]]:
         places = [("run", self.folder)]

@@ -65,16 +65,17 @@ def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
 
 def design_request(work: Workload, one: Member, device_file: Path | None) -> Request:
     """The design as `price` takes it."""
-    config, network = work.config, one.decoded.network
+    network = one.decoded.network
     return Request(
         name=one.id,
         network=replace(network, name=f"{work.space.name} {network.name}"),
         plan=one.decoded.plan,
         device=work.device,
         supply=one.budget.supply,
-        policy=config.execution.policy,
-        counting=config.execution.counting,
-        rules=config.execution.rules,
+        execution=work.execution,
+        rules=work.rules.name,
+        deadline_s=work.config.search.deadline,
+        uncertainty=work.uncertainty,
         device_file=device_file,
     )
 
@@ -89,7 +90,7 @@ def cost_columns(request: Request) -> Row:
     columns = {name: answer.get(name) for name in names}
     columns |= {name: answer["breakdown"].get(name) for name in TIMES}
     shares = {
-        "energy": max(row["cycle_energy_max_j"] for row in answer["layers"]) / request.supply.budget_j,
+        "energy": max(entry["energy_j"] for entry in answer["schedule"]) / request.supply.budget_j,
         "vm": answer["vm_bytes"] / request.device.vm_bytes,
         "nvm": answer["nvm_bytes"] / request.device.nvm_bytes,
     }
@@ -168,7 +169,7 @@ def front_rows(
             "n_macs": request.network.n_macs,
             "architecture": one.decoded.network.name,
             "genome": one.genome,
-            "policy": request.policy,
+            "policy": request.execution.policy,
             "rules": request.rules,
             "network": request.network.name,
             "seed": own.seed,

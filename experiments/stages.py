@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.explorer import Explorer
-from energy.rules import rules
+from energy.optima import ScenarioExplorer, ScenariosExplorer
+from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.genome import JointGenome
 from evo.problem import AccuracySource, JointProblem, Pricing
@@ -115,6 +115,7 @@ class Stages:
             "predictor": self.predictor_folder.key,
             "device": self.work.device_key,
             "supply": budget.supply.to_dict(),
+            "harvest_uncertainty": config.supply.harvest_uncertainty,
             "execution": config.execution.model_dump(),
             "search": config.search.model_dump(exclude={"evaluations", "time_limit"}),
             "seed": config.seed,
@@ -179,14 +180,13 @@ class Stages:
     @cached_property
     def layout(self) -> JointGenome:
         """The genome of every search of this run."""
-        return JointGenome(self.work.space, rules(self.work.config.execution.rules))
+        return JointGenome(self.work.space, self.work.rules)
 
     @cached_property
-    def explorer(self) -> Explorer:
+    def explorer(self) -> ScenariosExplorer:
         """The explorer of all budgets together: a layer shape is enumerated once for all."""
-        config, supplies = self.work.config, [budget.supply for budget in self.work.budgets]
-        rule_set = rules(config.execution.rules)
-        return Explorer(self.work.device, Scenarios.of(supplies), rule_set, config.execution.policy)
+        scenarios = Scenarios.of([budget.supply for budget in self.work.budgets])
+        return explorer_for(self.work.device, scenarios, self.work.rules, self.work.execution)
 
     def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         """Search one budget, or go on where its search was left."""
@@ -218,8 +218,14 @@ class Stages:
 
     def _new_search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         config, work = self.work.config, self.work
-        pricing = Pricing(device=work.device, supply=budget.supply, policy=config.execution.policy)
-        explorer = self.explorer.under(work.budgets.index(budget))
+        pricing = Pricing(
+            device=work.device,
+            supply=budget.supply,
+            execution=work.execution,
+            uncertainty=work.uncertainty,
+            deadline_s=config.search.deadline,
+        )
+        explorer = ScenarioExplorer(explorer=self.explorer, scenario=work.budgets.index(budget))
         settings = SearchSettings(
             population=config.search.population,
             evaluations=config.search.evaluations,

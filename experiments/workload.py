@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from energy.device import Device, read_device
+from energy.execution import Execution
+from energy.rules import Rules, rules
 from energy.supply import Supply, read_supply_family
+from energy.worst_case import HarvestUncertainty
 from experiments.config import Config, ConfigError
 from experiments.quantities import budget_name
 from experiments.store import digest
@@ -50,6 +53,22 @@ class Workload:
     space: Space
     device: Device
     budgets: tuple[Budget, ...]
+
+    @property
+    def execution(self) -> Execution:
+        """How inferences are executed and counted."""
+        return self.config.execution.execution
+
+    @property
+    def rules(self) -> Rules:
+        """Which designs may be chosen, with the vectors that the device was measured with."""
+        found = rules(self.config.execution.rules, self.device.max_vector)
+        return found.under(self.execution.counting)
+
+    @property
+    def uncertainty(self) -> HarvestUncertainty:
+        """The harvesters that worst cases are taken over."""
+        return HarvestUncertainty(resistance_factor=self.config.supply.harvest_uncertainty)
 
     @property
     def device_key(self) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from energy.device import read_device
+from energy.execution import PUBLISHED
 from energy.explorer import Explorer
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
@@ -65,7 +66,7 @@ def one_run(task):
     path, budget, method, seed, n_evaluations = task
     table, supply, explorer, exact = prepared(path, budget)
     start_s = time.perf_counter()
-    problem = JointProblem(JointGenome(SPACE, RULES), table, Pricing(device=DEVICE, supply=supply))
+    problem = JointProblem(JointGenome(SPACE, RULES), table, Pricing(device=DEVICE, supply=supply, execution=PUBLISHED))
     if method.startswith("rate"):
         rate = float(method.split()[1])
         settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, seed=seed)

@@ -15,7 +15,8 @@ PACKAGES = ("energy", "models", "evo", "experiments")
 
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TORCH_FREE_MODULES = ("models/__init__.py", *(str(p.relative_to(ROOT)) for p in MODULES if "models/spaces" in str(p)))
-HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "pandas", "pyarrow", "scipy")
+HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "pandas", "pyarrow")
+COMPILER = ("numba", "llvmlite")
 
 
 def imported_names(path):
@@ -48,8 +49,8 @@ def third_party(package):
     return names - set(sys.stdlib_module_names) - set(PACKAGES)
 
 
-def test_energy_knows_numpy_and_nothing_else():
-    assert third_party("energy") == {"numpy"}
+def test_energy_knows_numpy_and_its_compiler_and_nothing_else():
+    assert third_party("energy") == {"numba", "numpy"}
 
 
 def test_models_know_nothing_of_the_search():
@@ -85,8 +86,11 @@ def test_nothing_below_experiments_prints_or_reads_clocks_or_environment(package
 
 
 def loaded_modules(code):
-    """Top-level modules that a fresh Python holds after running `code`."""
-    report = "import sys; sys.stderr.write('LOADED ' + ' '.join({name.split('.')[0] for name in sys.modules}))"
+    """Modules that a fresh Python holds after running `code`: top-level ones, and of scipy those below it."""
+    report = (
+        "import sys; names = {name if name.startswith('scipy') else name.split('.')[0] for name in sys.modules}; "
+        "sys.stderr.write('LOADED ' + ' '.join(names))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{report}"], capture_output=True, text=True, env=environment, check=False
@@ -116,7 +120,21 @@ DESIGNS = str(Path(__file__).resolve().parents[1] / "golden" / "published_design
     ids=lambda arguments: " ".join(Path(argument).name for argument in arguments[:2]),
 )
 def test_a_command_without_training_starts_without_heavy_libraries(arguments):
-    assert not loaded_modules(command(*arguments)) & set(HEAVY)
+    loaded = loaded_modules(command(*arguments))
+    assert not loaded & set(HEAVY)
+    # where there is a scipy the compiler looks up its version and its BLAS; the large rest of it is never loaded
+    parts = {name.split(".")[1] for name in loaded if name.startswith("scipy.")}
+    assert {part for part in parts if not part.startswith("_")} <= {"version", "linalg"}
+    assert "scipy" not in loaded or set(COMPILER) <= loaded
+
+
+@pytest.mark.parametrize("name", ["--help", "devices", "supplies", "spaces"])
+def test_a_command_that_prices_nothing_starts_without_the_compiler_too(name):
+    assert not loaded_modules(command(name)) & {*COMPILER, "scipy"}
+
+
+def test_nothing_of_the_project_imports_scipy():
+    assert not {path for path in MODULES if "scipy" in {top_of(name) for name in imported_names(path)}}
 
 
 def test_spaces_load_without_torch_and_the_search_too():

@@ -8,6 +8,7 @@ import pytest
 
 from energy.cost import cost
 from energy.device import read_device
+from energy.execution import PUBLISHED
 from energy.explorer import Explorer
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
@@ -28,7 +29,7 @@ SPACE = Space(
 )
 DEVICE = read_device("msp430fr5994-tinas2025")
 SUPPLY = read_supply_family("tinas2025").supply(47e-6)
-POLICY = "one-batch-per-cycle"
+POLICY = PUBLISHED
 
 
 class Table:
@@ -48,11 +49,11 @@ def layout():
 
 @cache
 def explorer():
-    return Explorer(DEVICE, Scenarios.of([SUPPLY]), rules("inas2021"), POLICY)
+    return Explorer(DEVICE, Scenarios.of([SUPPLY]), rules("inas2021"))
 
 
 def problem():
-    return JointProblem(layout(), Table(), Pricing(device=DEVICE, supply=SUPPLY, policy=POLICY))
+    return JointProblem(layout(), Table(), Pricing(device=DEVICE, supply=SUPPLY, execution=POLICY))
 
 
 def legal_designs(layer):

@@ -11,6 +11,7 @@ from energy.appraise import appraise
 from energy.counts import ShapeTable, published_counts
 from energy.designs import ORDERS_OF_OP, DesignTable, LayerDesign
 from energy.device import read_device
+from energy.execution import PUBLISHED
 from energy.layers import LayerShape, NetworkShape
 from energy.pricing import price_cycles
 from energy.supply import Scenarios, Supply
@@ -145,7 +146,7 @@ def test_cycles_cost_what_the_oracle_prices(generation):
 def test_the_schedule_runs_the_cycles_in_the_order_of_the_walk(case):
     layer, design = case
     network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
-    schedule = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY))).schedule
+    schedule = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).schedule
     planned_j = [entry.energy_j for entry in schedule for _ in range(entry.cycles)]
     walked_j = [oracle.energy_j(cycle, layer.op, design.order, 2025) for cycle in oracle.walk(layer, design, 2025)]
     assert planned_j == close(walked_j, 1e-12)
@@ -158,7 +159,7 @@ def test_the_schedule_runs_the_cycles_in_the_order_of_the_walk(case):
 def test_the_answer_counts_the_whole_layer(case):
     layer, design = case
     network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
-    (answer,) = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY))).layers
+    (answer,) = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).layers
     counts = oracle.appraise(layer, design, SUPPLY, 2025).counts
     ignored = () if layer.op == "conv" else ("iterations",)
     expected = {event: n for event, n in counts.items() if n and event not in ignored}

@@ -9,10 +9,11 @@ import pytest
 from experiments.config import ConfigError, read_config, to_toml
 
 
-def test_the_shipped_config_has_the_budgets_of_the_issue():
+def test_the_shipped_config_has_the_budgets_of_the_issue_and_packs_its_cycles():
     config = read_config("watch")
     assert config.supply.capacitances == (47e-6, 100e-6, 470e-6)
-    assert (config.execution.policy, config.execution.rules) == ("one-batch-per-cycle", "inas2021")
+    assert (config.execution.policy, config.execution.rules) == ("packed", "ebbnas")
+    assert (config.execution.counting, config.execution.cuts) == ("exact", "optimal")
 
 
 def test_an_empty_config_means_the_same_as_the_shipped_one(tmp_path):
@@ -49,9 +50,11 @@ def test_later_settings_win_and_budgets_win_over_both():
         ("supply.capacitances=['-1mF']", "must be above 0 F, not -0.001"),
         ("space.name=conv1d3", r"space must be one of .*; did you mean 'conv1d-3'\?"),
         ("device.file=nowhere.toml", "device.file: must be a file, there is none at 'nowhere.toml'"),
-        ("execution.policy=packed", "execution.policy 'packed' is not built yet"),
-        ("execution.rules=ebbnas", "execution.rules 'ebbnas' is not built yet"),
-        ("execution.counting=exact", "execution.counting 'exact' is not built yet"),
+        ("execution.policy=packd", "execution.policy: .*'packed' or 'one-batch-per-cycle', not 'packd'"),
+        ("execution.rules=inas", "execution.rules: .*'inas2021' or 'tinas2025', not 'inas'"),
+        ("execution.counting=xact", "execution.counting: .*'exact' or 'published', not 'xact'"),
+        ("execution.cuts=best", "execution.cuts: .*'optimal' or 'greedy', not 'best'"),
+        ("execution.fuse=true", "execution.fuse: unknown key"),
         ("compute.device=cuda", "compute.device 'cuda' is not built yet"),
         ("schema=2", "schema: input should be 1, not 2"),
         ("name=a b", "name: string should match pattern"),
@@ -63,6 +66,44 @@ def test_a_wrong_setting_is_one_line_that_names_key_rule_and_value(setting, mess
     with pytest.raises(ConfigError, match=message) as caught:
         read_config("watch", settings=["seed=1", setting])
     assert "\n" not in str(caught.value)
+
+
+def executed(policy, rules, counting):
+    """Settings of a whole execution, whatever the shipped config says."""
+    named = {"policy": policy, "rules": rules, "counting": counting}
+    return [f"execution.{key}={value}" for key, value in named.items()]
+
+
+@pytest.mark.parametrize(
+    ("execution", "message"),
+    [
+        (("packed", "ebbnas", "published"), "counting must be 'exact' under policy 'packed', not 'published'"),
+        (("packed", "inas2021", "exact"), "rules must be ebbnas under policy 'packed', not 'inas2021'"),
+        (("packed", "tinas2025", ""), "rules must be ebbnas under policy 'packed', not 'tinas2025'"),
+        (("one-batch-per-cycle", "inas2021", "exact"), "rules must be ebbnas under .*, not 'inas2021'"),
+    ],
+    ids="-".join,
+)
+def test_settings_of_an_execution_that_contradict_each_other_are_one_line(execution, message):
+    with pytest.raises(ConfigError, match=f"watch: execution: {message}") as caught:
+        read_config("watch", settings=executed(*execution))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("policy", "rules", "counting"),
+    [
+        ("packed", "ebbnas", "exact"),
+        ("one-batch-per-cycle", "ebbnas", "published"),
+        ("one-batch-per-cycle", "inas2021", "published"),
+        ("one-batch-per-cycle", "tinas2025", "published"),
+    ],
+)
+def test_counting_follows_the_policy_where_the_config_does_not_say(tmp_path, policy, rules, counting):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"schema = 1\nname = 'watch'\n[execution]\npolicy = '{policy}'\nrules = '{rules}'\n")
+    assert read_config(str(path)).execution.counting == counting
+    assert read_config(str(path)) == read_config("watch", settings=executed(policy, rules, counting))
 
 
 def test_a_config_that_is_not_there_is_answered_with_the_nearest_shipped_one():
@@ -82,7 +123,14 @@ def test_name_effort_and_processes_do_not_change_the_key_of_a_run_and_all_else_d
     key = read_config("watch").key()
     for setting in ("name=other", "search.evaluations=5000", "search.time_limit=60", "compute.processes=7"):
         assert read_config("watch", settings=[setting]).key() == key, setting
-    for setting in ("seed=1", "data.fold=1", "supernet.epochs=61", "compute.threads=2", "finetune.max_networks=23"):
+    for setting in (
+        "seed=1",
+        "data.fold=1",
+        "supernet.epochs=61",
+        "compute.threads=2",
+        "finetune.max_networks=23",
+        "execution.cuts=greedy",
+    ):
         assert read_config("watch", settings=[setting]).key() != key, setting
 
 

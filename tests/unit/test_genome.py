@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from energy.cost import cost
+from energy.designs import check_plan
 from energy.device import read_device
+from energy.execution import PACKED, PUBLISHED
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
 from evo.genome import JointGenome
@@ -27,11 +29,21 @@ SUPPLIES = [read_supply_family("tinas2025").supply(capacitance_f) for capacitanc
 LAYOUTS = {
     (space.name, name): JointGenome(space, rules(name))
     for space in (TINY, preset("conv1d-3"), preset("conv2d-5"))
-    for name in ("inas2021", "tinas2025")
+    for name in ("inas2021", "tinas2025", "ebbnas")
 }
+EXECUTIONS = {"inas2021": PUBLISHED, "tinas2025": PUBLISHED, "ebbnas": PACKED}
 
 
-@pytest.fixture(params=[("tiny", "inas2021"), ("conv1d-3", "inas2021"), ("conv1d-3", "tinas2025")], ids="-".join)
+@pytest.fixture(
+    params=[
+        ("tiny", "inas2021"),
+        ("conv1d-3", "inas2021"),
+        ("conv1d-3", "tinas2025"),
+        ("tiny", "ebbnas"),
+        ("conv1d-3", "ebbnas"),
+    ],
+    ids="-".join,
+)
 def layout(request):
     return LAYOUTS[request.param]
 
@@ -41,11 +53,14 @@ def genomes(layout):
     return random_genomes(layout, 40, np.random.default_rng(3))
 
 
-def test_a_genome_has_architecture_genes_and_six_a_slot():
-    layout = LAYOUTS["conv1d-3", "inas2021"]
-    # 3 stages x (kernel, channels); 3 convolutions, pool and head x 6
-    assert layout.n_genes == 6 + 5 * 6 == len(layout.names)
-    assert layout.names[layout.execution(4)][0] == "head.tile_h"
+@pytest.mark.parametrize("name", ["inas2021", "ebbnas"])
+def test_a_genome_has_architecture_genes_and_seven_a_slot(name):
+    layout = LAYOUTS["conv1d-3", name]
+    # 3 stages x (kernel, channels); 3 convolutions, pool and head x 7
+    assert layout.n_genes == 6 + 5 * 7 == len(layout.names)
+    assert layout.names[layout.execution(4)] == tuple(
+        f"head.{gene}" for gene in ("tile_h", "tile_w", "tile_out", "tile_in", "order", "vector", "batch")
+    )
     assert layout.is_architecture.sum() == 6
 
 
@@ -60,8 +75,9 @@ def test_no_genome_exceeds_the_upper_bounds(layout, genomes):
     assert (layout.sizes(genomes) <= layout.n_options).all()
 
 
-def test_upper_bounds_are_reached_in_a_small_space():
-    layout = LAYOUTS["tiny", "inas2021"]
+@pytest.mark.parametrize("name", ["inas2021", "ebbnas"])
+def test_upper_bounds_are_reached_in_a_small_space(name):
+    layout = LAYOUTS["tiny", name]
     many = random_genomes(layout, 4000, np.random.default_rng(0))
     assert layout.sizes(many).max(axis=0).tolist() == layout.n_options.tolist()
 
@@ -110,7 +126,9 @@ def test_decoding_gives_layers_and_legal_designs(layout, genomes):
             for gene in ("tile_h", "tile_w", "tile_out", "tile_in"):
                 assert getattr(design, gene) in layout.rules.tile_options(layer, gene)
             assert design.order in layout.rules.orders(layer)
+            assert design.vector in layout.rules.vectors(layer, design)
             assert design.batch in layout.rules.batch_options(layer, design)
+        check_plan(decoded.network, decoded.plan, counting=layout.rules.counting)
 
 
 def test_encoding_reverses_decoding(layout, genomes):
@@ -128,6 +146,13 @@ def test_text_form_reads_back_and_names_no_index(layout, genomes):
     assert set(data["designs"]["head"]) == set(EXECUTION_GENES)
 
 
+def test_published_rules_leave_the_vector_gene_no_choice(layout, genomes):
+    columns = [column for column, name in enumerate(layout.names) if name.endswith(".vector")]
+    is_published = layout.rules.counting == "published"
+    assert (layout.sizes(genomes)[:, columns].max() == 1) == is_published
+    assert (genomes[:, columns].max() == 0) == is_published
+
+
 def test_every_legal_design_has_a_genome():
     layout = LAYOUTS["conv1d-3", "inas2021"]
     arch = layout.space.decode("k3c4-k1c8-k5c16")
@@ -138,21 +163,41 @@ def test_every_legal_design_has_a_genome():
     assert len(spelled) == len(table)
 
 
+def test_every_legal_design_of_our_rules_has_a_genome():
+    layout = LAYOUTS["conv1d-3", "ebbnas"]
+    layer = layout.space.network(layout.space.decode("k3c4-k1c4-k5c4")).layers[2]
+    shape_id = layout.legal.shape_id(layer)
+    tilings = layout.rules.tilings(layer)
+    legal = [
+        replace(bare, vector=vector, batch=batch)
+        for row in range(len(tilings))
+        for bare in (replace(tilings[row], order=order) for order in layout.rules.orders(layer))
+        for vector in layout.rules.vectors(layer, bare)
+        for batch in layout.rules.batch_options(layer, bare)
+    ]
+    spelled = {layout.legal.genes(shape_id, design): design for design in legal}
+    assert len(spelled) == len(set(legal)) == len(legal) > 1000
+    assert all(layout.legal.design(shape_id, genes) == design for genes, design in spelled.items())
+
+
 def test_illegal_designs_are_refused_by_name():
     layout = LAYOUTS["conv1d-3", "inas2021"]
     decoded = layout.decode(random_genomes(layout, 1, np.random.default_rng(0))[0])
     wrong = replace(decoded.plan[-1], tile_out=3)
     with pytest.raises(ValueError, match=r"plan of layer 'head': tile_out must be one of \(1, 7\)"):
         layout.encode(decoded.arch, [*decoded.plan[:-1], wrong])
+    rows = replace(decoded.plan[-1], vector="row")
+    with pytest.raises(ValueError, match=r"plan of layer 'head': vector must be one of \('channel',\).*not 'row'"):
+        layout.encode(decoded.arch, [*decoded.plan[:-1], rows])
     with pytest.raises(ValueError, match="plan must have one design for each of the 5 layers, not 4"):
         layout.encode(decoded.arch, decoded.plan[:-1])
 
 
 def test_malformed_genomes_are_refused():
     layout = LAYOUTS["conv1d-3", "inas2021"]
-    with pytest.raises(ValueError, match=r"genomes must have shape \(n, 36\)"):
-        layout.canonical(np.zeros((2, 35), dtype=int))
-    negative = np.zeros((1, 36), dtype=int)
+    with pytest.raises(ValueError, match=r"genomes must have shape \(n, 41\), not \(2, 40\)"):
+        layout.canonical(np.zeros((2, 40), dtype=int))
+    negative = np.zeros((1, 41), dtype=int)
     negative[0, 8] = -1
     with pytest.raises(ValueError, match=r"gene s0.b0.conv.tile_out must be at least 0, not -1"):
         layout.canonical(negative)
@@ -162,8 +207,9 @@ def test_malformed_genomes_are_refused():
 
 @pytest.mark.parametrize("gene", EXECUTION_GENES)
 @pytest.mark.parametrize("space", ["tiny", "conv1d-3", "conv2d-5"])
-def test_every_execution_gene_changes_a_price(space, gene):
-    layout = LAYOUTS[space, "inas2021"]
+@pytest.mark.parametrize("name", ["inas2021", "ebbnas"])
+def test_every_execution_gene_changes_a_price(name, space, gene):
+    layout = LAYOUTS[space, name]
     genomes = random_genomes(layout, 30, np.random.default_rng(1))
     sizes = layout.sizes(genomes)
     columns = [column for column, name in enumerate(layout.names) if name.endswith(f".{gene}")]
@@ -176,13 +222,14 @@ def test_every_execution_gene_changes_a_price(space, gene):
             changed += prices(layout, genomes[row]) != prices(layout, layout.canonical(mutant)[0])
         if tried >= 12:
             break
-    # one-dimensional maps have nothing to tile along their width
-    assert (changed > 0) == (gene != "tile_w" or space == "conv2d-5")
+    # one-dimensional maps have nothing to tile along their width, published counting has one vector mode
+    has_choice = (gene != "tile_w" or space == "conv2d-5") and (gene != "vector" or name == "ebbnas")
+    assert (tried > 0, changed > 0) == (has_choice, has_choice)
 
 
 def prices(layout, genome):
     decoded = layout.decode(genome)
-    priced = cost([decoded.network], [decoded.plan], DEVICE, Scenarios.of(SUPPLIES))
+    priced = cost([decoded.network], [decoded.plan], DEVICE, Scenarios.of(SUPPLIES), EXECUTIONS[layout.rules.name])
     return [priced.energy_j.tolist(), priced.energy_over_j.tolist(), priced.vm_over_bytes.tolist()]
 
 

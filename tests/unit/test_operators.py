@@ -5,12 +5,14 @@ import pytest
 from pymoo.core.population import Population
 
 from energy.device import read_device
-from energy.explorer import Explorer
+from energy.execution import PACKED, PUBLISHED
+from energy.planner import explorer_for
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
 from evo.archive import Archive, Evaluations
 from evo.genome import JointGenome
 from evo.legal import ABSENT
+from evo.objectives import CONSTRAINTS
 from evo.operators import JointCrossover, JointMutation, JointSampling, inherit, random_genomes, with_random_designs
 from evo.refinement import NewGenomes, Optima, Refinement
 from models.spaces import Space, Stage, preset
@@ -21,14 +23,35 @@ TINY = Space(
     n_classes=7,
     stages=(Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True)),),
 )
-LAYOUTS = {space.name: JointGenome(space, rules("inas2021")) for space in (TINY, preset("conv1d-3"))}
+EXECUTIONS = {"inas2021": PUBLISHED, "ebbnas": PACKED}
+LAYOUTS = {
+    (space.name, name): JointGenome(space, rules(name)) for space in (TINY, preset("conv1d-3")) for name in EXECUTIONS
+}
 SUPPLY = read_supply_family("tinas2025").supply(100e-6)
-EXPLORER = Explorer(read_device("msp430fr5994-tinas2025"), Scenarios.of([SUPPLY]), rules("inas2021"))
+DEVICE = read_device("msp430fr5994-tinas2025")
+EXPLORERS = {
+    name: explorer_for(DEVICE, Scenarios.of([SUPPLY]), rules(name), execution) for name, execution in EXECUTIONS.items()
+}
 
 
-@pytest.fixture(params=LAYOUTS)
+@pytest.fixture(params=LAYOUTS, ids="-".join)
 def layout(request):
     return LAYOUTS[request.param]
+
+
+@pytest.fixture(params=EXECUTIONS)
+def conv1d(request):
+    return LAYOUTS["conv1d-3", request.param]
+
+
+@pytest.fixture(params=EXECUTIONS)
+def tiny(request):
+    return LAYOUTS["tiny", request.param]
+
+
+def optima_of(layout):
+    """Nothing settled yet, with the explorer of the layout's rules."""
+    return Optima(layout, EXPLORERS[layout.rules.name])
 
 
 @pytest.fixture
@@ -55,22 +78,23 @@ def test_sampling_starts_with_the_smallest_and_the_largest_network(layout, rng):
     assert len(JointSampling(layout)._do(None, 1, random_state=rng)) == 1
 
 
-def test_random_designs_reach_every_option(rng):
-    layout = LAYOUTS["tiny"]
+def test_random_designs_reach_every_option(tiny, rng):
+    layout = tiny
     arch = np.repeat(layout.space.largest[None], 2000, axis=0)
     genomes = with_random_designs(layout, arch, rng)
     assert np.array_equal(genomes.max(axis=0), layout.sizes(genomes).max(axis=0) - 1)
     assert not genomes[:, ~layout.is_architecture].min(axis=0).any()
 
 
-def test_a_child_takes_the_design_of_the_parent_with_the_same_layer(rng):
-    layout = LAYOUTS["conv1d-3"]
-    names = ["k3c4-k3c4-k3c4", "k1c4-k5c8-k3c4", "k3c4-k3c8-k3c4"]
+def test_a_child_takes_the_design_of_the_parent_with_the_same_layer(conv1d, rng):
+    layout = conv1d
+    names = ["k3c4-k3c4-k3c4", "k1c4-k5c8-k1c4", "k3c4-k3c8-k3c4"]
     archs = np.array([layout.space.decode(name) for name in names])
     first, second, _ = with_random_designs(layout, archs, rng)
     child = inherit(layout, archs[2:], np.stack([first[None], second[None]]), rng)[0]
     slots = [slot.node.slot for slot in layout.space.slots]
-    # the first convolution and the pool (map of 122 x 4) are those of the first parent; both heads are alike
+    # the first convolution and the pool are those of the first parent (maps of 122 x 4; the second pools 124 x 4),
+    # all heads are alike
     for name in ("s0.b0.conv", "pool"):
         genes = layout.execution(slots.index(name))
         assert np.array_equal(child[genes], first[genes])
@@ -78,8 +102,8 @@ def test_a_child_takes_the_design_of_the_parent_with_the_same_layer(rng):
     assert child[head].tolist() in (first[head].tolist(), second[head].tolist())
 
 
-def test_a_layer_that_no_parent_has_gets_a_legal_design(rng):
-    layout = LAYOUTS["tiny"]
+def test_a_layer_that_no_parent_has_gets_a_legal_design(tiny, rng):
+    layout = tiny
     parents = with_random_designs(layout, layout.space.smallest[None], rng)
     child = inherit(layout, layout.space.largest[None], parents[None], rng)
     assert (layout.shape_ids(parents)[0] == ABSENT).sum() == 4
@@ -108,7 +132,7 @@ def test_crossing_a_genome_with_itself_changes_nothing(layout, rng):
 
 def test_mutation_moves_one_gene(layout, rng):
     genomes = random_genomes(layout, 200, rng)
-    mutants = JointMutation(Optima(layout, EXPLORER)).mutate(genomes, rng)
+    mutants = JointMutation(optima_of(layout)).mutate(genomes, rng)
     assert is_canonical(layout, mutants)
     assert (mutants != genomes).any(axis=1).all()
     n_arch, n_design = differing(layout, genomes, mutants)
@@ -119,30 +143,40 @@ def test_mutation_moves_one_gene(layout, rng):
         assert n_arch.max() == 1
 
 
-def test_mutation_leaves_settled_layers_alone(rng):
-    layout = LAYOUTS["conv1d-3"]
-    optima = Optima(layout, EXPLORER)
+def test_mutation_leaves_settled_layers_alone(conv1d, rng):
+    layout = conv1d
+    optima = optima_of(layout)
     genomes = Refinement(optima, 1.0).refine(random_genomes(layout, 40, rng), rng)
     n_arch, _ = differing(layout, genomes, JointMutation(optima).mutate(genomes, rng))
     assert (n_arch == 1).all()
 
 
 def test_refinement_at_rate_one_gives_every_network_the_explorers_plan(layout, rng):
-    genomes = Refinement(Optima(layout, EXPLORER), 1.0).refine(random_genomes(layout, 10, rng), rng)
+    optima = optima_of(layout)
+    genomes = Refinement(optima, 1.0).refine(random_genomes(layout, 10, rng), rng)
     for genome in genomes:
         decoded = layout.decode(genome)
-        assert decoded.plan == EXPLORER.plans(decoded.network)[0]
+        assert decoded.plan == optima.explorer.plan(decoded.network)
+
+
+def test_packed_plans_are_more_than_the_best_layers_and_published_ones_are_not(conv1d, rng):
+    explorer = optima_of(conv1d).explorer
+    differ = 0
+    for genome in random_genomes(conv1d, 10, rng):
+        network = conv1d.decode(genome).network
+        differ += explorer.plan(network) != tuple(explorer.designs(layer)[0] for layer in network.layers)
+    assert (differ > 0) == (conv1d.rules.name == "ebbnas")
 
 
 def test_refinement_at_rate_zero_is_canonical_form(layout, rng):
     genomes = random_genomes(layout, 10, rng)
     loose = np.where(layout.is_architecture, genomes, genomes + 1)
-    assert np.array_equal(Refinement(Optima(layout, EXPLORER), 0.0).refine(loose, rng), layout.canonical(loose))
+    assert np.array_equal(Refinement(optima_of(layout), 0.0).refine(loose, rng), layout.canonical(loose))
 
 
-def test_refinement_explores_a_share_and_remembers_layers(rng):
-    layout = LAYOUTS["conv1d-3"]
-    optima = Optima(layout, EXPLORER)
+def test_refinement_explores_a_share_and_remembers_layers(conv1d, rng):
+    layout = conv1d
+    optima = optima_of(layout)
     refinement = Refinement(optima, 0.25)
     genomes = random_genomes(layout, 40, rng)
     refined = refinement.refine(genomes, rng)
@@ -157,13 +191,12 @@ def test_refinement_explores_a_share_and_remembers_layers(rng):
     assert np.array_equal(later, refined)
 
 
-def test_genomes_are_bred_once_and_priced_once(rng):
-    layout = LAYOUTS["conv1d-3"]
+def test_genomes_are_bred_once_and_priced_once(conv1d, rng):
+    layout = conv1d
     genomes = np.unique(random_genomes(layout, 6, rng), axis=0)
     archive = Archive()
-    archive.add(
-        Evaluations(genomes=genomes[:2], values=np.ones((2, 2)), amounts=np.zeros((2, 3)), violations=np.zeros((2, 3)))
-    )
+    none = np.zeros((2, len(CONSTRAINTS)))
+    archive.add(Evaluations(genomes=genomes[:2], values=np.ones((2, 2)), amounts=none, violations=none))
     bred = Population.new(X=genomes[[0, 2, 2, 3, 4]])
     fresh = NewGenomes(archive).do(bred, Population.new(X=genomes[[4]]))
     assert np.array_equal(fresh.get("X"), genomes[[2, 3]])
@@ -174,7 +207,7 @@ def test_operators_depend_on_nothing_but_their_generator(layout):
         rng = np.random.default_rng(seed)
         parents = np.stack([random_genomes(layout, 8, rng), random_genomes(layout, 8, rng)])
         crossed = JointCrossover(layout).cross(parents, rng)[0]
-        return JointMutation(Optima(layout, EXPLORER)).mutate(crossed, rng)
+        return JointMutation(optima_of(layout)).mutate(crossed, rng)
 
     np.random.seed(1)  # noqa: NPY002 - the global state must not matter
     first = children(5)

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from energy.device import read_device
-from energy.explorer import Explorer
+from energy.execution import PACKED, PUBLISHED
+from energy.planner import explorer_for
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
 from evo.baselines import random_explored, random_joint
 from evo.front import Front
 from evo.genome import JointGenome
+from evo.objectives import CONSTRAINTS
 from evo.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings, stream
 from models.spaces import Space, Stage, preset
@@ -45,21 +47,28 @@ class Formula:
         return 0.9 - 0.5 * np.exp(-np.log(n_parameters / 100) / 2) + 0.005 * np.sin(n_parameters)
 
 
-def new_search(space=TINY, capacitance_f=100e-6, layout=None, **settings):
+EXECUTIONS = {"inas2021": PUBLISHED, "ebbnas": PACKED}
+
+both_executions = pytest.mark.parametrize("name", EXECUTIONS)
+"""Published rules and counting, one batch a power cycle; and ours, packed."""
+
+
+def new_search(space=TINY, capacitance_f=100e-6, layout=None, name="inas2021", **settings):
     supply = FAMILY.supply(capacitance_f)
-    layout = layout or layout_of(space)
-    problem = JointProblem(layout, Formula(space), Pricing(device=DEVICE, supply=supply))
-    return Search(problem, explorer_of(supply), SearchSettings(**{"population": 8, "evaluations": 40, **settings}))
+    layout = layout or layout_of(space, name)
+    problem = JointProblem(layout, Formula(space), Pricing(device=DEVICE, supply=supply, execution=EXECUTIONS[name]))
+    settings = SearchSettings(**{"population": 8, "evaluations": 40, **settings})
+    return Search(problem, explorer_of(supply, name), settings)
 
 
 @cache
-def layout_of(space):
-    return JointGenome(space, rules("inas2021"))
+def layout_of(space, name):
+    return JointGenome(space, rules(name))
 
 
 @cache
-def explorer_of(supply):
-    return Explorer(DEVICE, Scenarios.of([supply]), rules("inas2021"))
+def explorer_of(supply, name):
+    return explorer_for(DEVICE, Scenarios.of([supply]), rules(name), EXECUTIONS[name])
 
 
 def finish(search):
@@ -82,9 +91,10 @@ def digest(search):
     return hashlib.sha256(b"".join(content(search))).hexdigest()
 
 
+@both_executions
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
-def test_a_search_prices_no_more_than_it_may_and_nothing_twice(rate):
-    search = new_search(evaluations=45, refinement_rate=rate)
+def test_a_search_prices_no_more_than_it_may_and_nothing_twice(rate, name):
+    search = new_search(evaluations=45, refinement_rate=rate, name=name)
     logs = []
     while not search.done:
         logs.append(search.step())
@@ -109,9 +119,10 @@ def test_the_front_comes_from_everything_that_was_priced():
     assert search.front.rows.tolist() == Front.of(found.values, found.feasible).rows.tolist()
 
 
-def test_the_log_never_gets_worse():
-    search = new_search(refinement_rate=0.5)
-    bounds = finish(new_search(seed=1)).front.bounds
+@both_executions
+def test_the_log_never_gets_worse(name):
+    search = new_search(refinement_rate=0.5, name=name)
+    bounds = finish(new_search(seed=1, name=name)).front.bounds
     search.bounds = bounds
     logs = []
     while not search.done:
@@ -121,14 +132,15 @@ def test_the_log_never_gets_worse():
     assert logs[-1].best["latency"] == search.front.values[:, 1].min()
 
 
-def test_the_same_seed_gives_the_same_search_whatever_the_global_state():
+@both_executions
+def test_the_same_seed_gives_the_same_search_whatever_the_global_state(name):
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002 - the global state must not matter
-    first = content(finish(new_search()))
+    first = content(finish(new_search(name=name)))
     random.seed(2)
     np.random.seed(2)  # noqa: NPY002
-    assert content(finish(new_search())) == first
-    assert content(finish(new_search(seed=1))) != first
+    assert content(finish(new_search(name=name))) == first
+    assert content(finish(new_search(seed=1, name=name))) != first
 
 
 def test_the_global_state_is_not_touched():
@@ -138,25 +150,27 @@ def test_the_global_state_is_not_touched():
     assert pickle.dumps(np.random.get_state()) == before  # noqa: NPY002
 
 
+@both_executions
 @pytest.mark.parametrize("rate", [0.0, 0.25])
-def test_a_restored_search_continues_bit_for_bit(rate):
-    search = new_search(refinement_rate=rate)
+def test_a_restored_search_continues_bit_for_bit(rate, name):
+    search = new_search(refinement_rate=rate, name=name)
     for _ in range(3):
         search.step()
     state = search.state()
     assert len(state) < 1_000_000
-    resumed = new_search(refinement_rate=rate)
+    resumed = new_search(refinement_rate=rate, name=name)
     resumed.restore(state)
     assert resumed.generation == 3
     assert content(finish(resumed)) == content(finish(search))
 
 
-def test_a_state_does_not_depend_on_what_else_the_process_met():
+@both_executions
+def test_a_state_does_not_depend_on_what_else_the_process_met(name):
     """Layer shapes are numbered as they are met; a checkpoint must not carry the numbers."""
-    search = new_search(refinement_rate=0.25)
+    search = new_search(refinement_rate=0.25, name=name)
     search.step()
     state = search.state()
-    resumed = new_search(refinement_rate=0.25, layout=JointGenome(TINY, rules("inas2021")))
+    resumed = new_search(refinement_rate=0.25, layout=JointGenome(TINY, rules(name)), name=name)
     for arch in TINY.enumerate()[::-1]:
         for layer in TINY.network(arch).layers[::-1]:
             resumed.problem.layout.legal.shape_id(layer)
@@ -164,17 +178,19 @@ def test_a_state_does_not_depend_on_what_else_the_process_met():
     assert content(finish(resumed)) == content(finish(search))
 
 
-def test_a_finished_search_is_extended_as_if_it_had_never_stopped():
-    short = finish(new_search(evaluations=30))
-    longer = new_search(evaluations=48)
+@both_executions
+def test_a_finished_search_is_extended_as_if_it_had_never_stopped(name):
+    short = finish(new_search(evaluations=30, name=name))
+    longer = new_search(evaluations=48, name=name)
     longer.restore(short.state())
-    assert content(finish(longer)) == content(finish(new_search(evaluations=48)))
+    assert content(finish(longer)) == content(finish(new_search(evaluations=48, name=name)))
 
 
-def test_another_process_finds_the_same(root):
-    program = "from tests.unit.test_search import *; print(digest(finish(new_search())))"
+@both_executions
+def test_another_process_finds_the_same(root, name):
+    program = f"from tests.unit.test_search import *; print(digest(finish(new_search(name={name!r}))))"
     run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == digest(finish(new_search()))
+    assert run.stdout.strip() == digest(finish(new_search(name=name)))
 
 
 @pytest.mark.parametrize(
@@ -202,9 +218,17 @@ def test_the_state_of_another_search_is_refused():
         new_search().restore(other.state())
 
 
-def test_without_anything_feasible_the_least_infeasible_is_named_with_its_amount():
+def test_the_state_of_a_search_under_other_rules_is_refused():
+    other = new_search(name="ebbnas")
+    other.step()
+    with pytest.raises(ValueError, match="state of a search must be that of"):
+        new_search().restore(other.state())
+
+
+@both_executions
+def test_without_anything_feasible_the_least_infeasible_is_named_with_its_amount(name):
     # 5 uF store less than a boot takes: 0.6 x 5e-6 x (4.535^2 - 3.29^2) / 2 = 14.6 uJ, a boot 77.9 uJ
-    search = finish(new_search(capacitance_f=5e-6))
+    search = finish(new_search(capacitance_f=5e-6, name=name))
     log = search.log()
     assert (log.n_feasible, log.front_size, len(search.front)) == (0, 0, 0)
     assert log.best == {"error": np.inf, "latency": np.inf}
@@ -227,26 +251,34 @@ def test_evolution_alone_lowers_the_violation():
     assert search.log().least_violation < first.least_violation
 
 
-def test_evolution_alone_beats_random_joint_genomes():
+@pytest.mark.parametrize(("name", "n_evaluations"), [("inas2021", 300), ("ebbnas", 150)])
+def test_evolution_alone_beats_random_joint_genomes(name, n_evaluations):
+    effort = {"population": 30, "evaluations": n_evaluations, "refinement_rate": 0.0}
     for seed in range(2):
-        search = finish(new_search(preset("conv1d-3"), population=30, evaluations=150, refinement_rate=0.0, seed=seed))
-        chance = random_joint(search.problem, 150, stream(seed, "random"))
+        search = finish(new_search(preset("conv1d-3"), name=name, seed=seed, **effort))
+        chance = random_joint(search.problem, n_evaluations, stream(seed, "random"))
         lucky = Front.of(chance.values, chance.feasible)
         both = Front.of(np.vstack([search.front.values, lucky.values]))
         assert search.front.hypervolume_ratio(both) > lucky.hypervolume_ratio(both)
 
 
-def test_exact_refinement_beats_random_networks_with_exact_designs():
-    search = finish(new_search(preset("conv1d-3"), population=30, evaluations=150, refinement_rate=0.5))
-    chance = random_explored(search.problem, search.explorer, 150, stream(0, "random"))
+@pytest.mark.parametrize(("name", "population"), [("inas2021", 30), ("ebbnas", 15)])
+def test_exact_refinement_beats_random_networks_with_exact_designs(name, population):
+    effort = {"population": population, "evaluations": 5 * population, "refinement_rate": 0.5}
+    search = finish(new_search(preset("conv1d-3"), name=name, **effort))
+    chance = random_explored(search.problem, search.explorer, 5 * population, stream(0, "random"))
     lucky = Front.of(chance.values, chance.feasible)
     assert search.front.hypervolume(lucky.bounds) > lucky.hypervolume(lucky.bounds)
 
 
-def test_violations_are_shares_of_their_limits():
-    search = finish(new_search(capacitance_f=5e-6, refinement_rate=0.0))
+@both_executions
+def test_violations_are_shares_of_their_limits(name):
+    search = finish(new_search(capacitance_f=5e-6, refinement_rate=0.0, name=name))
     found = search.archive.evaluations
-    limits = [search.problem.pricing.supply.budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes]
+    assert found.amounts.shape == found.violations.shape == (40, len(CONSTRAINTS))
+    # without a deadline nothing is late, whatever it is divided by
+    limits = [search.problem.pricing.supply.budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes, 1.0]
+    assert not found.amounts[:, 3].any()
     np.testing.assert_allclose(found.violations * limits, found.amounts)
     assert not found.feasible.any()
     assert np.isinf(found.values[:, 1]).all()
