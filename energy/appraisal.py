@@ -1,7 +1,6 @@
 """What there is to say about one network under one plan and one supply: the records that `price` and `plan` print.
 
-Times are None where a plan does not fit the memories or the budget, because it never ends; a deadline that is missed
-takes none away. Energies and violations are numbers.
+Times are None where a plan is infeasible, energies and violations are numbers.
 """
 
 from __future__ import annotations
@@ -98,7 +97,8 @@ class Appraisal:
         latency_s: Sustained latency, Eq. (5). [s]
         response_latency_s: Latency without the last recharge. [s]
         worst_case_latency_s: Latency under the worst harvester, Eq. (6); None where it is not defined. [s]
-        limit_device_s, limit_plan_s: Lower limits of any program, and of any plan, on the device. [s]
+        limit_device_s, limit_plan_s: Lower limits of any program, and of any plan, on the device; None where the budget
+            does not even pay a boot. [s]
         energy_j: Energy of one inference. [J]
         power_cycles: Number of power cycles. [1]
         active_s, recharge_s: Its two parts. [s]
@@ -113,8 +113,8 @@ class Appraisal:
     latency_s: float | None
     response_latency_s: float | None
     worst_case_latency_s: float | None
-    limit_device_s: float
-    limit_plan_s: float
+    limit_device_s: float | None
+    limit_plan_s: float | None
     energy_j: float
     power_cycles: int | None
     active_s: float | None

@@ -83,8 +83,8 @@ def _judged(
         latency_s=None,
         response_latency_s=None,
         worst_case_latency_s=None,
-        limit_device_s=float(limit_device_s(network, device, scenarios)[0]),
-        limit_plan_s=float(limit_plan_s(network, device, scenarios)[0]),
+        limit_device_s=_finite(limit_device_s(network, device, scenarios)[0]),
+        limit_plan_s=_finite(limit_plan_s(network, device, scenarios)[0]),
         energy_j=figures.energy_j,
         power_cycles=None,
         active_s=None,
@@ -110,6 +110,8 @@ def _judged(
     worst_s = _worst_case_s(active_s, cycles, energy_j, scenarios, uncertainty)
     if deadline_s is not None:
         violations["deadline_s"] = max((latency_s if worst_s is None else worst_s) - deadline_s, 0.0)
+        if violations["deadline_s"]:
+            return appraisal
     return replace(
         appraisal,
         latency_s=latency_s,
@@ -124,6 +126,11 @@ def _judged(
             "recharge_s": float(cycles @ recharge_s),
         },
     )
+
+
+def _finite(limit_s: float) -> float | None:
+    """A limit, None where there is none because the budget does not even pay a boot. [s]"""
+    return float(limit_s) if np.isfinite(limit_s) else None
 
 
 def _worst_case_s(

@@ -125,6 +125,10 @@ def enumerate_designs(
     best_s, largest = np.full(len(supplies[0]), np.inf), np.zeros(MAP_WIDTH, dtype=np.int64)
     least_s = np.zeros(len(supplies[0]))
     scratch = (np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64))
+    longest = max(layer[TILED_H] * layer[TILED_W], layer[OUT_CH], layer[IN_WORDS])
+    n_sizes = np.zeros(longest + 1, dtype=np.int64)
+    for n_inner in range(1, longest + 1):
+        n_sizes[n_inner] = _n_batch_sizes(n_inner, n_inner)
     n_designs = 0
     for at_h in range(len(options[0])):
         for at_w in range(len(options[1])):
@@ -156,8 +160,7 @@ def enumerate_designs(
                             design[ORDER] = order
                             n_inner = inner_of(layer, design, tiles)
                             most = _largest_batch(layer, design, tiles, n_inner, room - room % 2)
-                            if most > 0:
-                                n_designs += _n_batch_sizes(n_inner, most)
+                            n_designs += n_sizes[n_inner] if most == n_inner else _n_batch_sizes(n_inner, most)
                             if most > 0 and not is_out:
                                 _enumerate_batches(
                                     layer, design, (tiles, totals, largest), (n_inner, most, limits[2]), prices, boot,
@@ -280,7 +283,7 @@ def _largest_batch(layer: IntArray, design: IntArray, tiles: tuple[int, int, int
     if result_words(layer, design, tiles, n_inner) <= room:
         return n_inner
     one = result_words(layer, design, tiles, 1)
-    if one > room:
+    if one > room or design[ORDER] == OUTPUT:
         return 0
     # Results grow by a tile an iteration, but for a pad channel.
     batch = min(room // one + 1, n_inner - 1)
@@ -319,6 +322,8 @@ def _least_s(
 @compiled
 def _n_batch_sizes(n_inner: int, most: int) -> int:
     """How many sizes ceil(I / k) are at most `most`: all up to the root of I - 1, then one for each k. [1]"""
+    if most == 0:
+        return 0
     rest = n_inner - 1
     root = int(np.sqrt(rest))
     if most - 1 <= root:

@@ -283,14 +283,15 @@ class PackedExplorer:
         criteria = np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if rows else np.empty((0, 3))
         front: list[int] = []
         for i in rows:
-            if not any((criteria[j] <= criteria[i]).all() for j in front):
+            if not (criteria[front] <= criteria[i]).all(axis=1).any():
                 front.append(i)
+            if len(front) == _MOST_CANDIDATES:
+                break
         if not front:
             return self._least_infeasible(layer, scenario)
-        chosen = front[:_MOST_CANDIDATES]
         return Candidates(
-            designs=tuple(_design(designs[i], is_swapped) for i in chosen),
-            time_s=figures[chosen, TIME_S],
+            designs=tuple(_design(designs[i], is_swapped) for i in front),
+            time_s=figures[front, TIME_S],
             energy_over_j=0.0,
             vm_over_bytes=0,
         )

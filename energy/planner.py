@@ -19,7 +19,7 @@ def check_rules(rules: Rules, execution: Execution) -> None:
     """
     if rules.counting == "published" and execution.counting == "exact":
         known = " or ".join(name for name, row in RULES.items() if row.counting == "exact")
-        raise ValueError(f"rules must be {known} under policy {execution.policy!r}, not {rules.name!r}")
+        raise ValueError(f"rules must be {known} with exact counting (policy {execution.policy!r}), not {rules.name!r}")
 
 
 def explorer_for(

@@ -39,9 +39,9 @@ def distinct_networks(layout: JointGenome, n: int, rng: np.random.Generator) -> 
 
 
 def explored(layout: JointGenome, explorer: Explorer, archs: Archs) -> Genomes:
-    """Genomes of architectures `(n, n_arch_genes)` with the explorer's designs, `(n, n_genes)`."""
+    """Genomes of architectures `(n, n_arch_genes)` with the explorer's plans, `(n, n_genes)`."""
     networks = [layout.space.network(arch) for arch in archs]
-    plans = [[explorer.designs(layer)[0] for layer in network.layers] for network in networks]
+    plans = [explorer.plan(network) for network in networks]
     return np.array([layout.encode(arch, plan) for arch, plan in zip(archs, plans, strict=True)])
 
 

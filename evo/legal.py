@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ class LegalDesigns:
         """Longest option list of each gene over several shapes, `(7,)`.
 
         The innermost loop, and with it the batch, depends on the tile of the map, of the output channels or of
-        the input channels alone, so the three are walked one after the other.
+        the input channels alone.
         """
         longest = np.ones(len(EXECUTION_GENES), dtype=np.int64)
         for layer in layers:
@@ -182,13 +183,23 @@ class LegalDesigns:
         return longest
 
     def _longest_batch(self, layer: LayerShape) -> int:
-        h, w, out, into = (np.array(self.rules.tile_options(layer, gene)) for gene in TILE_GENES)
-        walks = [np.meshgrid(h, w, out[:1], into[:1]), np.meshgrid(h[:1], w[:1], out, into[:1])]
-        walks.append(np.meshgrid(h[:1], w[:1], out[:1], into))
-        columns = np.hstack([[axis.ravel() for axis in walk] for walk in walks])
-        rows = (dict(zip(TILE_GENES, row, strict=True)) for row in set(map(tuple, columns.T.tolist())))
-        table = [LayerDesign(**row, order="output", batch=1) for row in rows]
-        designs = [replace(design, order=order) for design in table for order in self.rules.orders(layer)]
+        """Longest list of batches of any design.
+
+        Our lists get longer as the innermost loop does, which is longest with the smallest tiles; those of divisors
+        do not.
+        """
+        options = [self.rules.tile_options(layer, gene) for gene in TILE_GENES]
+        if self.rules.counting == "exact":
+            rows = {tuple(axis[0] for axis in options)}
+        else:
+            h, w, out, into = options
+            rows = {*product(h, w, out[:1], into[:1]), *product(h[:1], w[:1], out, into[:1])}
+            rows |= set(product(h[:1], w[:1], out[:1], into))
+        designs = (
+            LayerDesign(tile_h=h, tile_w=w, tile_out=out, tile_in=into, order=order, batch=1)
+            for h, w, out, into in rows
+            for order in self.rules.orders(layer)
+        )
         return max(len(self.rules.batch_options(layer, design)) for design in designs)
 
 

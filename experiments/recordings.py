@@ -128,7 +128,7 @@ def caption(recording: Recording) -> str:
         f"The device boots at Von = {write(supply.v_on_v, 'V', digits=4)} and fails where its voltage falls to "
         f"Voff = {write(supply.v_off_v, 'V', digits=4)}; a power cycle may spend {write(recording.budget_j, 'J')}, "
         f"which leaves {write(recording.spent_v, 'V', digits=4)} (dotted). "
-        "Top: power that charges the capacitor at Von. Middle: voltage of the capacitor; the strip shows the layers"
-        + (f" ({names})" if names else "")
-        + (". Bottom: the power cycle shaded grey above, batch by batch." if window else ".")
+        "Top: power that charges the capacitor at Von. Middle: voltage of the capacitor"
+        + (f"; the strip shows the layers ({names})." if names else ".")
+        + (" Bottom: the power cycle shaded grey above, batch by batch." if window else "")
     )

@@ -33,6 +33,7 @@ def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> 
     Raises:
         ValueError: The file or an option is wrong.
     """
+    factor = _quantity("--harvest-uncertainty", options.harvest_uncertainty, "1")
     vm_bytes = _quantity("--vm-bytes", options.vm_bytes, "B")
     overrides = Overrides(
         device=options.device,
@@ -49,7 +50,7 @@ def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> 
         max_vector=None if options.max_vector is None else whole("--max-vector", options.max_vector),
         deadline_s=_quantity("--deadline", options.deadline, "s"),
         uncertainty=HarvestUncertainty(
-            resistance_factor=_quantity("--harvest-uncertainty", options.harvest_uncertainty, "1") or 1.0,
+            resistance_factor=1.0 if factor is None else factor,
             starts_empty=options.starts_empty,
         ),
     )

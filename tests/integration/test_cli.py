@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -16,6 +17,7 @@ from energy.designs import LayerDesign, check_plan
 from energy.layers import LayerShape, NetworkShape
 from experiments.cli import NOT_BUILT, main
 from experiments.config import read_config
+from models.spaces import preset
 
 KEYS = (
     "feasible", "violations", "latency_s", "response_latency_s", "worst_case_latency_s", "energy_j", "power_cycles",
@@ -58,18 +60,30 @@ def test_price_answers_with_the_keys_of_the_interface(capsys, write_design, desi
 def test_a_persons_answer_begins_with_one_sentence(capsys, write_design, design):
     assert main(["price", write_design(design)]) == 0
     first = capsys.readouterr().out.splitlines()[0]
-    assert first.startswith("small: ")
-    assert "power cycles" in first
-    assert first.endswith("safe")
+    # small: 2.99 s, 1 power cycle, 92 % of it recharging, safe, 1.2 times the limit
+    assert re.fullmatch(
+        r"small: [\d.]+ m?s, \d+ power cycles?, \d+ % of it recharging, safe, \d+\.\d times the limit", first
+    )
 
 
-def test_an_unsafe_plan_is_answered_in_full_with_exit_1_and_the_amount(capsys, write_design, design):
+def test_one_power_cycle_is_one_and_several_are_several(capsys, write_design, design):
     path = write_design(design)
-    status, found = answer(capsys, "price", path, "--capacitance", "5uF")
+    for capacitance, expected in (("5mF", " 1 power cycle, "), ("60uF", " 2 power cycles, ")):
+        assert main(["price", path, "--capacitance", capacitance]) == 0
+        assert expected in capsys.readouterr().out.splitlines()[0]
+
+
+@pytest.mark.parametrize("policy", ["packed", "one-batch-per-cycle"])
+@pytest.mark.parametrize("capacitance", ["5uF", "47uF"], ids=["less than a boot", "less than a batch"])
+def test_an_unsafe_plan_is_answered_in_full_with_exit_1_and_the_amount(
+    capsys, write_design, design, policy, capacitance
+):
+    path = write_design({**design, "policy": policy})
+    status, found = answer(capsys, "price", path, "--capacitance", capacitance)
     assert (status, found["feasible"], found["latency_s"]) == (1, False, None)
     assert found["violations"]["energy_j"] > 0
     assert found["energy_j"] > 0
-    assert main(["price", path, "--capacitance", "5uF"]) == 1
+    assert main(["price", path, "--capacitance", capacitance]) == 1
     assert "energy a power cycle exceeded by" in capsys.readouterr().out.splitlines()[0]
 
 
@@ -102,6 +116,66 @@ def test_a_plan_that_was_saved_is_priced_the_same(capsys, write_design, design, 
     assert planned["latency_s"] <= given["latency_s"]
 
 
+def with_batch_norm_and_relu(design):
+    """A longer network of the same kind with a batch norm and a ReLU between its two layers; several power cycles."""
+    first, last = design["network"]["layers"]
+    first |= {"in_h": 66, "out_h": 64}
+    last |= {"in_h": 64, "kernel_h": 64}
+    plain = {**first, "in_h": 64, "in_ch": 8, "kernel_h": 1}
+    between = [{**plain, "name": "b", "op": "batch_norm"}, {**plain, "name": "r", "op": "relu"}]
+    return {**design, "network": {"name": "four layers", "layers": [first, *between, last]}, "plan": []}
+
+
+SAVED_UNDER = {
+    "defaults": ((), 2),
+    "not fused": (("--fuse", "no"), 4),
+    "greedy": (("--cuts", "greedy"), 2),
+    "each batch a cycle": (("--policy", "one-batch-per-cycle", "--counting", "exact"), 4),
+    "2021": (("--policy", "one-batch-per-cycle", "--rules", "inas2021"), 4),
+    "2025": (("--policy", "one-batch-per-cycle", "--rules", "tinas2025"), 4),
+    "an own supply": (("--capacitance", "100uF", "--resistance", "4kohm", "--usable-fraction", "0.5"), 2),
+    "less memory": (
+        (
+            "--vm-bytes",
+            "1024",
+        ),
+        2,
+    ),
+}
+"""Options of `plan`, and the layers that are left of four."""
+
+
+@pytest.mark.parametrize("options", SAVED_UNDER)
+def test_price_of_a_saved_plan_gives_exactly_the_answer_of_plan(capsys, write_design, design, tmp_path, options):
+    given, n_layers = SAVED_UNDER[options]
+    saved = tmp_path / "saved.json"
+    path = write_design(with_batch_norm_and_relu(design))
+    status, planned = answer(capsys, "plan", path, "--save", str(saved), "--capacitance", "60uF", *given)
+    assert (status, len(planned["plan"]), len(planned["layers"])) == (0, n_layers, n_layers)
+    assert planned["power_cycles"] > 1
+    kept = json.loads(saved.read_text())
+    asked = dict(zip(given[::2], given[1::2], strict=True))
+    assert kept["fuse"] == (n_layers == 2)
+    for key, default in (("policy", "packed"), ("rules", "ebbnas"), ("cuts", "optimal")):
+        assert kept[key] == asked.get(f"--{key}", default)
+    status, priced = answer(capsys, "price", str(saved))
+    assert status == 0
+    assert all(priced[key] == planned[key] for key in KEYS)
+    # what is saved is planned to itself again
+    _, again = answer(capsys, "plan", str(saved))
+    assert all(again[key] == planned[key] for key in KEYS)
+
+
+def test_a_small_capacitor_needs_another_plan_than_a_large_one(capsys, write_design):
+    space, plans = preset("conv1d-3"), {}
+    network = write_design(space.network(space.largest).to_dict())
+    for capacitance in ("47uF", "470uF"):
+        status, found = answer(capsys, "plan", network, "--capacitance", capacitance)
+        assert status == 0
+        plans[capacitance] = found["plan"]
+    assert plans["47uF"] != plans["470uF"]
+
+
 def test_a_saved_plan_finds_an_own_device_from_its_own_folder(capsys, write_design, design, tmp_path):
     board = tmp_path / "boards" / "mine.toml"
     board.parent.mkdir()
@@ -121,9 +195,10 @@ def test_a_tile_beyond_the_map_is_well_formed_for_2025_devices_only():
     layer = LayerShape(op="relu", in_h=7, in_w=7, in_ch=4, out_h=7, out_w=7, out_ch=4, kernel_h=1, kernel_w=1)
     network = NetworkShape(name="n", layers=(layer,), layer_names=("r",), inputs=((-1,),))
     plan = (LayerDesign(tile_h=8, tile_w=8, tile_out=4, tile_in=1, order="output", batch=1),)
-    check_plan(network, plan, rounds_up=True)
-    with pytest.raises(ValueError, match="tile_h must be at most 7, not 8"):
-        check_plan(network, plan, rounds_up=False)
+    check_plan(network, plan, counting="published", rounds_up=True)
+    for counting, rounds_up in (("published", False), ("exact", True), ("exact", False)):
+        with pytest.raises(ValueError, match="tile_h must be at most 7, not 8"):
+            check_plan(network, plan, counting=counting, rounds_up=rounds_up)
 
 
 def test_nothing_is_saved_where_nothing_is_feasible(capsys, write_design, design, tmp_path):
@@ -140,7 +215,13 @@ def test_a_network_alone_is_planned(capsys, write_design, design):
 
 def test_the_example_is_planned_without_any_file(capsys):
     assert main(["plan", "--example"]) == 0
-    assert "safe" in capsys.readouterr().out.splitlines()[0]
+    beside, _, first = capsys.readouterr().out.splitlines()[:3]
+    assert re.fullmatch(r"as published 18\.4 s in 78 power cycles; planned anew .* times faster", beside)
+    assert "safe" in first
+    # the published network is planned anew by our rules, the published ones find what was published or better
+    published = ("--policy", "one-batch-per-cycle", "--rules", "tinas2025")
+    again = answer(capsys, "plan", "--example", *published)[1]["latency_s"]
+    assert answer(capsys, "plan", "--example")[1]["latency_s"] < again <= 18.45
 
 
 def test_a_list_is_answered_as_results_and_exits_1_when_any_is_infeasible(capsys, write_design, design):
@@ -201,8 +282,33 @@ def a_plan_too_short(design):
     design["plan"].pop()
 
 
-def a_policy_to_come(design):
-    design["policy"] = "packed"
+def published_counting_of_packed_cycles(design):
+    design |= {"policy": "packed", "counting": "published"}
+
+
+def a_policy_without_its_rules(design):
+    design |= {"policy": "packed", "rules": "inas"}
+
+
+def cuts_unheard_of(design):
+    design["cuts"] = "greedyy"
+
+
+def a_fuse_that_is_no_boolean(design):
+    design["fuse"] = "yes"
+
+
+def a_vector_unheard_of(design):
+    design["plan"][0]["vector"] = "rows"
+
+
+def a_vector_that_the_operator_does_not_have(design):
+    design["plan"][0]["vector"] = "planar"
+
+
+def a_vector_that_published_counting_does_not_know(design):
+    design["policy"] = "one-batch-per-cycle"
+    design["plan"][0]["vector"] = "row"
 
 
 def a_policy_unheard_of(design):
@@ -225,7 +331,13 @@ def a_device_unheard_of(design):
         (an_operator_that_is_no_text, "op must be one of conv"),
         (no_plan, "key 'plan' is missing"),
         (a_plan_too_short, "plan must have one design for each of the 2 layers, not 1"),
-        (a_policy_to_come, "policy 'packed' is not built yet"),
+        (published_counting_of_packed_cycles, "counting must be 'exact' under policy 'packed', not 'published'"),
+        (a_policy_without_its_rules, "rules must be one of inas2021, tinas2025, ebbnas, not 'inas'"),
+        (cuts_unheard_of, "cuts must be one of optimal, greedy, not 'greedyy'; did you mean 'greedy'?"),
+        (a_fuse_that_is_no_boolean, "fuse must be true or false, not 'yes'"),
+        (a_vector_unheard_of, "vector must be one of channel, row, planar, not 'rows'; did you mean 'row'?"),
+        (a_vector_that_the_operator_does_not_have, "plan of layer 'c': vector of a conv under exact counting must be"),
+        (a_vector_that_published_counting_does_not_know, "under published counting must be channel, not 'row'"),
         (a_policy_unheard_of, "not 'packd'; did you mean 'packed'?"),
         (a_device_unheard_of, "did you mean 'msp430fr5994-tinas2025'?"),
     ],
@@ -258,18 +370,31 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["plan", "--example", "--usable-fraction", "much"], "optional unit such as 60%, not 'much'"),
         (["plan", "--example", "--vm-bytes", "20.5"], "--vm-bytes must be a whole number"),
         (["plan", "--example", "--polcy", "x"], "there is no option '--polcy'; did you mean '--policy'?"),
-        (["plan", "--example", "--rules", "ebbnas"], "rules 'ebbnas' is not built yet"),
-        (["plan", "--example", "--counting", "exact"], "counting 'exact' is not built yet"),
+        (["plan", "--example", "--counting", "published"], "counting must be 'exact' under policy 'packed'"),
+        (["plan", "--example", "--rules", "inas2021"], "rules must be ebbnas with exact counting (policy 'packed'), not 'inas2021'"),
+        (
+            ["plan", "--example", "--rules", "tinas2025", "--policy", "one-batch-per-cycle", "--counting", "exact"],
+            "not 'tinas2025'",
+        ),
+        (["plan", "--example", "--rules", "ebnas"], "did you mean 'ebbnas'?"),
+        (["plan", "--example", "--cuts", "best"], "cuts must be one of optimal, greedy, not 'best'"),
+        (["plan", "--example", "--fuse", "true"], "argument --fuse: invalid choice: 'true'"),
+        (["plan", "--example", "--deadline", "5mF"], "--deadline must be in s"),
+        (["plan", "--example", "--deadline", "-1s"], "deadline"),
+        (["plan", "--example", "--max-vector", "0"], "--max-vector must be a whole number of at least 1, not '0'"),
+        (["plan", "--example", "--harvest-uncertainty", "0.5"], "must be at least 1, not 0.5"),
+        (["plan", "--example", "--harvest-uncertainty", "0"], "must be at least 1, not 0"),
         (["search", "wach"], "did you mean 'watch'?"),
         (["search", "watch", "--set", "search.evalutions=3"], "unknown key; did you mean 'evaluations'?"),
         (["search", "watch", "--extend", "seed=3"], "--extend must change search.evaluations"),
         (["search", "watch", "--data-dir", "nowhere"], "nowhere"),
         (["explore", "conv1d3"], "did you mean 'conv1d-3'?"),
         (["explore", "conv2d-5"], "space conv2d-5 has 1,048,576 networks; --sample N explores some of them"),
-        (["explore", "conv1d-3", "--policy", "packed", "--sample", "1"], "policy 'packed' is not built yet"),
+        (["explore", "conv1d-3", "--policy", "packd", "--sample", "1"], "not 'packd'; did you mean 'packed'?"),
+        (["explore", "conv1d-3", "--rules", "inas2021", "--sample", "1"], "rules must be ebbnas with exact counting"),
         (["explore", "conv1d-3", "--accuracies", "nowhere.csv"], "nowhere.csv: No such file or directory"),
         (["plot", "nowhere"], "nowhere"),
-        (["plot", "nowhere", "--kind", "timeline"], "--kind timeline is not built yet"),
+        (["plot", "nowhere", "--kind", "report"], "--kind"),
         (["plot", "nowhere", "--format", "gif"], "--format must be of pdf, png, svg, not 'gif'"),
         (["evaluate", "nowhere", "x"], "nowhere"),
         *(([name, "anything"], f"command {name} is not built yet") for name in NOT_BUILT),

@@ -92,6 +92,27 @@ def test_every_distinct_evaluation_is_kept_once(tiny_run):
     assert len({(row["budget"], row["genome"]) for row in rows}) == len(rows)
 
 
+def test_a_run_packs_its_cycles_unless_it_is_told_otherwise(tiny_run):
+    for row in fronts(tiny_run):
+        design = json.loads((tiny_run / "designs" / f"{row['id']}.json").read_text())
+        assert (design["policy"], design["counting"], design["rules"]) == ("packed", "exact", "ebbnas")
+
+
+def test_a_run_under_the_published_policy_closes_its_loop_too(copied_root, capsys):
+    published = [f"execution.{item}" for item in ("policy=one-batch-per-cycle", "rules=inas2021", "counting=published")]
+    assert main(tiny_arguments(copied_root, "--budgets", "470uF", "--quiet", settings=published)) == 0
+    capsys.readouterr()
+    folder = run_folder(copied_root)
+    rows = fronts(folder)
+    assert rows
+    for row in rows:
+        assert (row["policy"], row["rules"]) == ("one-batch-per-cycle", "inas2021")
+        assert main(["price", str(folder / "designs" / f"{row['id']}.json"), "--json"]) == 0
+        priced = json.loads(capsys.readouterr().out)
+        for name in ("latency_s", "energy_j", "power_cycles", "vm_bytes", "nvm_bytes"):
+            assert priced[name] == pytest.approx(row[name], rel=1e-12), name
+
+
 def test_every_row_of_the_fronts_is_priced_and_evaluated_to_itself_again(tiny_run, capsys):
     for row in fronts(tiny_run):
         assert main(["price", str(tiny_run / "designs" / f"{row['id']}.json"), "--json"]) == 0

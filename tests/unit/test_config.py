@@ -78,9 +78,9 @@ def executed(policy, rules, counting):
     ("execution", "message"),
     [
         (("packed", "ebbnas", "published"), "counting must be 'exact' under policy 'packed', not 'published'"),
-        (("packed", "inas2021", "exact"), "rules must be ebbnas under policy 'packed', not 'inas2021'"),
-        (("packed", "tinas2025", ""), "rules must be ebbnas under policy 'packed', not 'tinas2025'"),
-        (("one-batch-per-cycle", "inas2021", "exact"), "rules must be ebbnas under .*, not 'inas2021'"),
+        (("packed", "inas2021", "exact"), "rules must be ebbnas with exact counting .*, not 'inas2021'"),
+        (("packed", "tinas2025", ""), "rules must be ebbnas with exact counting .*, not 'tinas2025'"),
+        (("one-batch-per-cycle", "inas2021", "exact"), "rules must be ebbnas with exact counting .*, not 'inas2021'"),
     ],
     ids="-".join,
 )
