@@ -34,7 +34,7 @@ bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench.py
 
 quality: .venv/installed
-	$(BIN)/python -m experiments explore conv1d-3 --accuracies "$$(ls -dt runs/watch-* | head -1)" --out runs --quiet
+	$(BIN)/python -m experiments explore conv1d-3 --accuracies "$$(ls -dt runs/watch-* | head -1)" --out runs --quiet --policy one-batch-per-cycle --rules inas2021
 	$(BIN)/python tests/benchmarks/search_quality.py runs/explore.parquet
 
 clean:

@@ -88,6 +88,28 @@ def optimal_s(
 
 
 @compiled
+def greedy_s(
+    energies_nj: tuple[IntArray, IntArray],
+    reload_s: FloatArray,
+    boot: tuple[int, float],
+    budget_nj: int,
+    law: tuple[float, float, float, float, float],
+) -> float:
+    """What the cuts of `greedy_starts` cost on top of the batches themselves, as `optimal_s`. [s]"""
+    warm_nj, cold_nj = energies_nj
+    total_s, cycle_nj = 0.0, 0
+    for batch in range(len(warm_nj)):
+        if batch == 0 or cycle_nj + warm_nj[batch] > budget_nj:
+            if batch > 0:
+                total_s += recharge_s(cycle_nj * 1e-9, *law)
+            total_s += boot[1] + reload_s[batch]
+            cycle_nj = boot[0] + cold_nj[batch]
+        else:
+            cycle_nj += warm_nj[batch]
+    return float(total_s + recharge_s(cycle_nj * 1e-9, *law))
+
+
+@compiled
 def _fill_best(
     energies_nj: tuple[IntArray, IntArray],
     reload_s: FloatArray,

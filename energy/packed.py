@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from energy.cutting import optimal_s
+from energy.cutting import greedy_s, optimal_s
 from energy.designs import TILE_GENES, VECTORS, LayerDesign, Plan
 from energy.device import Device
 from energy.enumeration import (
@@ -171,13 +171,25 @@ class PackedExplorer:
                 [self.pricer.batches(layer, design) for design in found.designs]
                 for layer, found in zip(network.layers, candidates, strict=True)
             ]
-            chosen = self._descend(batches, scenario)
+            chosen = self._chosen_among(batches, scenario)
         return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
 
-    def _descend(self, batches: list[list[LayerBatches]], scenario: int) -> list[int]:
-        """Index of the candidate of each layer where no change of one layer makes the network faster."""
-        chosen = [0] * len(batches)
-        best_s = self._latency_s([options[0] for options in batches], scenario)
+    def _chosen_among(self, batches: list[list[LayerBatches]], scenario: int) -> list[int]:
+        """Index of the candidate of each layer, by descent under the cuts that are asked for.
+
+        Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
+        """
+        starts = [[0] * len(batches)]
+        if self.cuts == "optimal":
+            starts.append(self._descend(starts[0], batches, scenario, "greedy")[1])
+        return min(self._descend(start, batches, scenario, self.cuts) for start in starts)[1]
+
+    def _descend(
+        self, start: list[int], batches: list[list[LayerBatches]], scenario: int, cuts: str
+    ) -> tuple[float, list[int]]:
+        """Latency [s] and candidates where no change of one layer makes the network faster."""
+        chosen = start
+        best_s = self._latency_s([own[i] for own, i in zip(batches, chosen, strict=True)], scenario, cuts)
         for _ in range(_MOST_SWEEPS):
             before_s = best_s
             for layer, options in enumerate(batches):
@@ -186,26 +198,25 @@ class PackedExplorer:
                         continue
                     changed = [*chosen[:layer], index, *chosen[layer + 1 :]]
                     row = [own[i] for own, i in zip(batches, changed, strict=True)]
-                    latency_s = self._latency_s(row, scenario)
+                    latency_s = self._latency_s(row, scenario, cuts)
                     if latency_s < best_s:
                         best_s, chosen = latency_s, changed
             if best_s == before_s:
                 break
-        return chosen
+        return best_s, chosen
 
-    def _latency_s(self, layers: Sequence[LayerBatches], scenario: int) -> float:
+    def _latency_s(self, layers: Sequence[LayerBatches], scenario: int, cuts: str) -> float:
         """Latency of batches one after the other."""
         sequence = self.pricer.joined(layers)
-        if self.cuts != "optimal":
-            return schedule(sequence, self.scenarios, scenario, self.cuts).latency_s
-        cycles_s = optimal_s(
-            sequence.energies_nj,
-            sequence.cold_s - sequence.warm_s,
-            sequence.boot,
-            self._budget_nj[scenario],
-            self._law_of[scenario],
-            self._is_concave[scenario],
-        )
+        if cuts == "each":
+            return schedule(sequence, self.scenarios, scenario, cuts).latency_s
+        reload_s = sequence.cold_s - sequence.warm_s
+        budget, law = self._budget_nj[scenario], self._law_of[scenario]
+        if cuts == "greedy":
+            cycles_s = greedy_s(sequence.energies_nj, reload_s, sequence.boot, budget, law)
+        else:
+            is_concave = self._is_concave[scenario]
+            cycles_s = optimal_s(sequence.energies_nj, reload_s, sequence.boot, budget, law, is_concave)
         return sequence.warm_total_s + cycles_s
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:

@@ -97,8 +97,8 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
-        _add_plan, _add_price, _add_search, _add_init, _add_explore, _add_evaluate, _add_plot, _add_calibrate,
-        _add_lists,
+        _add_plan, _add_price, _add_replan, _add_ablate, _add_search, _add_init, _add_explore, _add_evaluate, _add_plot,
+        _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -168,6 +168,25 @@ def _add_price(commands: Commands) -> None:
     command = _command(commands, "price", "price a given network with a given plan")
     command.add_argument("file", metavar="DESIGN.json")
     _add_request_options(command)
+
+
+def _add_replan(commands: Commands) -> None:
+    text = "published designs and our plans of their networks, side by side"
+    command = _command(commands, "replan", text, "experiments.replanning")
+    command.add_argument("file", nargs="?", metavar="DESIGN.json")
+    command.add_argument("--example", action="store_true", help="the published design that ships with the project")
+    command.add_argument("--select", metavar="NAME", help="one design of a list")
+    command.add_argument("--simulate", action="store_true", help="play every new plan under its nominal harvester too")
+
+
+def _add_ablate(commands: Commands) -> None:
+    command = _command(commands, "ablate", "what each choice of planner and runtime is worth", "experiments.ablating")
+    command.add_argument("file", nargs="?", metavar="NETWORK.json|DESIGN.json")
+    command.add_argument("--example", action="store_true", help="the published network that ships with the project")
+    command.add_argument("--select", metavar="NAME", help="one design of a list")
+    command.add_argument("--capacitance", help="such as 470uF, in place of the file's")
+    command.add_argument("--resistance", help="of the harvester, such as 2.8kohm")
+    command.add_argument("--max-vector", metavar="N", help="of the row with longer vectors (default: 4 x measured)")
 
 
 def _add_explore(commands: Commands) -> None:

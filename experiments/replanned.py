@@ -88,7 +88,7 @@ class Replanned:
             "published": published,
             "ours": {
                 **ours,
-                **{key: _finite(getattr(self.ours, key)) for key in _LIMITS},
+                **{key: getattr(self.ours, key) for key in _LIMITS},
                 "plan": [design.to_dict() for design in self.request.plan or ()],
             },
             "ratio": self.ratio,
@@ -98,10 +98,6 @@ class Replanned:
             "simulated_deviation": self.deviation,
             "notes": self.notes(),
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _quotient(part: float | None, whole: float | None) -> float | None:

@@ -33,9 +33,22 @@ def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> 
     Raises:
         ValueError: The file or an option is wrong.
     """
+    overrides = _overrides(options)
+    try:
+        data = read_json(path)
+        if not with_plan and path == example_path():
+            data = {key: value for key, value in data.items() if key in ("name", "network")}
+        options.is_list = isinstance(data, list) and options.select is None
+        return read_requests(data, path.parent, overrides, select=options.select, with_plan=with_plan)
+    except ValueError as error:
+        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
+        raise ValueError(f"{prefix}{error}") from None
+
+
+def _overrides(options: argparse.Namespace) -> Overrides:
     factor = _quantity("--harvest-uncertainty", options.harvest_uncertainty, "1")
     vm_bytes = _quantity("--vm-bytes", options.vm_bytes, "B")
-    overrides = Overrides(
+    return Overrides(
         device=options.device,
         supply=options.supply,
         capacitance_f=_quantity("--capacitance", options.capacitance, "F"),
@@ -54,15 +67,6 @@ def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> 
             starts_empty=options.starts_empty,
         ),
     )
-    try:
-        data = read_json(path)
-        if not with_plan and path == example_path():
-            data = {key: value for key, value in data.items() if key in ("name", "network")}
-        options.is_list = isinstance(data, list) and options.select is None
-        return read_requests(data, path.parent, overrides, select=options.select, with_plan=with_plan)
-    except ValueError as error:
-        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
-        raise ValueError(f"{prefix}{error}") from None
 
 
 def _quantity(field: str, text: str | None, unit: str) -> float | None:

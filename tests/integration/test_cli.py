@@ -371,7 +371,10 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["plan", "--example", "--vm-bytes", "20.5"], "--vm-bytes must be a whole number"),
         (["plan", "--example", "--polcy", "x"], "there is no option '--polcy'; did you mean '--policy'?"),
         (["plan", "--example", "--counting", "published"], "counting must be 'exact' under policy 'packed'"),
-        (["plan", "--example", "--rules", "inas2021"], "rules must be ebbnas with exact counting (policy 'packed'), not 'inas2021'"),
+        (
+            ["plan", "--example", "--rules", "inas2021"],
+            "rules must be ebbnas with exact counting (policy 'packed'), not 'inas2021'",
+        ),
         (
             ["plan", "--example", "--rules", "tinas2025", "--policy", "one-batch-per-cycle", "--counting", "exact"],
             "not 'tinas2025'",
