@@ -80,13 +80,25 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[dict[str, F
     _check_header(path, header)
     if len(rows) < 2:
         raise ValueError(f"{path}: a harvest trace must have at least 2 rows under its header, not {len(rows)}")
+    try:
+        table = np.array([cells for _, cells in rows], dtype=np.float64)
+    except ValueError:
+        table = np.full((len(rows), len(header)), np.nan)
+    is_fine = table.shape == (len(rows), len(header)) and bool((np.isfinite(table) & (table >= 0)).all())
+    if not is_fine or "resistance_ohm" in header:
+        table = _read_cells(path, header, rows)
+    return {name: table[:, column].copy() for column, name in enumerate(header)}, [line for line, _ in rows]
+
+
+def _read_cells(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> FloatArray:
+    """The table cell by cell, which is slow and says where something is wrong."""
     table = np.empty((len(rows), len(header)))
     for index, (line, cells) in enumerate(rows):
         if len(cells) != len(header):
             raise ValueError(f"{path}, line {line}: must have {len(header)} cells like the header, not {len(cells)}")
         for column, (name, cell) in enumerate(zip(header, cells, strict=True)):
             table[index, column] = _number(f"{path}, line {line}: {name}", name, cell)
-    return {name: table[:, column].copy() for column, name in enumerate(header)}, [line for line, _ in rows]
+    return table
 
 
 def _check_header(path: Path, header: list[str]) -> None:

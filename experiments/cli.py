@@ -97,8 +97,8 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
-        _add_plan, _add_price, _add_replan, _add_ablate, _add_search, _add_init, _add_explore, _add_evaluate, _add_plot,
-        _add_calibrate, _add_lists,
+        _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
+        _add_evaluate, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -170,6 +170,24 @@ def _add_price(commands: Commands) -> None:
     _add_request_options(command)
 
 
+def _add_simulate(commands: Commands) -> None:
+    command = _command(commands, "simulate", "play a planned design under a harvest", "experiments.simulating")
+    command.add_argument("file", metavar="DESIGN.json")
+    harvests = "TRACE.csv, constant:R=2.8kohm,V=5.9V, constant:P=1mW, random:R=1.25,V=0.95 or solar:lat=,lon=,date=,..."
+    command.add_argument("--harvest", default="constant", help=f"{harvests} (default: the supply's own, constant)")
+    command.add_argument("--seeds", help="how many harvests are played (default: 100, of a constant one 1)")
+    command.add_argument("--seed", default="0", help="of the random numbers")
+    command.add_argument("--inferences", default="1", metavar="N", help="that many in a row")
+    command.add_argument("--charges-while-active", action="store_true", help="the harvester charges all the time")
+    command.add_argument("--leakage", default="0", help="of the capacitor, such as 1uA")
+    command.add_argument("--esr", default="0", help="series resistance of the capacitor, such as 1ohm")
+    command.add_argument("--max-time", help="simulated time after which a seed is given up (default: 7d)")
+    command.add_argument("--out", metavar="DIR", help="where the time line of the first seed and its figure go")
+    command.add_argument("--format", default="pdf,png", help="of the figure: pdf, png, svg, several with commas")
+    command.add_argument("--width", default="ieee1", help="of the figure: ieee1, ieee2, acm1 or slide")
+    _add_request_options(command)
+
+
 def _add_replan(commands: Commands) -> None:
     text = "published designs and our plans of their networks, side by side"
     command = _command(commands, "replan", text, "experiments.replanning")
@@ -215,7 +233,7 @@ def _add_plot(commands: Commands) -> None:
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("--kind", default="front", help="front or timeline")
     command.add_argument("--beside", metavar="RUN", help="fronts of another run, dashed")
-    command.add_argument("--id", metavar="ID", help="design of the time line (default: the first of the table)")
+    command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
 

@@ -65,7 +65,7 @@ def plot_run(
         formats: Of `FORMATS`, one file each.
         width: A key of `WIDTHS_IN`.
         beside: Another run whose fronts are drawn beside those of this one, such as one of another policy.
-        design: Id of the design whose time line is drawn; None for the first of the table.
+        design: Id of the design whose time line is drawn; None for the front's member that is best on validation.
 
     Returns:
         The files.
@@ -82,13 +82,18 @@ def plot_run(
             raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
     if beside is not None and kind != "front":
         raise ValueError(f"--beside must be used with --kind front, not {kind}")
+    if kind == "timeline":
+        from experiments.timelines import plot_timeline  # which draws with the conventions of this module
+
+        return plot_timeline(run, formats, width, design)
     with mpl.rc_context(STYLE):
         figure = front(run, WIDTHS_IN[width], beside)
         stem = kind if beside is None else f"{kind}-beside-{beside.name}"
-        return [_save(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
+        return [save_figure(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
 
 
-def _save(figure: Figure, path: Path, name: str) -> Path:
+def save_figure(figure: Figure, path: Path, name: str) -> Path:
+    """Write a figure in the format `name`; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     # Without a date the same data gives the same bytes.
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(name)

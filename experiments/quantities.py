@@ -26,6 +26,7 @@ UNITS: Mapping[str, Mapping[str, Decimal]] = {
     "ohm": _scales("ohm", "Ohm", "Ω"),
     "s": _scales("s", min=60, h=3600, d=86400),
     "V": _scales("V"),
+    "A": _scales("A"),
     "J": _scales("J"),
     "W": _scales("W"),
     "Hz": _scales("Hz"),
