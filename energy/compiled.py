@@ -49,3 +49,8 @@ def _use_cache_of_these_sources() -> None:
 
 
 _use_cache_of_these_sources()
+
+
+def warm_marker() -> Path | None:
+    """The file that says that everything of these sources is compiled; None where the compiler chose the folder."""
+    return Path(_settings.CACHE_DIR) / "warm" if _settings.CACHE_DIR else None

@@ -121,6 +121,7 @@ class PackedExplorer:
         self.pricer = Pricer(device, runtime)
         self._n_threads = n_threads
         self._budget_j = np.array([budget_nj(scenarios, index) * 1e-9 for index in range(len(scenarios))])
+        self._boot = (self.pricer.boot_nj, self.pricer.boot_s)
         self._budget_nj = [budget_nj(scenarios, index) for index in range(len(scenarios))]
         self._law_of = [scenarios.law_of(index) for index in range(len(scenarios))]
         self._is_concave = [bool(concave) for concave in scenarios.is_concave]
@@ -206,18 +207,20 @@ class PackedExplorer:
         return best_s, chosen
 
     def _latency_s(self, layers: Sequence[LayerBatches], scenario: int, cuts: str) -> float:
-        """Latency of batches one after the other."""
-        sequence = self.pricer.joined(layers)
+        """Latency of batches one after the other; plain arrays, because a plan asks for hundreds of them. [s]"""
         if cuts == "each":
-            return schedule(sequence, self.scenarios, scenario, cuts).latency_s
-        reload_s = sequence.cold_s - sequence.warm_s
-        budget, law = self._budget_nj[scenario], self._law_of[scenario]
+            return schedule(self.pricer.joined(layers), self.scenarios, scenario, cuts).latency_s
+        energies_nj = (
+            np.concatenate([layer.nanojoules[0] for layer in layers]),
+            np.concatenate([layer.nanojoules[1] for layer in layers]),
+        )
+        reload_s = np.concatenate([layer.reload_s for layer in layers])
+        boot, budget, law = self._boot, self._budget_nj[scenario], self._law_of[scenario]
         if cuts == "greedy":
-            cycles_s = greedy_s(sequence.energies_nj, reload_s, sequence.boot, budget, law)
+            cycles_s = greedy_s(energies_nj, reload_s, boot, budget, law)
         else:
-            is_concave = self._is_concave[scenario]
-            cycles_s = optimal_s(sequence.energies_nj, reload_s, sequence.boot, budget, law, is_concave)
-        return sequence.warm_total_s + cycles_s
+            cycles_s = optimal_s(energies_nj, reload_s, boot, budget, law, self._is_concave[scenario])
+        return sum(layer.warm_total_s for layer in layers) + cycles_s
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
         """Power cycles of a network under a plan and one scenario."""

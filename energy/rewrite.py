@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from energy.layers import LayerShape, NetworkShape
 
@@ -76,6 +77,7 @@ def readers_of(network: NetworkShape) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(indices) for indices in readers)
 
 
+@lru_cache(maxsize=65536)
 def normalised(layer: LayerShape) -> tuple[LayerShape, bool]:
     """The equal layer that exact counting counts.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -84,11 +85,6 @@ class BatchSequence:
         """Energy [nJ] and active time [s] of a boot."""
         return self.boot_nj, self.boot_s
 
-    @property
-    def warm_total_s(self) -> float:
-        """Active time of all batches where no boot stands between them, commits included. [s]"""
-        return float(self.warm_s.sum())
-
     def over_nj(self, budget_nj: int) -> int:
         """How far the costliest batch with its boot is over a budget, 0 where it fits. [nJ]"""
         return max(int(self.cold_nj.max()) + self.boot_nj - budget_nj, 0)
@@ -144,6 +140,20 @@ class LayerBatches:
     vm_words: int
     weight_words: int
     sum_words: int
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self.nanojoules[0])
+
+    @cached_property
+    def reload_s(self) -> FloatArray:
+        """Active time that a boot before a batch adds, `(n_batches,)`. [s]"""
+        return self.seconds[1] - self.seconds[0]
+
+    @cached_property
+    def warm_total_s(self) -> float:
+        """Active time of all batches where no boot stands between them. [s]"""
+        return float(self.seconds[0].sum())
 
 
 def boot_events() -> dict[str, int]:
@@ -241,7 +251,7 @@ class Pricer:
             cold_nj=np.concatenate([layer.nanojoules[1] for layer in layers]),
             warm_s=np.concatenate([layer.seconds[0] for layer in layers]),
             cold_s=np.concatenate([layer.seconds[1] for layer in layers]),
-            layer=np.repeat(np.arange(len(layers)), [len(layer.nanojoules[0]) for layer in layers]),
+            layer=np.repeat(np.arange(len(layers)), [len(layer) for layer in layers]),
             boot_nj=self.boot_nj,
             boot_s=self.boot_s,
         )

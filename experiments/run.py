@@ -5,14 +5,20 @@ A run that is finished is read, one that was cut short goes on: the folder's man
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import numpy as np
 
+from energy.warm import is_warm
 from evo.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
@@ -89,11 +95,12 @@ class Run:
             raise
 
     def _go(self, stages: Stages, *, fresh: bool) -> Outcome:
-        with self.times.of("data"):
-            for split in ("train", "val"):
-                self.work.data.split(split)
-        with self.times.of("supernet"):
-            trainer = stages.supernet()
+        with _compiling():
+            with self.times.of("data"):
+                for split in ("train", "val"):
+                    self.work.data.split(split)
+            with self.times.of("supernet"):
+                trainer = stages.supernet()
         with self.times.of("predictor"):
             evaluator = stages.evaluator(trainer)
             accuracies = stages.accuracies(evaluator)
@@ -278,3 +285,19 @@ class Run:
         for folder in folders:
             with folder.locked():
                 folder.clear()
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Have the inner loops of `energy` compiled beside the training, which keeps one core busy; they are cached."""
+    if is_warm():
+        yield
+        return
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "energy.warm"]
+    with subprocess.Popen(command, env=environment, stdout=DEVNULL, stderr=DEVNULL) as work:
+        try:
+            yield
+        except BaseException:
+            work.kill()
+            raise

@@ -1,0 +1,37 @@
+"""Compiles the inner loops for this machine: `python -m energy.warm`, which a search runs beside its training.
+
+The compiler writes to the cache of `energy.compiled`; whoever prices, plans or searches afterwards starts at once.
+"""
+
+from __future__ import annotations
+
+from energy.compiled import warm_marker
+from energy.cost import cost
+from energy.device import read_device
+from energy.execution import PACKED
+from energy.layers import LayerShape, NetworkShape
+from energy.packed import PackedExplorer
+from energy.rules import rules
+from energy.supply import Scenarios, read_supply_family
+
+
+def warm() -> None:
+    """Plan and price a network of one small layer, which runs through everything that is compiled."""
+    layer = LayerShape(op="conv", in_h=1, in_w=8, in_ch=2, out_h=1, out_w=8, out_ch=2, kernel_h=1, kernel_w=3, pad=1)
+    network = NetworkShape(name="warm", layers=(layer,), layer_names=("conv",), inputs=((-1,),))
+    device = read_device("msp430fr5994-tinas2025")
+    scenarios = Scenarios.of([read_supply_family("tinas2025").supply()])
+    plan = PackedExplorer(device, scenarios, rules("ebbnas")).plan(network)
+    cost([network], [plan], device, scenarios, PACKED)
+    if (marker := warm_marker()) is not None:
+        marker.touch()
+
+
+def is_warm() -> bool:
+    """Whether everything is known to be compiled."""
+    marker = warm_marker()
+    return marker is not None and marker.exists()
+
+
+if __name__ == "__main__":
+    warm()
