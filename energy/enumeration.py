@@ -66,9 +66,7 @@ from energy.exact import (
     count_batch,
     map_sums,
     n_batches_of,
-    operand_words,
     place_batch,
-    result_words,
 )  # fmt: skip
 from energy.exact_totals import (
     AXIS_MOST,
@@ -81,6 +79,7 @@ from energy.exact_totals import (
     inner_of,
     map_totals,
 )
+from energy.footprint import operand_words, result_words
 
 ROUNDING_J = 1e-15
 """A femtojoule: what sums of prices may be off, as in `energy.exact.whole_nj`. [J]"""

@@ -40,9 +40,9 @@ from energy.exact import (
     VECTOR,
     Runtime,
     layer_row,
-    vm_words,
 )
 from energy.execution import CUTS
+from energy.footprint import vm_words
 from energy.layers import LayerShape, NetworkShape
 from energy.optima import LayerOptima
 from energy.rules import Rules

@@ -24,13 +24,11 @@ from energy.exact import (
     design_row,
     layer_row,
     n_batches_of,
-    stored_sum_words,
-    stored_weight_words,
-    vm_words,
     walk,
     whole_nj,
 )
 from energy.execution import CUTS
+from energy.footprint import stored_sum_words, stored_weight_words, vm_words
 from energy.layers import LayerShape, NetworkShape
 from energy.memory import map_words, placed_nvm_words
 from energy.supply import Scenarios

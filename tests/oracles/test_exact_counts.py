@@ -18,9 +18,9 @@ from energy.exact import (
     n_batches_of,
     place_batch,
     tile_counts,
-    vm_words,
 )
 from energy.exact_totals import axis_sums, count_commits, count_layer, count_reloads, map_totals
+from energy.footprint import vm_words
 from energy.layers import LayerShape
 from tests.oracles.exact_cases import coverage, random_cases
 from tests.oracles.exact_counts import exact_batches, exact_vm_words
