@@ -17,6 +17,9 @@ from energy.layers import LayerShape, NetworkShape
 from energy.pricing import CyclePrices, cycle_events, price_cycles, vm_over_bytes
 from energy.supply import Scenarios
 
+MOST_LOOPS = 1_000_000
+"""Innermost loops of a layer that are listed cycle by cycle at most; more would run for days on the device."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _PricedLayer:
@@ -145,9 +148,12 @@ def _runs(layer: _PricedLayer) -> Iterator[tuple[int, int]]:
     batch of an innermost loop of either.
     """
     units = layer.units
+    n_loops = int(units.loops.n_loops[0])
+    if n_loops > MOST_LOOPS:
+        raise ValueError(f"a layer must have at most {MOST_LOOPS:,} innermost loops to be listed, not {n_loops:,}")
     n_full, rest = divmod(int(units.loops.n_inner[0]), layer.batch)
     n_groups = int(units.loops.n_first_loops[0])
-    n_loops_a_group = int(units.loops.n_loops[0]) // n_groups
+    n_loops_a_group = n_loops // n_groups
     runs_along_channels = bool(units.loops.along_channels[0])
     for _ in range(n_groups):
         for loop in range(n_loops_a_group):

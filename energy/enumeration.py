@@ -67,6 +67,7 @@ from energy.exact import (
     map_sums,
     n_batches_of,
     place_batch,
+    tile_counts,
 )  # fmt: skip
 from energy.exact_totals import (
     AXIS_MOST,
@@ -87,9 +88,9 @@ ROUNDING_J = 1e-15
 DESIGN_WIDTH = 7
 WORK_EVENTS = (MAC_CALLS, MAC_ELEMENTS, ITERATIONS, TAPS, EPILOGUES)
 """What the vector unit and the CPU do for a convolution, whatever the loop order is."""
-TIME_S, ENERGY_J, LARGEST_J, BOUND_S = range(4)
-FIGURES = 4
-"""Of a design kept: time of Eq. (7), energy, bound of the costliest batch after a boot, lower bound of its time."""
+TIME_S, ENERGY_J, BOUND_S = range(3)
+FIGURES = 3
+"""Of a design kept: time of Eq. (7), energy, lower bound of its time."""
 
 
 @compiled
@@ -234,13 +235,15 @@ def _enumerate_batches(
             )
             if time_s == np.inf:
                 continue
-            batch_j = batch_bound_j(layer, design, tiles, largest, prices)
             if time_s < best_s[supply]:
-                most_j = supplies[0][supply] - boot[0]
-                if batch_j > most_j + ROUNDING_J and largest_batch_j(layer, design, prices) > most_j + ROUNDING_J:
+                most_j = supplies[0][supply] - boot[0] + ROUNDING_J
+                if (
+                    batch_bound_j(layer, design, tiles, largest, prices) > most_j
+                    and largest_batch_j(layer, design, prices) > most_j
+                ):
                     continue
                 best_s[supply] = time_s
-            _keep(design, (time_s, energy_j, batch_j, bound_s), supply, kept, best_s)
+            _keep(design, (time_s, energy_j, bound_s), supply, kept, best_s)
         if is_bound_out or batch == 1:
             break
         n_a_loop = -(-n_inner // (batch - 1))
@@ -341,7 +344,7 @@ def _priced(events: IntArray, prices: FloatArray) -> float:
 @compiled
 def _keep(
     design: IntArray,
-    figures: tuple[float, float, float, float],
+    figures: tuple[float, float, float],
     supply: int,
     kept: tuple[IntArray, FloatArray, IntArray],
     best_s: FloatArray,
@@ -432,3 +435,15 @@ def batch_bound_j(
                 count_batch(layer, design, place, most, warm, reload)
                 found_j = max(found_j, _priced(warm, price_j) + _priced(reload, price_j))
     return found_j
+
+
+@compiled
+def costliest_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> float:
+    """Energy of the costliest batch after a boot, or a bound of it that does not exceed `most_j`. [J]"""
+    r, c, m, n = tile_counts(layer, design)
+    largest = np.zeros(MAP_WIDTH, dtype=np.int64)
+    heights = axis_sums(layer, False, design[TILE_H : TILE_H + 1])
+    widths = axis_sums(layer, True, design[TILE_W : TILE_W + 1])
+    largest_tile(layer, design, heights[0], widths[0], largest)
+    bound_j = batch_bound_j(layer, design, (r * c, m, n), largest, prices)
+    return bound_j if bound_j <= most_j else largest_batch_j(layer, design, prices)

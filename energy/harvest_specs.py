@@ -65,7 +65,8 @@ def _existing(spec: str, kind: str) -> Path:
     path = Path(spec)
     if not path.is_file():
         forms = ", ".join(f"{name}:{'=,'.join(keys)}=" for name, keys in KEYS.items())
-        raise ValueError(f"harvest must be {forms} or a CSV file, not {spec!r}{closest(kind, KEYS)}")
+        missing = "there is no file " if spec.endswith(".csv") else "not "
+        raise ValueError(f"harvest must be {forms} or a CSV file, {missing}{spec!r}{closest(kind, KEYS)}")
     return path
 
 

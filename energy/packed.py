@@ -21,11 +21,10 @@ from energy.enumeration import (
     DESIGN_WIDTH,
     ENERGY_J,
     FIGURES,
-    LARGEST_J,
     ROUNDING_J,
     TIME_S,
+    costliest_j,
     enumerate_designs,
-    largest_batch_j,
 )
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.exact import (
@@ -288,11 +287,8 @@ class PackedExplorer:
         """Non-dominated designs whose bound does not exceed the best time, the best first."""
         worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
         designs, figures = designs[worth], figures[worth]
-        largest_j = figures[:, LARGEST_J].copy()
         room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
-        # The bound of the largest batch may say no where the batch itself fits.
-        for i in np.flatnonzero(largest_j > room_j + ROUNDING_J).tolist():
-            largest_j[i] = largest_batch_j(row, designs[i], self.pricer.tables)
+        largest_j = np.array([costliest_j(row, design, self.pricer.tables, room_j + ROUNDING_J) for design in designs])
         rows = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
         criteria = np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if rows else np.empty((0, 3))
         front: list[int] = []

@@ -55,7 +55,12 @@ def _one(size: int) -> Options:
 @lru_cache(maxsize=4096)
 def ceil_parts(size: int) -> Options:
     """Sizes ceil(size / k) for k = 1 ... size, rising: about two roots of `size` values, the last part the smallest."""
-    return tuple(sorted({-(-size // parts) for parts in range(1, size + 1)}))
+    found, part = [], size
+    while part > 1:
+        found.append(part)
+        # The fewest parts that are smaller than this one.
+        part = -(-size // -(-size // (part - 1)))
+    return (1, *found[::-1])
 
 
 @lru_cache(maxsize=4096)

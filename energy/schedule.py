@@ -197,9 +197,7 @@ class Pricer:
             rows = self.rows(layer, design)
             n = n_batches_of(*rows)
             if n > MOST_BATCHES:
-                raise ValueError(
-                    f"a plan must have at most {MOST_BATCHES:,} batches a layer to be scheduled, not {n:,}"
-                )
+                raise ValueError(f"a layer must run in at most {MOST_BATCHES:,} batches to be scheduled, not {n:,}")
             nanojoules = (np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64))
             seconds = (np.empty(n), np.empty(n))
             walk(*rows, self.tables, nanojoules, seconds)

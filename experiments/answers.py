@@ -39,7 +39,7 @@ def price(request: Request) -> Answer:
         ValueError: The file has no plan, or the plan does not fit the network.
     """
     if request.plan is None:
-        raise ValueError("design: key 'plan' is missing; ebbnas plan finds one")
+        raise ValueError(f"design {request.name!r}: key 'plan' is missing; ebbnas plan finds one")
     appraisal = _appraised(request, request.device)
     return {
         "name": request.name,

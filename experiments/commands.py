@@ -47,8 +47,11 @@ def plan(options: argparse.Namespace) -> int:
 
 def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
     if not answer["feasible"]:
-        sys.stderr.write(f"ebbnas: nothing feasible, {path} is not written\n")
+        older = "; an older file of that name stays" if path.exists() else ""
+        sys.stderr.write(f"ebbnas: nothing feasible, {path} is not written{older}\n")
         return
+    if request.deadline_s is not None or not request.uncertainty.is_none:
+        sys.stderr.write("ebbnas: note: deadline and harvest uncertainty are options, no part of a design file\n")
     write_json(path, request.to_dict(path.parent))
 
 

@@ -159,7 +159,8 @@ class Played:
             median, most = (write(float(value), "s") for value in (np.median(latencies_s), latencies_s.max()))
             text = f"{count} {what} finished: median {median}, longest {most}{bound}"
         counts = [_range(simulation.n_boots, "power cycle"), _range(simulation.n_brown_outs, "brown-out")]
-        return ", ".join([text, *counts, *(self._failures() if done < n else ())])
+        late = [f"{self.misses:,} after the deadline"] if self.misses else []
+        return ", ".join([text, *late, *counts, *(self._failures() if done < n else ())])
 
     def _failures(self) -> list[str]:
         """Why seeds did not finish."""

@@ -64,7 +64,8 @@ def parse(field: str, value: Any, unit: str) -> float:
         same_letters = [name for name in UNITS[unit] if name.lower() == spelling.lower()]
         hint = f"; did you mean {' or '.join(map(repr, same_letters))}?" if same_letters else ""
         hint = hint or closest(spelling, UNITS[unit])
-        raise ValueError(f"{field} must be in {unit}, such as {_example(unit)}, not {value!r}{hint}")
+        kind = "a plain number or a percentage" if unit == "1" else f"in {unit}"
+        raise ValueError(f"{field} must be {kind}, such as {_example(unit)}, not {value!r}{hint}")
     result = float(Decimal(number.replace("_", "")) * (UNITS[unit][spelling] if spelling else 1))
     if not math.isfinite(result):
         raise ValueError(f"{field} must be finite, not {value!r}")
@@ -72,7 +73,7 @@ def parse(field: str, value: Any, unit: str) -> float:
 
 
 def _example(unit: str) -> str:
-    return {"F": "470uF", "ohm": "2.8kohm", "s": "10min", "B": "2048B", "1": "60%"}.get(unit, f"1.5m{unit}")
+    return {"F": "470uF", "ohm": "2.8kohm", "s": "10min", "B": "2048B", "1": "0.6 or 60%"}.get(unit, f"1.5m{unit}")
 
 
 def write(value: float, unit: str, *, digits: int = 3) -> str:

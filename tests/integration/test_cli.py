@@ -367,7 +367,7 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["plan", "--example", "--capacitance", "5volts"], "--capacitance must be in F"),
         (["plan", "--example", "--vm-bytes", "0"], "--vm-bytes must be a whole number of at least 1, not '0'"),
         (["plan", "--example", "--usable-fraction", "1.5"], "usable_fraction must be at most 1, not 1.5"),
-        (["plan", "--example", "--usable-fraction", "much"], "optional unit such as 60%, not 'much'"),
+        (["plan", "--example", "--usable-fraction", "much"], "optional unit such as 0.6 or 60%, not 'much'"),
         (["plan", "--example", "--vm-bytes", "20.5"], "--vm-bytes must be a whole number"),
         (["plan", "--example", "--polcy", "x"], "there is no option '--polcy'; did you mean '--policy'?"),
         (["plan", "--example", "--counting", "published"], "counting must be 'exact' under policy 'packed'"),

@@ -205,7 +205,7 @@ def test_seeds_of_a_file_start_at_its_rows_the_first_at_its_beginning(trace):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("none.csv", "or a CSV file, not 'none.csv'"),
+        ("none.csv", "or a CSV file, there is no file 'none.csv'"),
         ("constan:R=5", "did you mean 'constant'?"),
         ("constant:Q=5", "key must be one of R, V, P, not 'Q'"),
         ("constant:R", "must be KEY=VALUE with commas between, not 'R'"),
