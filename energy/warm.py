@@ -9,20 +9,28 @@ from energy.compiled import warm_marker
 from energy.cost import cost
 from energy.device import read_device
 from energy.execution import PACKED
+from energy.harvest import constant_source
 from energy.layers import LayerShape, NetworkShape
 from energy.packed import PackedExplorer
 from energy.rules import rules
+from energy.schedule import budget_nj
+from energy.simulate import simulate
 from energy.supply import Scenarios, read_supply_family
 
 
 def warm() -> None:
-    """Plan and price a network of one small layer, which runs through everything that is compiled."""
+    """Plan, price and play a network of one small layer, which runs through everything that is compiled."""
     layer = LayerShape(op="conv", in_h=1, in_w=8, in_ch=2, out_h=1, out_w=8, out_ch=2, kernel_h=1, kernel_w=3, pad=1)
     network = NetworkShape(name="warm", layers=(layer,), layer_names=("conv",), inputs=((-1,),))
     device = read_device("msp430fr5994-tinas2025")
-    scenarios = Scenarios.of([read_supply_family("tinas2025").supply()])
-    plan = PackedExplorer(device, scenarios, rules("ebbnas")).plan(network)
+    supply = read_supply_family("tinas2025").supply()
+    scenarios = Scenarios.of([supply])
+    explorer = PackedExplorer(device, scenarios, rules("ebbnas"))
+    plan = explorer.plan(network)
     cost([network], [plan], device, scenarios, PACKED)
+    sequence, starts = explorer.pricer.sequence(network, plan), explorer.schedule(network, plan).starts
+    harvest = constant_source(supply.resistance_ohm, supply.v_supply_v)
+    simulate(sequence, starts, budget_nj(scenarios), supply, [harvest], timeline_seed=0)
     if (marker := warm_marker()) is not None:
         marker.touch()
 

@@ -463,3 +463,21 @@ def test_price_and_plan_start_without_the_heavy_libraries(write_design, design, 
     for arguments in (["price", write_design(design)], ["plan", "--example"]):
         command = [sys.executable, "-c", program, *arguments]
         assert subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0, arguments
+
+
+def test_the_uncertainty_of_prices_is_carried_as_an_interval(capsys, tmp_path):
+    """All energies and times 2 % off: energy moves by as much, latency by a little more or less, as recharge bends."""
+    shipped = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text(encoding="utf-8")
+    lines = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu")
+    table = "\n".join(f"{line} = {{ energy_fraction = 0.02, time_fraction = 0.02 }}" for line in lines)
+    board = tmp_path / "board.toml"
+    board.write_text(f"{shipped}\n[uncertainty]\n{table}\n", encoding="utf-8")
+    assert main(["plan", "--example", "--device", str(board), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    low_j, high_j = answer["interval"]["energy_j"]
+    assert low_j == pytest.approx(0.98 * answer["energy_j"], rel=1e-4)
+    assert high_j == pytest.approx(1.02 * answer["energy_j"], rel=1e-4)
+    low_s, high_s = answer["interval"]["latency_s"]
+    assert 0.97 * answer["latency_s"] < low_s < answer["latency_s"] < high_s < 1.03 * answer["latency_s"]
+    assert main(["plan", "--example", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["interval"] is None

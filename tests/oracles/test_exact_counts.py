@@ -1,9 +1,11 @@
 """Exact counting against nested loops that keep real tags: every integer equal, batch by batch and in closed form."""
 
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
 
 from energy.designs import LayerDesign
 from energy.events import EVENTS
@@ -21,11 +23,13 @@ from energy.exact import (
 )
 from energy.exact_totals import axis_sums, count_commits, count_layer, count_reloads, map_totals
 from energy.footprint import vm_words
-from energy.layers import LayerShape
-from tests.oracles.exact_cases import coverage, random_cases
+from energy.layers import LayerShape, NetworkShape
+from tests.conftest import ROOT
+from tests.oracles.exact_cases import cases, cases_of_layers, coverage, random_cases
 from tests.oracles.exact_counts import exact_batches, exact_vm_words
 
 N_CASES = 2000
+PUBLISHED_DESIGNS = ROOT / "tests" / "golden" / "published_designs.json"
 
 
 def rows_of(layer: LayerShape, design: LayerDesign) -> tuple[np.ndarray, np.ndarray]:
@@ -98,3 +102,29 @@ def test_closed_forms_are_the_sums_of_the_batches(part: int) -> None:
         assert n_batches == len(batches)
         assert named(events) == named(sum(warm for warm, _ in batches)), (layer, design)
         assert named(reloads) == named(sum(reload for _, reload in batches)), (layer, design)
+
+
+def published_layers() -> list[LayerShape]:
+    networks = [entry["network"] for entry in json.loads(PUBLISHED_DESIGNS.read_text(encoding="utf-8"))]
+    return sorted({layer for network in networks for layer in NetworkShape.from_dict(network).layers}, key=str)
+
+
+def check_against_the_oracle(layer: LayerShape, design: LayerDesign) -> None:
+    batches, expected = batches_of(layer, design), exact_batches(layer, design)
+    assert len(batches) == len(expected)
+    for (warm, reload), batch in zip(batches, expected, strict=True):
+        assert named(warm) == {name: count for name, count in batch.warm.items() if count}
+        assert named(warm + reload) == {name: count for name, count in batch.cold.items() if count}
+    assert vm_words(*rows_of(layer, design)) == exact_vm_words(layer, design)
+
+
+def test_layers_of_published_networks_count_what_the_oracle_counts() -> None:
+    layers = published_layers()
+    assert len(layers) > 50
+    for layer, design in cases_of_layers(layers, np.random.default_rng(5), 2 * len(layers)):
+        check_against_the_oracle(layer, design)
+
+
+@given(cases())
+def test_any_layer_counts_what_the_oracle_counts(case: tuple[LayerShape, LayerDesign]) -> None:
+    check_against_the_oracle(*case)
