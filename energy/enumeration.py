@@ -438,8 +438,16 @@ def batch_bound_j(
 
 
 @compiled
-def costliest_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> float:
-    """Energy of the costliest batch after a boot, or a bound of it that does not exceed `most_j`. [J]"""
+def costliest_j(layer: IntArray, designs: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> FloatArray:
+    """Energy of the costliest batch of designs `(n, 7)` after a boot, or a bound that does not exceed `most_j`. [J]"""
+    found_j = np.empty(len(designs))
+    for row in range(len(designs)):
+        found_j[row] = _costliest_j(layer, designs[row], prices, most_j)
+    return found_j
+
+
+@compiled
+def _costliest_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> float:
     r, c, m, n = tile_counts(layer, design)
     largest = np.zeros(MAP_WIDTH, dtype=np.int64)
     heights = axis_sums(layer, False, design[TILE_H : TILE_H + 1])

@@ -125,6 +125,7 @@ class PackedExplorer:
         self._law_of = [scenarios.law_of(index) for index in range(len(scenarios))]
         self._is_concave = [bool(concave) for concave in scenarios.is_concave]
         self._laws = np.array(self._law_of)
+        self._s_per_j = self._least_s_per_j()
         self._memo: dict[LayerShape, tuple[int, tuple[Candidates, ...]]] = {}
 
     @property
@@ -263,7 +264,7 @@ class PackedExplorer:
             ),
             self.pricer.tables,
             boot,
-            (self._budget_j, self._laws, self._least_s_per_j()),
+            (self._budget_j, self._laws, self._s_per_j),
             kept,
         )
         rows = np.array(row, dtype=np.int64)
@@ -288,7 +289,7 @@ class PackedExplorer:
         worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
         designs, figures = designs[worth], figures[worth]
         room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
-        largest_j = np.array([costliest_j(row, design, self.pricer.tables, room_j + ROUNDING_J) for design in designs])
+        largest_j = costliest_j(row, designs, self.pricer.tables, room_j + ROUNDING_J)
         rows = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
         criteria = np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if rows else np.empty((0, 3))
         front: list[int] = []
