@@ -161,12 +161,14 @@ def _add_plan(commands: Commands) -> None:
     command.add_argument("file", nargs="?", metavar="NETWORK.json|DESIGN.json")
     command.add_argument("--example", action="store_true", help="plan a published network that ships with the project")
     command.add_argument("--save", metavar="FILE", help="write the answer as a DESIGN.json")
+    command.add_argument("--period", help="of each inference, such as 60s or 60s,90s: response times on one device")
     _add_request_options(command)
 
 
 def _add_price(commands: Commands) -> None:
     command = _command(commands, "price", "price a given network with a given plan")
     command.add_argument("file", metavar="DESIGN.json")
+    command.add_argument("--period", help="of each inference, such as 60s or 60s,90s: response times on one device")
     _add_request_options(command)
 
 

@@ -22,7 +22,7 @@ def price(options: argparse.Namespace) -> int:
     from experiments import answers
 
     requests = requests_of(options, Path(options.file), with_plan=True)
-    return _answer(options, [answers.price(request) for request in requests])
+    return _answer(options, requests, [answers.price(request) for request in requests])
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def plan(options: argparse.Namespace) -> int:
     if options.example and not options.json:
         published = read_request(read_json(path), path.parent, Overrides())
         print(answers.beside(answers.price(published), results[0]) + "\n")
-    return _answer(options, results)
+    return _answer(options, planned, results)
 
 
 def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
@@ -55,8 +55,11 @@ def _save(request: Request, answer: dict[str, Any], path: Path) -> None:
     write_json(path, request.to_dict(path.parent))
 
 
-def _answer(options: argparse.Namespace, results: list[dict[str, Any]]) -> int:
-    from experiments import answers
+def _answer(options: argparse.Namespace, requests: list[Request], results: list[dict[str, Any]]) -> int:
+    from experiments import answers, sharing
+
+    if options.period is not None:
+        sharing.with_periods(options.period, requests, results)
 
     if options.json:
         print_json(results[0] if len(results) == 1 and not options.is_list else {"results": results})
@@ -64,7 +67,10 @@ def _answer(options: argparse.Namespace, results: list[dict[str, Any]]) -> int:
         print(answers.describe(results[0]))
     else:
         print(answers.overview(results))
-    return 0 if all(result["feasible"] for result in results) else INFEASIBLE
+    if options.period is not None and not options.json:
+        print("\n" + "\n".join(sharing.sentence(result) for result in results))
+    is_fine = all(result["feasible"] and result.get("schedulable", True) for result in results)
+    return 0 if is_fine else INFEASIBLE
 
 
 def init(options: argparse.Namespace) -> int:

@@ -481,3 +481,29 @@ def test_the_uncertainty_of_prices_is_carried_as_an_interval(capsys, tmp_path):
     assert 0.97 * answer["latency_s"] < low_s < answer["latency_s"] < high_s < 1.03 * answer["latency_s"]
     assert main(["plan", "--example", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["interval"] is None
+
+
+def test_inferences_that_share_a_device_have_response_times(capsys, tmp_path):
+    """Alone: an inference is schedulable where its period is at least its worst case. Two: the shorter period first."""
+    assert main(["plan", "--example", "--period", "10s", "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert alone["schedulable"]
+    assert alone["response_time_s"] == pytest.approx(alone["worst_case_latency_s"])
+    assert main(["plan", "--example", "--period", "3s", "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["schedulable"], answer["response_time_s"]) == (False, None)
+    network = {key: value for key, value in example().items() if key == "network"}
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps([{**network, "name": "a"}, {**network, "name": "b"}]), encoding="utf-8")
+    assert main(["plan", str(path), "--period", "20s,10s", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["results"]
+    # One power cycle is the whole inference, so b waits for one of a, and a for what b starts in the meantime.
+    assert second["response_time_s"] == pytest.approx(2 * alone["worst_case_latency_s"])
+    assert first["response_time_s"] == pytest.approx(2 * alone["worst_case_latency_s"])
+    assert main(["plan", str(path), "--period", "20s,10s,5s"]) == 2
+    assert "--period must have one time or one for each of 2 inferences, not 3" in capsys.readouterr().err
+
+
+def example():
+    text = (files("experiments") / "examples" / "tinas2025_har.json").read_text(encoding="utf-8")
+    return json.loads(text)
