@@ -8,11 +8,11 @@ import numpy as np
 
 from energy.appraisal import Figures, LayerAppraisal, ScheduleEntry
 from energy.designs import Plan
-from energy.events import EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
+from energy.events import BOOT_EVENTS, EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
 from energy.exact import count_all
 from energy.layers import NetworkShape
 from energy.pricing import vm_over_bytes
-from energy.schedule import BatchSequence, Pricer, Schedule, boot_events, budget_nj
+from energy.schedule import BatchSequence, Pricer, Schedule, budget_nj
 from energy.supply import Scenarios
 
 _NOT_CONTINUOUS = ("reboots", "record_read_calls", "record_read_words", "record_write_calls", "record_write_words")
@@ -41,7 +41,7 @@ def exact_figures(
         is_first[cycles.starts[first:last] - begin] = True
         layer, design = network.layers[index], plan[index]
         total, reloads = count_all(*pricer.rows(layer, design), is_first)
-        boots = np.array([boot_events().get(event, 0) for event in EVENTS], dtype=np.int64) * (last - first)
+        boots = np.array([BOOT_EVENTS.get(event, 0) for event in EVENTS], dtype=np.int64) * (last - first)
         prices_s = pricer.tables[1][ORDERS.index(design.order)]
         for (event, part), time_s in zip(PART_OF_EVENT.items(), ((total + boots) * prices_s).tolist(), strict=True):
             active_by_part_s[part] += time_s

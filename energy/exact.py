@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from energy.compiled import compiled
 from energy.designs import VECTORS, LayerDesign
-from energy.events import EVENTS, ORDERS, FloatArray, IntArray
+from energy.events import EVENTS, ORDERS, RECORD_WORDS, FloatArray, IntArray
 from energy.layers import LayerShape
 from energy.rewrite import normalised
 
@@ -24,13 +24,9 @@ CHANNEL, ROW, PLANAR = range(len(VECTORS))
 OPS = ("conv", "depthwise_conv", "global_avg_pool", "add", "batch_norm", "relu")
 CONV, DEPTHWISE, POOL, ADD, NORM, RELU = range(len(OPS))
 
-RECORD_WORDS = 6
-"""Words of a progress record: sequence 2, layer 1, batch 2, checksum 1; a boot reads both of its slots in one call."""
-
 # Columns of a layer row. TILED_H x TILED_W is the map that tiles divide: the output, for pooling the input.
 (OP, IN_H, IN_W, OUT_CH, TILED_H, TILED_W, KERNEL_H, KERNEL_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W) = range(12)
 IN_WORDS, OUT_WORDS, MERGES, SUM_WORDS = range(12, 16)
-LAYER_WIDTH = 16
 
 # Columns of a design row; TILE_IN counts stored words.
 TILE_H, TILE_W, TILE_OUT, TILE_IN, ORDER, BATCH, VECTOR = range(7)
@@ -44,9 +40,9 @@ TILE_H, TILE_W, TILE_OUT, TILE_IN, ORDER, BATCH, VECTOR = range(7)
 MAC_CALLS, MAC_ELEMENTS = EVENTS.index("mac_calls"), EVENTS.index("mac_elements")
 ITERATIONS, TAPS, EPILOGUES = (EVENTS.index(name) for name in ("iterations", "depthwise_cpu_taps", "epilogues"))
 ZERO_WORDS, PLANAR_WORDS = EVENTS.index("zero_fill_words"), EVENTS.index("deinterleave_words")
-ELEMENTS = EVENTS.index("batch_norm_elements"), EVENTS.index("relu_elements"), EVENTS.index("add_elements")
-NORM_ELEMENTS, RELU_ELEMENTS, ADD_ELEMENTS = ELEMENTS
-POOL_ELEMENTS = EVENTS.index("pool_elements")
+NORM_ELEMENTS, RELU_ELEMENTS, ADD_ELEMENTS, POOL_ELEMENTS = (
+    EVENTS.index(f"{op}_elements") for op in ("batch_norm", "relu", "add", "pool")
+)
 N_EVENTS = len(EVENTS)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from energy.compiled import compiled
-from energy.events import IntArray
+from energy.events import RECORD_WORDS, IntArray
 from energy.exact import (
     CONV,
     DEPTHWISE,
@@ -40,7 +40,6 @@ from energy.exact import (
     PARTIAL_WORDS,
     POOL,
     RECORD_CALLS,
-    RECORD_WORDS,
     RECORD_WRITTEN,
     STRIDE_H,
     STRIDE_W,

@@ -13,14 +13,10 @@ import numpy as np
 
 from energy.designs import ORDERS_OF_OP
 from energy.device import Device, Prices
-from energy.events import ORDERS, FloatArray
+from energy.events import BOOT_EVENTS, ORDERS, FloatArray
 from energy.layers import LayerShape, NetworkShape
-from energy.memory import RECORD_SLOTS_WORDS
 from energy.rewrite import normalised, readers_of
 from energy.supply import Scenarios
-
-_BOOT = {"reboots": 1, "record_read_calls": 1, "record_read_words": RECORD_SLOTS_WORDS}
-"""Events of a boot: both slots of the progress record are read in one call."""
 
 _Part = tuple[Sequence[Mapping[str, int]], Sequence[str]]
 
@@ -159,7 +155,7 @@ def _sustained_s(energy_j: float, active_s: float, device: Device, scenarios: Sc
     The harvester's best power is that of cycles that spend the whole budget: no cycle within it recharges faster than
     `Scenarios.recharge_floor` says, by either recharge formula.
     """
-    boot_j, boot_s = _least(device.exact, [([_BOOT], ORDERS)])
+    boot_j, boot_s = _least(device.exact, [([BOOT_EVENTS], ORDERS)])
     room_j = scenarios.budget_j - boot_j
     with np.errstate(divide="ignore"):
         # Rounding must not add a boot where the energy fills whole cycles exactly.

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from energy.events import RECORD_WORDS
 from energy.layers import NetworkShape
 from energy.rewrite import readers_of
 
-RECORD_SLOTS_WORDS = 12
+RECORD_SLOTS_WORDS = 2 * RECORD_WORDS
 """Two adjacent slots of the progress record, 6 words each. [1]"""
 
 

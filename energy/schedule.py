@@ -16,9 +16,8 @@ from energy.checks import require_choice
 from energy.cutting import cycle_totals, greedy_starts, optimal_starts
 from energy.designs import LayerDesign, Plan
 from energy.device import Device
-from energy.events import FloatArray, IntArray
+from energy.events import BOOT_EVENTS, RECORD_WORDS, FloatArray, IntArray
 from energy.exact import (
-    RECORD_WORDS,
     RUNTIME,
     Runtime,
     design_row,
@@ -154,11 +153,6 @@ class LayerBatches:
         return float(self.seconds[0].sum())
 
 
-def boot_events() -> dict[str, int]:
-    """Events of a boot: both slots of the progress record are read in one call."""
-    return {"reboots": 1, "record_read_calls": 1, "record_read_words": 2 * RECORD_WORDS}
-
-
 class Pricer:
     """Prices the batches of layers on one device and remembers them.
 
@@ -174,7 +168,7 @@ class Pricer:
         self.runtime = runtime
         self.tables = device.exact.tables
         order = np.zeros((), dtype=np.int64)
-        events = {event: np.array(count) for event, count in boot_events().items()}
+        events = {event: np.array(count) for event, count in BOOT_EVENTS.items()}
         self.boot_nj = int(whole_nj(float(device.exact.energy_of(events, order))))
         self.boot_s = float(device.exact.time_of(events, order))
         self._known: dict[tuple[LayerShape, LayerDesign], LayerBatches] = {}
