@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments.cli import print_json
@@ -102,14 +103,21 @@ def spaces(options: argparse.Namespace) -> int:
     )
 
 
+FULL_FASHION = Path("/usr/share/datasets/fashion-mnist")
+"""Where the package `dataset-fashion-mnist` of Debian puts the full set; mentioned where it is, never read unasked."""
+
+
 def datasets(options: argparse.Namespace) -> int:
-    """`ebbnas datasets`."""
+    """`ebbnas datasets`: what is shipped, what needs a folder, and what was found in the one given."""
     from dataclasses import asdict
 
     from models.data import describe
 
-    rows = [{**asdict(note), "input_shape": list(note.input_shape)} for note in describe()]
-    return _print(
+    directory = None if options.data_dir is None else Path(options.data_dir).resolve()
+    if directory is not None and not directory.is_dir():
+        raise ValueError(f"--data-dir must name a folder, and {directory} is none")
+    rows = [{**asdict(note), "input_shape": list(note.input_shape)} for note in describe(directory)]
+    status = _print(
         options,
         rows,
         ("data set", "status", "input", "classes", "licence", "what it is"),
@@ -122,3 +130,17 @@ def datasets(options: argparse.Namespace) -> int:
             row["what"],
         ),
     )
+    if not options.json:
+        _print_folders(rows)
+    return status
+
+
+def _print_folders(rows: Sequence[dict[str, Any]]) -> None:
+    """What to put where for the data sets that were not found."""
+    absent = [row for row in rows if row["status"].startswith(("needs", "not found"))]
+    if absent:
+        print()
+    for row in absent:
+        print(row["problem"] or f"{row['name']} needs a folder with {row['expected']}")
+    if FULL_FASHION.is_dir() and not any(row["status"].endswith(str(FULL_FASHION)) for row in rows):
+        print(f"fashion: the full set is found with --data-dir {FULL_FASHION}")

@@ -1,7 +1,8 @@
 """Data sets, free of torch: what is shipped, how it is split, and nothing of the test split before it is asked for."""
 
+from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
 from models.data.registry import DATASETS, DataSetNote, describe, load
 from models.data.synthetic import synthetic
 
-__all__ = ["DATASETS", "DataSet", "DataSetNote", "Split", "describe", "load", "synthetic"]
+__all__ = ["DATASETS", "Augmentation", "DataSet", "DataSetNote", "Split", "describe", "load", "synthetic"]

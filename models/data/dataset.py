@@ -2,17 +2,20 @@
 
 Training uses `train`, every choice uses `val`, `test` is only read. A split is built when it is asked for, and a data
 set tells which were: `opened`. `groups` names the unit the bootstrap resamples, since windows of one recording overlap.
+Large splits stay bytes; `Split.take` is how samples are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.checks import require_choice, require_int
+from models.data.augmentation import Augmentation
 
 SPLITS = ("train", "val", "test")
 """Names of the splits."""
@@ -23,30 +26,72 @@ class Split:
     """Samples of one split.
 
     Attributes:
-        inputs: Normalised samples, float32 `(n, channels, *size)`; size is (h,) for one-dimensional data.
+        inputs: Samples `(n, channels, *size)`, float32 and normalised, or uint8 as they were recorded, which may be a
+            read-only memory map; size is (h,) for one-dimensional data. `take` reads them.
         labels: Class of each sample, int64 `(n,)`.
         groups: Recording or image each sample comes from, int64 `(n,)`.
+        mean: What `take` subtracts from uint8 samples, float32 `(channels,)`; None for float32 ones.
+        spread: What it then divides by, above 0, float32 `(channels,)`; None for float32 ones.
 
     Raises:
         ValueError: The arrays differ in length or have other types or axes.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: NDArray[np.float32] | NDArray[np.uint8]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64]
+    mean: NDArray[np.float32] | None = None
+    spread: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        if self.inputs.dtype != np.float32 or self.inputs.ndim not in (3, 4):
+        if self.inputs.dtype not in (np.float32, np.uint8) or self.inputs.ndim not in (3, 4):
             raise ValueError(
-                f"inputs must be float32 (n, channels, *size), not {self.inputs.dtype} {self.inputs.shape}"
+                "inputs must be float32 (n, channels, *size) or uint8 of these axes, "
+                f"not {self.inputs.dtype} {self.inputs.shape}"
             )
         for name in ("labels", "groups"):
             values = getattr(self, name)
             if values.dtype != np.int64 or values.shape != (len(self.inputs),):
                 raise ValueError(f"{name} must be int64 ({len(self.inputs)},), not {values.dtype} {values.shape}")
+        for name in ("mean", "spread"):
+            self._check_statistics(name, getattr(self, name))
+        if self.spread is not None and not (self.spread > 0).all():
+            raise ValueError(f"spread must be above 0 for each channel, not {self.spread.min():g}")
+
+    def _check_statistics(self, name: str, values: NDArray[Any] | None) -> None:
+        is_raw = self.inputs.dtype == np.uint8
+        if values is None and is_raw:
+            raise ValueError(f"{name} must be float32 ({self.inputs.shape[1]},) with uint8 inputs, not None")
+        if values is None:
+            return
+        if not is_raw:
+            raise ValueError(f"{name} must be None with float32 inputs, which are normalised already")
+        if values.dtype != np.float32 or values.shape != self.inputs.shape[1:2] or not np.isfinite(values).all():
+            raise ValueError(
+                f"{name} must be finite float32 ({self.inputs.shape[1]},), not {values.dtype} {values.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, `(channels, *size)`."""
+        return tuple(self.inputs.shape[1:])
+
+    def take(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Normalised samples, float32 `(n, channels, *size)`; not to be written to, they may share memory with others.
+
+        Args:
+            index: Which samples: a slice, or positions in any order.
+        """
+        chosen = self.inputs[index]
+        if self.mean is None or self.spread is None:
+            return np.asarray(chosen, dtype=np.float32)
+        axes = (-1,) + (1,) * (chosen.ndim - 2)
+        samples = np.subtract(chosen, self.mean.reshape(axes), dtype=np.float32)
+        samples /= self.spread.reshape(axes)
+        return samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +106,7 @@ class DataSet:
         source: Where the data come from.
         licence: Under what terms.
         fingerprint: Changes whenever any sample of any split does: the key of caches.
+        augmentation: How its training samples are customarily varied.
         build: Makes the split of a name; called at most once for each.
 
     Raises:
@@ -74,6 +120,7 @@ class DataSet:
     source: str
     licence: str
     fingerprint: str
+    augmentation: Augmentation = field(default_factory=Augmentation)
     build: Callable[[str], Split] = field(repr=False)
     _splits: dict[str, Split] = field(default_factory=dict, init=False, repr=False)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from energy.checks import require_choice
-from models.data import watch
+from models.data import cifar10, fashion, speech, uci_har, watch
 from models.data.dataset import DataSet
 from models.data.synthetic import synthetic
+
+NEEDS_FOLDER = "needs --data-dir"
+"""Status of a data set that is not shipped."""
 
 N_FOLDS = 5
 """Ways to give the roles of training, validation and test. [1]"""
@@ -23,12 +26,14 @@ class DataSetNote:
 
     Attributes:
         name: What a config calls it.
-        input_shape: Height, width and channels of a sample, empty where a user decides. [1]
+        input_shape: Height, width and channels of a sample. [1]
         n_classes: Number of classes, as text since some data sets leave it open.
-        status: `shipped`, `generated` or `not built yet`.
+        status: `shipped`, `generated`, `needs --data-dir`, or whether it was found in the folder that was looked in.
         what: What it is, in a few words.
         source: Where it comes from.
         licence: Under what terms.
+        expected: What a folder of it holds, empty where it reads none.
+        problem: Why the folder looked in does not do, empty where it does, none was, or none is needed.
     """
 
     name: str
@@ -38,12 +43,17 @@ class DataSetNote:
     what: str
     source: str
     licence: str
+    expected: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
+    """A data set: what is said of it, what makes it, and what finds its folder, None where it reads none."""
+
     note: DataSetNote
-    load: Callable[[int, Path | None], DataSet] | None
+    load: Callable[[int, Path | None], DataSet]
+    find: Callable[[Path], Path] | None
 
 
 def _load_synthetic(fold: int, directory: Path | None) -> DataSet:
@@ -53,9 +63,9 @@ def _load_synthetic(fold: int, directory: Path | None) -> DataSet:
 
 
 def _row(
-    name: str, input_shape: tuple[int, ...], n_classes: str, what: str, *,
-    status: str = "not built yet", source: str = "", licence: str = "",
-    load: Callable[[int, Path | None], DataSet] | None = None,
+    name: str, input_shape: tuple[int, ...], n_classes: str, what: str, *, status: str = NEEDS_FOLDER,
+    source: str, licence: str, expected: str = "", load: Callable[[int, Path | None], DataSet],
+    find: Callable[[Path], Path] | None = None,
 ) -> _Row:  # fmt: skip
     note = DataSetNote(
         name=name,
@@ -65,27 +75,45 @@ def _row(
         what=what,
         source=source,
         licence=licence,
+        expected=expected,
     )
-    return _Row(note=note, load=load)
+    return _Row(note=note, load=load, find=find)
 
 
 _ROWS = (
     _row(
         "watch", (128, 1, 6), "7", "smart-watch shoulder exercises, 3,605 windows of 10 persons",
-        status="shipped", source=watch.SOURCE, licence=watch.LICENCE, load=watch.load_watch,
+        status="shipped", source=watch.SOURCE, licence=watch.LICENCE, expected=watch.FILE,
+        load=watch.load_watch, find=watch.find_watch,
+    ),
+    _row(
+        "fashion", (28, 28, 1), "10", "Fashion-MNIST, 10,500 grey images of clothing; 70,000 in a folder",
+        status="shipped", source=fashion.SOURCE, licence=fashion.LICENCE, expected=fashion.LAYOUT.expected,
+        load=fashion.load_fashion, find=fashion.LAYOUT.find,
+    ),
+    _row(
+        "cifar10", (32, 32, 3), "10", "CIFAR-10, 60,000 colour images of animals and vehicles",
+        source=cifar10.SOURCE, licence=cifar10.LICENCE, expected=cifar10.LAYOUT.expected,
+        load=cifar10.load_cifar10, find=cifar10.find_cifar10,
+    ),
+    _row(
+        "uci-har", (128, 1, 9), "6", "smartphone activities, 10,299 windows of 30 persons",
+        source=uci_har.SOURCE, licence=uci_har.LICENCE, expected=uci_har.LAYOUT.expected,
+        load=uci_har.load_uci_har, find=uci_har.LAYOUT.find,
+    ),
+    _row(
+        "speech", speech.INPUT_SHAPE, "a word each", "spoken words, 49 frames of 10 cepstral coefficients",
+        source=speech.SOURCE, licence=speech.LICENCE, expected=speech.LAYOUT.expected,
+        load=speech.load_speech, find=speech.LAYOUT.find,
     ),
     _row(
         "synthetic", (128, 1, 6), "7", "waves in noise, for tests only",
         status="generated", source="generated", licence="none needed", load=_load_synthetic,
     ),
-    _row("fashion", (28, 28, 1), "10", "Fashion-MNIST", source="Zalando Research", licence="MIT"),
-    _row("cifar10", (32, 32, 3), "10", "CIFAR-10 images", source="A. Krizhevsky, 2009", licence="none stated"),
-    _row("uci-har", (128, 1, 9), "6", "smartphone activities", source="UCI machine learning repository"),
-    _row("speech", (49, 10, 1), "10-35", "keywords, log-mel or MFCC features", source="Speech Commands layout"),
 )  # fmt: skip
 
 DATASETS: dict[str, DataSetNote] = {row.note.name: row.note for row in _ROWS}
-"""Every data set by name, those to come included."""
+"""Every data set by name."""
 
 _LOADERS = {row.note.name: row.load for row in _ROWS}
 
@@ -99,18 +127,29 @@ def load(name: str, *, fold: int = 0, directory: Path | None = None) -> DataSet:
         directory: Folder to read in place of what is shipped.
 
     Raises:
-        ValueError: There is no such data set or fold, it is not built yet, or its folder is missing or damaged.
+        ValueError: There is no such data set or fold, or its folder is missing or damaged.
     """
     require_choice("data set", name, DATASETS)
     if fold not in range(N_FOLDS):
         raise ValueError(f"fold must be a whole number from 0 to {N_FOLDS - 1}, not {fold!r}")
-    loader = _LOADERS[name]
-    if loader is None:
-        ready = ", ".join(known for known, row in _LOADERS.items() if row is not None)
-        raise ValueError(f"data set {name!r} is not built yet; those that are: {ready}")
-    return loader(fold, directory)
+    return _LOADERS[name](fold, directory)
 
 
-def describe() -> tuple[DataSetNote, ...]:
-    """A note on every data set, in the order of the documentation."""
-    return tuple(DATASETS.values())
+def describe(directory: Path | None = None) -> tuple[DataSetNote, ...]:
+    """A note on every data set, in the order of the documentation.
+
+    Args:
+        directory: Folder to look in for each of them, by the names of files alone.
+    """
+    return tuple(row.note if directory is None else _looked_for(row, directory) for row in _ROWS)
+
+
+def _looked_for(row: _Row, directory: Path) -> DataSetNote:
+    if row.find is None:
+        return row.note
+    try:
+        return replace(row.note, status=f"found in {row.find(directory)}")
+    except ValueError as error:
+        if row.note.status != NEEDS_FOLDER:
+            return row.note
+        return replace(row.note, status="not found", problem=str(error))

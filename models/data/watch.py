@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
 from models.data.windows import Normaliser, windows
 
@@ -125,7 +126,26 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
         source=SOURCE,
         licence=LICENCE,
         fingerprint=f"watch-{hashlib.sha256(content).hexdigest()}-fold{fold}",
+        augmentation=Augmentation(mixing=0.1),
         build=build,
+    )
+
+
+def find_watch(directory: Path) -> Path:
+    """The folder, where it holds the file.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if not (directory / FILE).is_file():
+        raise _missing(directory, f"no readable {FILE} in it" if directory.is_dir() else "no such folder")
+    return directory
+
+
+def _missing(directory: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"data set 'watch': looked in {directory}: {reason}; expected {FILE} there. "
+        "Give the folder that holds it, or no folder to use the shipped data"
     )
 
 
@@ -138,10 +158,7 @@ def _content(directory: Path | None) -> tuple[bytes, str]:
         return path.read_bytes(), str(path)
     except OSError as error:
         reason = "no such folder" if not directory.is_dir() else f"no readable {FILE} in it ({error.strerror})"
-        raise ValueError(
-            f"data set 'watch': looked in {directory}: {reason}; expected {FILE} there. "
-            "Give the folder that holds it, or no folder to use the shipped data"
-        ) from None
+        raise _missing(directory, reason) from None
 
 
 def _recordings(content: bytes, where: str) -> Recordings:

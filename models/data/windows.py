@@ -55,6 +55,6 @@ class Normaliser:
         spread = joined.std(axis=0)
         return cls(mean=joined.mean(axis=0), spread=np.where(spread > 0, spread, 1.0))
 
-    def __call__(self, recording: NDArray[np.float64]) -> NDArray[np.float32]:
-        """A recording with training's mean 0 and spread 1, float32 `(n_steps, n_channels)`."""
+    def __call__(self, recording: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """A recording with training's mean 0 and spread 1, float32 `(..., n_steps, n_channels)`."""
         return ((recording - self.mean) / self.spread).astype(np.float32)

@@ -11,7 +11,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from models.data import DATASETS, Split, describe, load, synthetic
+from models.data import DATASETS, Augmentation, Split, describe, load, synthetic
 from models.data.watch import FILE, persons
 
 SHIPPED = resources.files("models.data") / "shipped"
@@ -147,10 +147,18 @@ def test_unknown_data_set_names_the_nearest():
         load("wacth")
 
 
-@pytest.mark.parametrize("name", ["fashion", "cifar10", "uci-har", "speech"])
-def test_data_sets_to_come_say_so(name):
-    with pytest.raises(ValueError, match=f"'{name}' is not built yet; those that are: watch, synthetic"):
+@pytest.mark.parametrize("name", ["cifar10", "uci-har", "speech"])
+def test_data_sets_that_are_not_shipped_say_what_folder_they_need(name):
+    with pytest.raises(ValueError, match=f"'{name}': needs a folder, and none is named; expected .* --data-dir"):
         load(name)
+
+
+@pytest.mark.parametrize("name", ["fashion", "cifar10", "uci-har", "speech"])
+def test_folder_without_a_data_set_is_named_with_what_was_expected(tmp_path, name):
+    with pytest.raises(ValueError, match=f"'{name}': looked in {tmp_path}: no .* below it; expected .*[Nn]ame "):
+        load(name, directory=tmp_path)
+    with pytest.raises(ValueError, match=f"'{name}': looked in {tmp_path}/gone: no such folder; expected"):
+        load(name, directory=tmp_path / "gone")
 
 
 @pytest.mark.parametrize("fold", [-1, 5, 1.5])
@@ -245,7 +253,22 @@ def test_every_data_set_is_described_with_its_state():
     assert list(notes) == list(DATASETS)
     assert notes["watch"].status == "shipped"
     assert "BSD-3" in notes["watch"].licence
-    assert notes["cifar10"].status == "not built yet"
+    assert notes["fashion"].status == "shipped"
+    assert notes["cifar10"].status == notes["uci-har"].status == notes["speech"].status == "needs --data-dir"
+    assert notes["synthetic"].status == "generated"
+
+
+def test_description_says_what_a_folder_holds_by_the_names_of_its_files(tmp_path):
+    (tmp_path / "cifar-10-batches-bin").mkdir()
+    (tmp_path / "cifar-10-batches-bin" / "data_batch_1.bin").touch()
+    write_watch(tmp_path)
+    notes = {note.name: note for note in describe(tmp_path)}
+    assert notes["cifar10"].status == f"found in {tmp_path / 'cifar-10-batches-bin'}"
+    assert notes["watch"].status == f"found in {tmp_path}"
+    assert (notes["fashion"].status, notes["fashion"].problem) == ("shipped", "")
+    assert notes["speech"].status == "not found"
+    assert "no testing_list.txt in it" in notes["speech"].problem
+    assert notes["synthetic"].status == "generated"
 
 
 def test_split_of_arrays_that_do_not_fit_is_refused():
@@ -254,3 +277,61 @@ def test_split_of_arrays_that_do_not_fit_is_refused():
         Split(inputs=inputs, labels=four[:3], groups=four)
     with pytest.raises(ValueError, match=r"inputs must be float32 .* not float64"):
         Split(inputs=inputs.astype(float), labels=four, groups=four)
+
+
+def raw_split(**changes):
+    """Three images of 2 x 2 pixels in two channels, as bytes."""
+    four = np.arange(24, dtype=np.uint8).reshape(3, 2, 2, 2)
+    arrays = {"mean": np.float32([1, 2]), "spread": np.float32([2, 4]), **changes}
+    return Split(inputs=four, labels=np.zeros(3, dtype=np.int64), groups=np.arange(3), **arrays)
+
+
+def test_bytes_are_normalised_when_they_are_taken():
+    split = raw_split()
+    taken = split.take(np.array([2, 0]))
+    assert (taken.dtype, taken.shape, split.sample_shape) == (np.float32, (2, 2, 2, 2), (2, 2, 2))
+    # channel 0 of image 2 holds 16-19: (16 - 1) / 2 = 7.5; channel 1 of image 0 holds 4-7: (4 - 2) / 4 = 0.5
+    np.testing.assert_array_equal(taken[0, 0], [[7.5, 8.0], [8.5, 9.0]])
+    np.testing.assert_array_equal(taken[1, 1], [[0.5, 0.75], [1.0, 1.25]])
+    np.testing.assert_array_equal(split.take(slice(0, 1))[0], taken[1])
+
+
+def test_taking_does_not_depend_on_the_company_and_leaves_the_bytes_alone():
+    split = raw_split()
+    before = split.inputs.copy()
+    together = split.take(slice(None))
+    for index in range(3):
+        np.testing.assert_array_equal(split.take(np.array([index]))[0], together[index])
+    np.testing.assert_array_equal(split.inputs, before)
+
+
+def test_normalised_samples_are_taken_as_they_are(watch):
+    split = watch.split("val")
+    np.testing.assert_array_equal(split.take(np.array([5, 1])), split.inputs[[5, 1]])
+    assert split.sample_shape == (6, 128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mean": None}, "mean must be float32 .2,. with uint8 inputs, not None"),
+        ({"spread": np.float32([2, 4, 5])}, r"spread must be finite float32 \(2,\), not float32 \(3,\)"),
+        ({"mean": np.array([1.0, 2.0])}, r"mean must be finite float32 \(2,\), not float64"),
+        ({"spread": np.float32([2, 0])}, "spread must be above 0 for each channel, not 0"),
+        ({"mean": np.float32([1, np.nan])}, "mean must be finite"),
+    ],
+)
+def test_bytes_without_what_normalises_them_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        raw_split(**changes)
+
+
+def test_normalised_samples_with_statistics_are_refused():
+    two = np.zeros(2, dtype=np.int64)
+    with pytest.raises(ValueError, match="mean must be None with float32 inputs"):
+        Split(inputs=np.zeros((2, 1, 4), dtype=np.float32), labels=two, groups=two, mean=np.float32([0]))
+
+
+def test_only_watch_mixes_channels_of_the_shipped_data_sets_by_custom(watch):
+    assert watch.augmentation == Augmentation(mixing=0.1)
+    assert load("synthetic").augmentation == Augmentation()

@@ -1,0 +1,40 @@
+"""How training samples of a data set are customarily varied: a record free of torch; `models.augment` applies it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from energy.checks import require_int, require_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training samples are varied, each sample on its own; as it stands, not at all.
+
+    Attributes:
+        mixing: Spread of what is added to the identity that mixes a sample's channels: a sensor worn a little turned,
+            or of another gain. [1]
+        noise: Standard deviation of white noise, on inputs of spread 1. [1]
+        shift: Most positions a sample moves along each axis longer than 1, either way; zeros fill the gap. [1]
+        shift_width: The same along the width alone, None for as many as `shift`; 0 keeps the coefficients of a
+            spectrum, which lie there, in place. [1]
+        flip: Whether half the samples are mirrored along their last axis.
+
+    Raises:
+        ValueError: A number is negative, a shift is no whole number, or `flip` is no truth value.
+    """
+
+    mixing: float = 0.0
+    noise: float = 0.0
+    shift: int = 0
+    shift_width: int | None = None
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        require_number("mixing", self.mixing, least=0)
+        require_number("noise", self.noise, least=0)
+        require_int("shift", self.shift, least=0)
+        if self.shift_width is not None:
+            require_int("shift_width", self.shift_width, least=0)
+        if not isinstance(self.flip, bool):
+            raise ValueError(f"flip must be true or false, not {self.flip!r}")

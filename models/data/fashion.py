@@ -1,0 +1,149 @@
+"""Fashion-MNIST: grey images of 28 x 28, ten kinds of clothing.
+
+Shipped is a balanced subset (`shipped/fashion.md` tells how it was made); a folder gives the full IDX files. A part of
+the training images validates, each class alike, and `fold` says which: a fifth of the subset, a tenth of the full set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.augmentation import Augmentation
+from models.data.dataset import DataSet, Split
+from models.data.folders import Layout, digest
+from models.data.idx import read_idx
+from models.data.images import all_but, byte_statistics, stratified_parts
+
+SIZE, N_CLASSES = 28, 10
+"""Side of an image, and classes. [1]"""
+
+N_PARTS_SHIPPED, N_PARTS_FULL = 5, 10
+"""Parts of the training images of the subset and of the full set; one of them validates. [1]"""
+
+SPLIT_SEED = 28
+"""Deals the training images into parts, the same on every machine."""
+
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+"""Names of the classes."""
+
+FILE = "fashion.npz"
+"""The shipped subset."""
+
+SOURCE = "Fashion-MNIST, Zalando Research; Xiao, Rasul, Vollgraf, arXiv:1708.07747"
+LICENCE = "MIT, (c) 2017 Zalando SE"
+
+LAYOUT = Layout(
+    name="fashion",
+    folders=("fashion-mnist",),
+    marker="train-images-idx3-ubyte.gz",
+    also=("train-images-idx3-ubyte",),
+    expected="train- and t10k-images-idx3-ubyte and -labels-idx1-ubyte, plain or .gz",
+    remedy="Name the folder with the full set's files, or none to use the shipped subset",
+)
+
+Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]
+"""Images `(n, 28, 28)`, labels and positions in the source, `(n,)`, of `"train"` or `"test"`."""
+
+
+def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
+    """The data set of one fold; its test images are not decoded before their split is asked for.
+
+    Args:
+        fold: From 0 to 4, which part of the training images validates.
+        directory: Folder with the full IDX files; the shipped subset where None.
+
+    Raises:
+        ValueError: A file is missing or damaged.
+    """
+    if directory is None:
+        content = (resources.files("models.data") / "shipped" / FILE).read_bytes()
+        mark, n_parts = hashlib.sha256(content).hexdigest(), N_PARTS_SHIPPED
+        read: Read = lambda name: _shipped(content, name)  # noqa: E731
+    else:
+        folder = LAYOUT.find(directory)
+        files = {(name, kind): _idx_file(folder, name, kind) for name in _PREFIXES for kind in _KINDS}
+        mark, n_parts = digest(folder, files.values()), N_PARTS_FULL
+        read = lambda name: _full(files[name, "images"], files[name, "labels"])  # noqa: E731
+    return DataSet(
+        name="fashion",
+        n_classes=N_CLASSES,
+        input_shape=(SIZE, SIZE, 1),
+        class_names=CLASSES,
+        source=SOURCE,
+        licence=LICENCE,
+        fingerprint=f"fashion-{mark}-fold{fold}",
+        augmentation=Augmentation(shift=2, flip=True),
+        build=_builder(read, fold, n_parts),
+    )
+
+
+def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
+    """What makes a split of one fold: training images are read once, test images when `"test"` is asked for."""
+
+    @cache
+    def training() -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+        return read("train")
+
+    @cache
+    def parts() -> list[NDArray[np.int64]]:
+        return stratified_parts(training()[1], n_parts, SPLIT_SEED)
+
+    @cache
+    def statistics() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return byte_statistics([training()[0][all_but(parts(), fold), None]])
+
+    def build(name: str) -> Split:
+        images, labels, index = read("test") if name == "test" else training()
+        if name != "test":
+            chosen = parts()[fold] if name == "val" else all_but(parts(), fold)
+            images, labels, index = images[chosen], labels[chosen], index[chosen]
+        mean, spread = statistics()
+        return Split(inputs=images[:, None], labels=labels, groups=index, mean=mean, spread=spread)
+
+    return build
+
+
+def _shipped(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Images, labels and positions of one part of the shipped subset; the other part stays compressed."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            images = archive[f"{name}_images"]
+            labels, index = (archive[f"{name}_{key}"].astype(np.int64) for key in ("labels", "index"))
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise LAYOUT.wrong(f"the shipped {FILE} is damaged ({error}); install the project again") from None
+    return images, labels, index
+
+
+_PREFIXES = {"train": "train", "test": "t10k"}
+_KINDS = {"images": "idx3", "labels": "idx1"}
+
+
+def _idx_file(folder: Path, name: str, kind: str) -> Path:
+    plain = f"{_PREFIXES[name]}-{kind}-{_KINDS[kind]}-ubyte"
+    zipped = folder / f"{plain}.gz"
+    return zipped if zipped.is_file() else LAYOUT.file(folder, plain)
+
+
+def _full(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """Images, labels and positions of two IDX files."""
+    try:
+        images, labels = read_idx(images_file, 3), read_idx(labels_file, 1).astype(np.int64)
+    except ValueError as error:
+        raise LAYOUT.wrong(f"{error}. {LAYOUT.remedy}") from None
+    if images.shape[1:] != (SIZE, SIZE) or len(images) != len(labels):
+        raise LAYOUT.wrong(
+            f"{images_file} must have an image of {SIZE} x {SIZE} for each of the {len(labels):,} labels in "
+            f"{labels_file.name}, not {' x '.join(f'{size:,}' for size in images.shape)}. {LAYOUT.remedy}"
+        )
+    LAYOUT.check_labels(labels_file, labels, N_CLASSES)
+    return images, labels, np.arange(len(labels))

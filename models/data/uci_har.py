@@ -1,0 +1,155 @@
+"""Human activity recognition with a smartphone: nine channels at 50 Hz, six activities, 30 persons, from text files.
+
+A line of an `Inertial Signals` file is one window of 128 steps of one channel; windows overlap by half. The official
+test persons test. The training persons, in rising order, are dealt to five hands; hand `fold` validates.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data.augmentation import Augmentation
+from models.data.dataset import DataSet, Split
+from models.data.folders import Layout, digest
+from models.data.windows import Normaliser
+
+WINDOW = 128
+"""Steps of a window. [1]"""
+
+CHANNELS = tuple(f"{sensor}_{axis}" for sensor in ("body_acc", "body_gyro", "total_acc") for axis in "xyz")
+"""Channels in the order of `inputs`."""
+
+N_CLASSES = 6
+"""Activities. [1]"""
+
+N_HANDS = 5
+"""Groups that the training persons are dealt to; one of them validates. [1]"""
+
+NAMES = "activity_labels.txt"
+"""File with the number and name of each activity."""
+
+SOURCE = (
+    "UCI machine learning repository, Human Activity Recognition Using Smartphones; Anguita, Ghio, Oneto, Parra, "
+    "Reyes-Ortiz, ESANN 2013; files as given by the user"
+)
+LICENCE = "as the repository states it"
+
+LAYOUT = Layout(
+    name="uci-har",
+    folders=("UCI HAR Dataset",),
+    marker="train/Inertial Signals",
+    expected=f"{NAMES}, and in train and test the text files y_*, subject_* and Inertial Signals/*",
+    remedy="Unpack the archive of the data set and name the folder 'UCI HAR Dataset' with --data-dir or data.dir",
+)
+
+
+def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
+    """The data set of one fold; no file of its test folder is parsed before its split is asked for.
+
+    Args:
+        fold: From 0 to 4, which of the training persons validate.
+        directory: The folder `UCI HAR Dataset`, or the one it lies in.
+
+    Raises:
+        ValueError: A file is missing or damaged, or there are fewer than five training persons.
+    """
+    folder = LAYOUT.find(directory)
+    files = [LAYOUT.file(folder, name) for part in ("train", "test") for name in _files(part)]
+    names = LAYOUT.file(folder, NAMES)
+    persons = _integers(folder / "train/subject_train.txt")
+    known = np.unique(persons)
+    if len(known) < N_HANDS:
+        raise LAYOUT.wrong(f"{folder}/train/subject_train.txt must name at least {N_HANDS} persons, not {len(known)}")
+    validating = np.isin(persons, known[fold::N_HANDS])
+
+    @cache
+    def training() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        return _part(folder, "train")
+
+    @cache
+    def normaliser() -> Normaliser:
+        steps = training()[0][~validating].transpose(0, 2, 1).reshape(-1, len(CHANNELS))
+        return Normaliser.of([steps.astype(np.float64)])
+
+    def build(name: str) -> Split:
+        windows, labels, groups = _part(folder, "test") if name == "test" else training()
+        if name != "test":
+            chosen = validating if name == "val" else ~validating
+            windows, labels, groups = windows[chosen], labels[chosen], groups[chosen]
+        inputs = np.ascontiguousarray(normaliser()(windows.transpose(0, 2, 1)).transpose(0, 2, 1))
+        return Split(inputs=inputs, labels=labels, groups=groups)
+
+    return DataSet(
+        name="uci-har",
+        n_classes=N_CLASSES,
+        input_shape=(WINDOW, 1, len(CHANNELS)),
+        class_names=_class_names(names),
+        source=SOURCE,
+        licence=LICENCE,
+        fingerprint=f"uci-har-{digest(folder, [*files, names])}-fold{fold}",
+        augmentation=Augmentation(mixing=0.1),
+        build=build,
+    )
+
+
+def _files(part: str) -> list[str]:
+    """Paths of the files of `"train"` or `"test"`, below the folder."""
+    signals = [f"{part}/Inertial Signals/{channel}_{part}.txt" for channel in CHANNELS]
+    return [f"{part}/y_{part}.txt", f"{part}/subject_{part}.txt", *signals]
+
+
+def _part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Windows `(n, 9, 128)` in the source's units, labels from 0, and recordings, `(n,)`, of one part."""
+    label_file, person_file, *signals = (folder / name for name in _files(part))
+    labels, persons = _integers(label_file) - 1, _integers(person_file)
+    if len(labels) != len(persons) or not len(labels):
+        raise LAYOUT.wrong(f"{person_file} must have a person for each of {len(labels):,} labels, not {len(persons):,}")
+    LAYOUT.check_labels(f"{label_file}, counted from 0,", labels, N_CLASSES)
+    windows = np.empty((len(labels), len(CHANNELS), WINDOW), dtype=np.float32)
+    for channel, path in enumerate(signals):
+        values = _numbers(path)
+        if len(values) != len(labels) * WINDOW:
+            raise LAYOUT.wrong(
+                f"{path} must have {len(labels) * WINDOW:,} values ({len(labels):,} lines of {WINDOW}), not "
+                f"{len(values):,}. {LAYOUT.remedy}"
+            )
+        windows[:, channel] = values.reshape(-1, WINDOW)
+    return windows, labels, recordings(labels, persons)
+
+
+def recordings(labels: NDArray[np.int64], persons: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number of the recording of each window, `(n,)`: one after another, new where person or activity changes."""
+    is_new = (np.diff(labels, prepend=labels[:1]) != 0) | (np.diff(persons, prepend=persons[:1]) != 0)
+    return np.cumsum(is_new, dtype=np.int64)
+
+
+def _numbers(path: Path) -> NDArray[np.float64]:
+    """All numbers of a text file, in order."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            values = np.fromfile(path, sep=" ")
+        except (ValueError, DeprecationWarning):
+            raise LAYOUT.wrong(f"{path} must hold numbers and nothing else: damaged. {LAYOUT.remedy}") from None
+    if not np.isfinite(values).all():
+        raise LAYOUT.wrong(f"{path} must hold finite numbers: damaged. {LAYOUT.remedy}")
+    return values
+
+
+def _integers(path: Path) -> NDArray[np.int64]:
+    values = _numbers(path)
+    if not (values == np.rint(values)).all():
+        raise LAYOUT.wrong(f"{path} must hold whole numbers: damaged. {LAYOUT.remedy}")
+    return values.astype(np.int64)
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    if [line[0] for line in lines] != [str(number) for number in range(1, N_CLASSES + 1)]:
+        raise LAYOUT.wrong(f"{path} must number {N_CLASSES} activities from 1, one a line. {LAYOUT.remedy}")
+    return tuple(" ".join(line[1:]).lower().replace("_", " ") for line in lines)

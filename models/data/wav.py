@@ -1,0 +1,55 @@
+"""Recordings of one second from WAV files: 16-bit, one channel, 16,000 samples a second, and nothing else."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+"""Samples a second. [Hz]"""
+
+N_SAMPLES = SAMPLE_RATE_HZ
+"""Samples of a recording once it is padded or cut. [1]"""
+
+
+def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
+    """The samples of a file, as many as there are, `(n,)`.
+
+    Args:
+        path: The file.
+        header_only: Whether to check the format and return no samples.
+
+    Raises:
+        ValueError: It is damaged, or of another format; the file, the rule and the value are named.
+    """
+    try:
+        with path.open("rb") as content, wave.open(content) as file:
+            facts = {
+                f"{SAMPLE_RATE_HZ:,} samples a second": (file.getframerate(), SAMPLE_RATE_HZ),
+                "1 channel": (file.getnchannels(), 1),
+                "16 bits a sample": (8 * file.getsampwidth(), 16),
+            }
+            n_frames = file.getnframes()
+            data = b"" if header_only else file.readframes(n_frames)
+    except (wave.Error, EOFError) as error:
+        reason = str(error) or "it ends too early"
+        raise ValueError(f"{path} must be a WAV file with uncompressed samples: {reason}") from None
+    for rule, (value, demanded) in facts.items():
+        if value != demanded:
+            raise ValueError(f"{path} must have {rule}, not {value:,}")
+    if not header_only and (len(data) != 2 * n_frames or not n_frames):
+        raise ValueError(
+            f"{path} must have the {n_frames:,} samples its header tells, and some, not {len(data) // 2:,}"
+        )
+    return np.frombuffer(data, dtype="<i2").astype(np.int16)
+
+
+def one_second(samples: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The middle second of a recording, or a shorter one in the middle of silence, `(N_SAMPLES,)`."""
+    surplus = len(samples) - N_SAMPLES
+    if surplus >= 0:
+        return samples[surplus // 2 : surplus // 2 + N_SAMPLES]
+    return np.pad(samples, (-surplus // 2, -surplus - -surplus // 2))
