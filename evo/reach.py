@@ -1,17 +1,18 @@
 """Every layer shape that a slot of a space can take, without walking every network.
 
-Stage by stage: networks that hand the same map to a stage are alike from there on, so one prefix a map is kept and all
-options of the stage are tried behind it.
+Stage by stage: what a stage can be depends on the map it is handed alone, so every distinct map is followed once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
-import numpy as np
+from energy.layers import NETWORK_INPUT, LayerShape
+from models.spaces import Graph, Node, Space, Stage, shapes
 
-from energy.layers import LayerShape
-from models.spaces import Archs, Space
+_Map = tuple[int, int, int]
 
 
 def reachable_layers(space: Space) -> dict[str, tuple[LayerShape, ...]]:
@@ -24,25 +25,37 @@ def reachable_layers(space: Space) -> dict[str, tuple[LayerShape, ...]]:
         Shapes by slot name, every slot of `Space.slots` among them.
     """
     found: dict[str, dict[LayerShape, None]] = {slot.node.slot: {} for slot in space.slots}
-    prefixes = [space.smallest]
-    for index in range(len(space.stages)):
-        columns = [column for column, gene in enumerate(space.genes) if gene.name.startswith(f"s{index}.")]
-        by_map: dict[tuple[int, int, int], Archs] = {}
-        for prefix in prefixes:
-            for options in product(*(range(int(space.n_options[column])) for column in columns)):
-                arch = prefix.copy()
-                arch[columns] = options
-                by_map.setdefault(_enter(space, arch, index, found), arch)
-        prefixes = list(by_map.values())
+    for width in space.widths_percent:
+        maps = dict.fromkeys(space.input_shapes)
+        for index, stage in enumerate(space.stages):
+            settings = list(_settings(stage, ties_kernels=space.padding == "same"))
+            maps = dict.fromkeys(
+                _note(space.stage_nodes(index, NETWORK_INPUT, in_map[2], chosen, width), in_map, found)
+                for in_map in maps
+                for chosen in settings
+            )
+        for in_map in maps:
+            _note(space.end_nodes(NETWORK_INPUT, in_map[2]), in_map, found)
     return {name: tuple(layers) for name, layers in found.items()}
 
 
-def _enter(space: Space, arch: Archs, stage: int, found: dict[str, dict[LayerShape, None]]) -> tuple[int, int, int]:
-    """Note the layers of one network and return the map behind a stage."""
-    network = space.network(np.asarray(arch))
-    behind = network.input_shape
+def _settings(stage: Stage, *, ties_kernels: bool) -> Iterator[dict[str, Any]]:
+    """Settings of a stage that together reach every shape.
+
+    Kernels of padded blocks leave the size of their maps alone, so all blocks may change theirs together.
+    """
+    free = [gene for gene in stage.genes if not (ties_kernels and gene.name.endswith("kernel"))]
+    for options in product(*(gene.options for gene in free)):
+        chosen = {gene.name: option for gene, option in zip(free, options, strict=True)}
+        for kernel in stage.kernels if len(free) < len(stage.genes) else stage.kernels[:1]:
+            tied = {gene.name: kernel for gene in stage.genes if gene not in free}
+            yield stage.chosen({**chosen, **tied})
+
+
+def _note(nodes: list[Node], in_map: _Map, found: dict[str, dict[LayerShape, None]]) -> _Map:
+    """Note the layers of a part of a network that reads a map, and return the map behind it."""
+    network = shapes("part", Graph(nodes=tuple(nodes), input_shape=in_map))
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         found[name][layer] = None
-        if name.startswith(f"s{stage}."):
-            behind = (layer.out_h, layer.out_w, layer.out_ch)
-    return behind
+    last = network.layers[-1]
+    return last.out_h, last.out_w, last.out_ch

@@ -5,7 +5,7 @@ Looking up checks everything that can be wrong before work starts. Settings obje
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +120,15 @@ def look_up(config: Config, label: str | None = None) -> Workload:
 def _space(config: Config, data: DataSet) -> Space:
     section = config.space
     if section.stages is None:
-        return replace(preset(section.name), input_shape=data.input_shape, n_classes=data.n_classes)
+        return preset(section.name).for_data(data.input_shape, data.n_classes)
     return Space(
         name=section.name,
         input_shape=data.input_shape,
         n_classes=data.n_classes,
         stages=tuple(Stage(**stage.model_dump()) for stage in section.stages),
         padding=section.padding or "same",
+        widths_percent=section.widths_percent,
+        heights=section.heights,
         source="config",
     )
 

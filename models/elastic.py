@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from energy.layers import NETWORK_INPUT
-from models.spaces import Graph, Node
+from models.spaces import Graph, Node, Slot
 
 NORM_EPSILON = 1e-5
 """Added to every variance before its root is taken."""
@@ -28,25 +28,26 @@ Statistics = Mapping[str, Moments]
 
 
 class ElasticConv(nn.Module):
-    """A hidden layer at its largest: convolution without bias, batch normalisation, ReLU.
+    """A hidden layer at its largest: convolution without bias, batch normalisation, and mostly ReLU.
 
     Attributes:
         weight: Kernels, `(out_ch, in_ch, *kernel)`; `in_ch` is 1 for `depthwise_conv`.
         scale, shift: Of the normalised map, `(out_ch,)`.
     """
 
-    def __init__(self, node: Node, in_ch: int, n_dims: int, generator: torch.Generator) -> None:
+    def __init__(self, slot: Slot, n_dims: int, generator: torch.Generator) -> None:
         """Draw the initial weights.
 
         Args:
-            node: The layer at its largest, op `conv` or `depthwise_conv`.
-            in_ch: Input channels at its largest. [1]
+            slot: The layer at its largest, op `conv` or `depthwise_conv`.
             n_dims: Axes the kernel slides along, 1 or 2.
             generator: Source of the initial weights (He's normal ones, for the largest layer).
         """
         super().__init__()
-        n_read = 1 if node.op == "depthwise_conv" else in_ch
-        shape = (node.out_ch, n_read, *(node.kernel,) * n_dims)
+        node = slot.node
+        n_read = 1 if node.op == "depthwise_conv" else slot.shape.in_ch
+        sizes = (slot.shape.in_h, slot.shape.in_w) if node.covers_map else (node.kernel, node.kernel)
+        shape = (node.out_ch, n_read, *sizes[:n_dims])
         std = math.sqrt(2 / math.prod(shape[1:]))
         self.weight = nn.Parameter(torch.randn(shape, generator=generator) * std)
         self.scale = nn.Parameter(torch.ones(node.out_ch))
@@ -71,7 +72,8 @@ class ElasticConv(nn.Module):
         """
         mean, variance = (None, None) if moments is None else moments
         scale, shift = self.scale[: node.out_ch], self.shift[: node.out_ch]
-        return F.batch_norm(raw, mean, variance, scale, shift, training=moments is None, eps=NORM_EPSILON).relu()
+        output = F.batch_norm(raw, mean, variance, scale, shift, training=moments is None, eps=NORM_EPSILON)
+        return output if node.is_linear else output.relu()
 
     def forward(self, x: Tensor, node: Node, moments: Moments | None) -> Tensor:
         """The layer's output for an input map `(n, in_ch, *size)`: `normalise` after `convolve`."""
@@ -86,21 +88,22 @@ class ElasticHead(nn.Module):
         bias: `(out_ch,)`.
     """
 
-    def __init__(self, node: Node, in_ch: int, generator: torch.Generator) -> None:
+    def __init__(self, slot: Slot, generator: torch.Generator) -> None:
         """Draw the initial weights.
 
         Args:
-            node: The layer at its largest, a `conv` that is not hidden, kernel 1.
-            in_ch: Features at its largest. [1]
+            slot: The layer at its largest, a `conv` that is not hidden, kernel 1.
             generator: Source of the initial weights (uniform, for the largest layer; bias 0).
         """
         super().__init__()
+        out_ch, in_ch = slot.shape.out_ch, slot.shape.in_ch
         bound = 1 / math.sqrt(in_ch)
-        self.weight = nn.Parameter((torch.rand(node.out_ch, in_ch, generator=generator) * 2 - 1) * bound)
-        self.bias = nn.Parameter(torch.zeros(node.out_ch))
+        self.weight = nn.Parameter((torch.rand(out_ch, in_ch, generator=generator) * 2 - 1) * bound)
+        self.bias = nn.Parameter(torch.zeros(out_ch))
 
     def forward(self, features: Tensor, node: Node) -> Tensor:
-        """Class scores `(n, node.out_ch)` of pooled features `(n, in_ch)`."""
+        """Class scores `(n, node.out_ch)` of features `(n, in_ch)`, with axes of length 1 behind or without."""
+        features = features.flatten(start_dim=1)
         weight = self.weight[: node.out_ch, : features.shape[1]]
         return F.linear(features, weight, self.bias[: node.out_ch])
 
@@ -114,10 +117,11 @@ def slice_weight(weight: Tensor, node: Node, in_ch: int) -> Tensor:
         in_ch: Channels of its input; of no meaning for `depthwise_conv`. [1]
 
     Returns:
-        `(node.out_ch, in_ch, *kernel)`: leading channels, centre of the kernel.
+        `(node.out_ch, in_ch, *kernel)`: leading channels, centre of the kernel (all of one that covers the map).
     """
     n_read = 1 if node.op == "depthwise_conv" else in_ch
-    return centre(weight[: node.out_ch, :n_read], (node.kernel,) * (weight.dim() - 2))
+    kept = weight[: node.out_ch, :n_read]
+    return kept if node.covers_map else centre(kept, (node.kernel,) * (weight.dim() - 2))
 
 
 def centre(weight: Tensor, kernels: Sequence[int]) -> Tensor:
@@ -162,23 +166,21 @@ def moments_of(raw: Tensor) -> Moments:
     return mean, variance * ((n_values - 1) / n_values)
 
 
-def elastic_layers(
-    nodes: Iterable[Node], in_chs: Iterable[int], n_dims: int, generator: torch.Generator
-) -> nn.ModuleDict:
-    """The layers with weights among `nodes`, by `key_of` their slot.
+def elastic_layers(slots: Iterable[Slot], n_dims: int, generator: torch.Generator) -> nn.ModuleDict:
+    """The layers with weights among `slots`, by `key_of` their slot.
 
     Args:
-        nodes: Layers at their largest, `(n_layers,)`.
-        in_chs: Input channels of each at its largest, `(n_layers,)`. [1]
+        slots: Layers at their largest, `(n_layers,)`.
         n_dims: Axes that kernels slide along, 1 or 2.
         generator: Source of the initial weights.
     """
     layers = nn.ModuleDict()
-    for node, in_ch in zip(nodes, in_chs, strict=True):
-        if node.is_hidden:
-            layers[key_of(node.slot)] = ElasticConv(node, in_ch, n_dims, generator)
-        elif node.op == "conv":
-            layers[key_of(node.slot)] = ElasticHead(node, in_ch, generator)
+    for slot in slots:
+        key = key_of(slot.node.slot)
+        if slot.node.is_hidden:
+            layers[key] = ElasticConv(slot, n_dims, generator)
+        elif slot.node.op == "conv":
+            layers[key] = ElasticHead(slot, generator)
     return layers
 
 
@@ -213,10 +215,25 @@ def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Ten
 
     Args:
         graph: Nodes in an order in which they can run.
-        x: Input of the network, `(n, channels, *size)`.
+        x: Input of the network, `(n, channels, *size)`, resized where the network reads another size.
         layer: Answers the output of a node for the maps it reads.
     """
+    x = resized(x, graph.input_shape)
     outputs: list[Tensor] = []
     for node in graph:
         outputs.append(layer(node, [x if i == NETWORK_INPUT else outputs[i] for i in node.inputs]))
     return outputs[-1]
+
+
+def resized(x: Tensor, input_shape: tuple[int, int, int]) -> Tensor:
+    """Maps at the size that a network reads, by linear interpolation.
+
+    Args:
+        x: `(n, channels, *size)`; one-dimensional data also as `(n, channels, 1, height)`.
+        input_shape: Height, width and channels that the network reads; width 1 for one-dimensional data. [1]
+    """
+    height, width, _ = input_shape
+    size = (height,) if x.dim() == 3 else (1, height) if width == 1 else (height, width)
+    if tuple(x.shape[2:]) == size:
+        return x
+    return F.interpolate(x, size=size, mode="linear" if x.dim() == 3 else "bilinear", align_corners=False)

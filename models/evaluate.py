@@ -1,9 +1,10 @@
 """Accuracy of many networks with shared weights, each with statistics of its own, at the price of a few.
 
 Networks that begin alike share what they compute. Beyond that, a channel of a convolution does not depend on how many
-others are kept, nor do its statistics: so every layer runs once at its widest for each kernel and each input, and
-what follows reads leading channels. Calibration rows and rows to judge travel in one batch; a layer's statistics come
-from the calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else.
+others are kept, nor do its statistics: so in a small space, where most networks will be judged, every layer runs once
+at its widest for each kernel and each input, and what follows reads leading channels; in a large one each layer runs
+as its network has it. Calibration rows and rows to judge travel in one batch; a layer's statistics come from the
+calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from energy.layers import NETWORK_INPUT
-from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, slice_weight
+from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, resized, slice_weight
 from models.spaces import Archs, Graph, Node, shapes
 from models.supernet import SuperNet
 
@@ -27,6 +28,9 @@ MAP_BUDGET_BYTES = 400_000_000
 
 CHUNK_NETWORKS = 4096
 """Networks walked together; bounds what is planned and remembered."""
+
+WIDENS_UP_TO = 10_000
+"""Networks of a space whose layers are run at their widest; in a larger one hardly two networks share a layer."""
 
 _BYTES_PER_VALUE = 4
 _N_TEMPORARY_MAPS = 3
@@ -41,7 +45,8 @@ class _Step:
 
     Attributes:
         number: The same where, and only where, the computation is the same.
-        node: The layer with all its output channels.
+        node: The layer with all the output channels that it is run with.
+        input_shape: Height, width and channels that its network reads. [1]
         sources: Positions of the steps it reads, `NETWORK_INPUT` for the input.
         reads: How many leading channels it reads of each source; None for the input, which is read whole.
         is_pooled: Whether nothing but pooling reads it, so that it answers pooled features of the rows to judge.
@@ -49,6 +54,7 @@ class _Step:
 
     number: int
     node: Node
+    input_shape: tuple[int, int, int]
     sources: tuple[int, ...]
     reads: tuple[int | None, ...]
     is_pooled: bool
@@ -111,7 +117,8 @@ class SharedEvaluator:
         self._weights: dict[str, Tensor] = {
             name: tensor.detach().clone() for name, tensor in supernet.state_dict().items()
         }
-        self._widest = {slot.node.slot: slot.node.out_ch for slot in self.space.slots}
+        is_small = self.space.size <= WIDENS_UP_TO
+        self._widest = {slot.node.slot: slot.node.out_ch for slot in self.space.slots} if is_small else None
         calibration = self._rows("calibration_inputs", calibration_inputs)
         rows = self._rows("inputs", inputs)
         classes = torch.from_numpy(np.asarray(labels).astype(np.int64))
@@ -180,7 +187,7 @@ class SharedEvaluator:
             block: Which rows; block 0 has the calibration rows.
             moments: Statistics by number of the step; block 0 fills it in, other blocks read it.
         """
-        rows = _Map(NETWORK_INPUT, self._blocks[block][0])
+        rows: dict[tuple[int, int, int], _Map] = {}
         n_calibration = self._n_calibration if block == 0 else 0
         path: list[_Map] = []
         for plan in plans:
@@ -188,9 +195,12 @@ class SharedEvaluator:
             while n_shared < len(path) and path[n_shared].number == plan[n_shared].number:
                 n_shared += 1
             del path[n_shared:]
+            size = plan[0].input_shape
+            if size not in rows:
+                rows[size] = _Map(NETWORK_INPUT, resized(self._blocks[block][0], size))
             for step in plan[n_shared:]:
                 read = zip(step.sources, step.reads, strict=True)
-                maps = [(rows if i == NETWORK_INPUT else path[i]).leading(n_read) for i, n_read in read]
+                maps = [(rows[size] if i == NETWORK_INPUT else path[i]).leading(n_read) for i, n_read in read]
                 path.append(_Map(step.number, self._output(step, maps, n_calibration, moments)))
             yield path[-1].values
 
@@ -202,7 +212,8 @@ class SharedEvaluator:
             return maps[0] if maps[0].dim() == 2 else _pool(maps[0][n_calibration:])
         weight = self._weight(node, "weight")
         if not node.is_hidden:
-            scores: Tensor = F.linear(maps[0], weight[:, : maps[0].shape[1]], self._weight(node, "bias"))
+            features = maps[0] if maps[0].dim() == 2 else maps[0][n_calibration:].flatten(start_dim=1)
+            scores: Tensor = F.linear(features, weight[:, : features.shape[1]], self._weight(node, "bias"))
             return scores
         weight = slice_weight(weight, node, maps[0].shape[1])
         if weight.dim() == 3:
@@ -212,9 +223,10 @@ class SharedEvaluator:
         if n_calibration:
             moments[step.number] = moments_of(raw[:n_calibration])
         mean, variance = moments[step.number]
-        scale, shift = self._weight(node, "scale"), self._weight(node, "shift")
+        scale, shift = (self._weight(node, name)[: node.out_ch] for name in ("scale", "shift"))
         raw = raw[n_calibration:] if step.is_pooled else raw
-        output = F.batch_norm(raw, mean, variance, scale, shift, eps=NORM_EPSILON).relu_()
+        output = F.batch_norm(raw, mean, variance, scale, shift, eps=NORM_EPSILON)
+        output = output if node.is_linear else output.relu_()
         return _pool(output) if step.is_pooled else output
 
     def _weight(self, node: Node, name: str) -> Tensor:
@@ -233,37 +245,36 @@ class SharedEvaluator:
 
     def _bytes_per_row(self) -> int:
         """Memory a row takes along the largest path, where no kernel makes a map smaller [byte]."""
-        graph = tuple(replace(node, kernel=1, pad=0) for node in self.space.graph(self.space.largest))
-        layers = shapes("widest", graph, self.space.input_shape).layers
+        largest = self.space.graph(self.space.largest)
+        nodes = tuple(replace(node, kernel=1, pad=0) for node in largest)
+        layers = shapes("widest", Graph(nodes=nodes, input_shape=largest.input_shape)).layers
         values = [layer.out_h * layer.out_w * layer.out_ch for layer in layers]
         return _BYTES_PER_VALUE * (sum(values) + _N_TEMPORARY_MAPS * max(values))
 
 
-def _plan(graph: Graph, widest: Mapping[str, int], known: dict[_Signature, _Step]) -> list[_Step]:
+def _plan(graph: Graph, widest: Mapping[str, int] | None, known: dict[_Signature, _Step]) -> list[_Step]:
     """Steps of one network.
 
     Args:
         graph: The network.
-        widest: Output channels of each slot at its largest. [1]
+        widest: Output channels of each slot at its largest; None where layers are run as the network has them. [1]
         known: Every step met so far; new ones are added.
     """
     steps: list[_Step] = []
     readers = [{node.op for node in graph if index in node.inputs} for index in range(len(graph))]
     for node, ops in zip(graph, readers, strict=True):
         # Only a convolution mixes channels, so only for it does it matter how many its input keeps.
-        mixes = node.op == "conv"
-        reads = tuple(
-            None if source == NETWORK_INPUT else graph[source].out_ch if mixes else widest[node.slot]
-            for source in node.inputs
-        )
+        full = node if widest is None else replace(node, out_ch=widest[node.slot])
+        n_read = [graph[source].out_ch if node.op == "conv" else full.out_ch for source in node.inputs]
+        reads = tuple(None if i == NETWORK_INPUT else n for i, n in zip(node.inputs, n_read, strict=True))
         numbers = tuple(source if source == NETWORK_INPUT else steps[source].number for source in node.inputs)
         is_pooled = node.is_hidden and ops == {"global_avg_pool"}
-        signature = (node.slot, node.kernel, node.stride, node.pad, node.inputs, numbers, reads, is_pooled)
+        signature = (full, graph.input_shape, numbers, reads, is_pooled)
         if signature not in known:
-            full = replace(node, out_ch=widest[node.slot])
             known[signature] = _Step(
-                number=len(known), node=full, sources=node.inputs, reads=reads, is_pooled=is_pooled
-            )
+                number=len(known), node=full, input_shape=graph.input_shape,
+                sources=node.inputs, reads=reads, is_pooled=is_pooled,
+            )  # fmt: skip
         steps.append(known[signature])
     return steps
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from energy.checks import require_number
 from models.elastic import ElasticConv, Moments, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
-from models.spaces import Archs, Node, Space
+from models.spaces import Archs, Node, Slot, Space
 from models.supernet import SuperNet
 
 _HEADER_LENGTH_BYTES = 8
@@ -51,9 +51,10 @@ class Subnet(nn.Module):
         self.arch = space.canonical(np.asarray(arch)[None])[0]
         self.graph = space.graph(self.arch)
         self.momentum = momentum
-        in_chs = [layer.in_ch for layer in space.network(self.arch).layers]
+        shapes = space.network(self.arch).layers
+        slots = [Slot(node=node, shape=shape) for node, shape in zip(self.graph, shapes, strict=True)]
         generator = torch.Generator().manual_seed(seed)
-        self.layers = elastic_layers(self.graph, in_chs, space.n_dims, generator)
+        self.layers = elastic_layers(slots, space.n_dims, generator)
         for node in self.graph:
             if node.is_hidden:
                 self.register_buffer(f"{key_of(node.slot)}_mean", torch.zeros(node.out_ch))

@@ -33,8 +33,7 @@ class SuperNet(nn.Module):
         super().__init__()
         self.space = space
         generator = torch.Generator().manual_seed(seed)
-        nodes, in_chs = zip(*((slot.node, slot.in_ch) for slot in space.slots), strict=True)
-        self.layers = elastic_layers(nodes, in_chs, space.n_dims, generator)
+        self.layers = elastic_layers(space.slots, space.n_dims, generator)
 
     def forward(self, x: Tensor, graph: Graph, statistics: Statistics | None = None) -> Tensor:
         """Class scores of one network, `(n, n_classes)`.

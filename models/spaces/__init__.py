@@ -2,6 +2,7 @@
 
 from models.spaces.graph import Graph, Node, shapes
 from models.spaces.presets import PRESETS, preset
-from models.spaces.space import Archs, Gene, Slot, Space, Stage
+from models.spaces.space import Archs, Slot, Space
+from models.spaces.stage import Gene, Stage
 
 __all__ = ["PRESETS", "Archs", "Gene", "Graph", "Node", "Slot", "Space", "Stage", "preset", "shapes"]

@@ -6,6 +6,7 @@ shapes that `shapes` derives from the same nodes, so the two cannot disagree. To
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
@@ -20,10 +21,12 @@ class Node:
         op: Operator of `energy.layers`: `conv`, `depthwise_conv`, `global_avg_pool` or `add`.
         inputs: Indices of the nodes it reads, all smaller than its own; `NETWORK_INPUT` for the network's input.
         out_ch: Output channels kept. [1]
-        kernel: Kernel size on each axis longer than 1. [1]
+        kernel: Kernel size on each axis longer than 1; of no meaning where the layer covers its map. [1]
         stride: Step on each axis longer than 1. [1]
         pad: Zeros on both sides of each axis whose kernel is longer than 1. [1]
-        is_hidden: Followed by batch normalisation and ReLU, both part of the layer once deployed.
+        is_hidden: Followed by batch normalisation, which is part of the layer once deployed.
+        is_linear: A hidden layer without the ReLU that otherwise follows.
+        covers_map: Whether its kernel is the whole input map: a fully connected layer.
     """
 
     slot: str
@@ -34,18 +37,38 @@ class Node:
     stride: int = 1
     pad: int = 0
     is_hidden: bool = False
+    is_linear: bool = False
+    covers_map: bool = False
 
 
-Graph = tuple[Node, ...]
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """The layers of one network, in an order in which they can run.
+
+    Attributes:
+        nodes: The layers.
+        input_shape: Height, width and channels that the first layer reads; data of another size is resized. [1]
+    """
+
+    nodes: tuple[Node, ...]
+    input_shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __getitem__(self, index: int) -> Node:
+        return self.nodes[index]
 
 
-def shapes(name: str, graph: Graph, input_shape: tuple[int, int, int]) -> NetworkShape:
+def shapes(name: str, graph: Graph) -> NetworkShape:
     """Follow the maps through a graph.
 
     Args:
         name: Name of the network.
-        graph: Its nodes, in an order in which they can run.
-        input_shape: Height, width and channels of the input; width 1 for one-dimensional data. [1]
+        graph: The network.
 
     Returns:
         The network as the cost model sees it, layers named after their slots.
@@ -53,7 +76,7 @@ def shapes(name: str, graph: Graph, input_shape: tuple[int, int, int]) -> Networ
     Raises:
         ValueError: A kernel does not fit on its map.
     """
-    maps: dict[int, tuple[int, int, int]] = {NETWORK_INPUT: input_shape}
+    maps: dict[int, tuple[int, int, int]] = {NETWORK_INPUT: graph.input_shape}
     layers = []
     for index, node in enumerate(graph):
         layers.append(_layer(node, maps[node.inputs[0]]))
@@ -70,10 +93,10 @@ def _layer(node: Node, in_map: tuple[int, int, int]) -> LayerShape:
     in_h, in_w, in_ch = in_map
     kernels = [node.kernel if size > 1 else 1 for size in (in_h, in_w)]
     sizes = [in_h, in_w]
-    if node.op in ("conv", "depthwise_conv"):
-        outs = [_out_size(size, kernel, node) for size, kernel in zip(sizes, kernels, strict=True)]
-    elif node.op == "global_avg_pool":
+    if node.op == "global_avg_pool" or node.covers_map:
         kernels, outs = sizes, [1, 1]
+    elif node.op in ("conv", "depthwise_conv"):
+        outs = [_out_size(size, kernel, node) for size, kernel in zip(sizes, kernels, strict=True)]
     else:
         kernels, outs = [1, 1], sizes
     return LayerShape(

@@ -1,12 +1,45 @@
-"""Named spaces that a config may ask for: one row each in `PRESETS`."""
+"""Named spaces that a config may ask for: one row each in `PRESETS`.
+
+The options of `ebb1d` and `ebb2d` follow what the exact explorer says an operator costs; models/README.md has the
+figures and the reasons.
+"""
 
 from __future__ import annotations
 
 from energy.checks import require_choice
-from models.spaces.space import Space, Stage
+from models.spaces.space import Space
+from models.spaces.stage import Stage
 
 _INAS_2021 = "Mendis, Kang, Hsiu, ACM TECS 20(5s), 2021, doi 10.1145/3476995"
+_TINAS_2025 = "TiNAS, IEEE TCAD 2025, doi 10.1109/TCAD.2025.3555963"
 _INAS_STAGE = Stage(kernels=(1, 3, 5, 7), channels=(4, 8, 16, 24))
+
+
+def _inverted(channels: int) -> Stage:
+    """A stage of the spaces of 2025."""
+    return Stage(
+        kernels=(1, 3, 5, 7),
+        channels=(channels,),
+        depths=(1, 2, 3),
+        residuals=(False, True),
+        strides=(2,),
+        expansions=(1, 3, 4, 6),
+        blocks=("inverted",),
+        one_kernel=True,
+    )
+
+
+def _ebb(kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...]) -> Stage:
+    """A stage of our spaces: dense convolutions, later ones perhaps through a bottleneck."""
+    return Stage(
+        kernels=kernels,
+        channels=channels,
+        depths=(1, 2, 3),
+        residuals=(False, True),
+        strides=strides,
+        blocks=("bottleneck", "conv"),
+    )
+
 
 PRESETS: dict[str, Space] = {
     space.name: space
@@ -26,6 +59,62 @@ PRESETS: dict[str, Space] = {
             stages=(_INAS_STAGE,) * 5,
             padding="valid",
             source=f"image space of {_INAS_2021}",
+        ),
+        Space(
+            name="fc-4",
+            input_shape=(250, 1, 1),
+            n_classes=12,
+            stages=(Stage(kernels=(1,), channels=(48, 64, 96, 128), blocks=("dense",)),) * 4,
+            source=f"keyword space of {_INAS_2021}",
+        ),
+        Space(
+            name="mbconv1d",
+            input_shape=(128, 1, 9),
+            n_classes=6,
+            stages=(
+                Stage(kernels=(3,), channels=(10,), blocks=("linear",), is_scaled=False),
+                *(_inverted(channels) for channels in (8, 12, 16)),
+            ),
+            widths_percent=tuple(range(50, 101, 10)),
+            heights=(64, 128),
+            source=f"activity space of {_TINAS_2025}",
+        ),
+        Space(
+            name="mbconv2d",
+            input_shape=(32, 32, 3),
+            n_classes=10,
+            stages=(
+                Stage(kernels=(3,), channels=(16,), blocks=("linear",), is_scaled=False),
+                *(_inverted(channels) for channels in (16, 24, 32, 64)),
+            ),
+            widths_percent=tuple(range(20, 101, 10)),
+            heights=(28, 32),
+            source=f"image space of {_TINAS_2025}",
+        ),
+        Space(
+            name="ebb1d",
+            input_shape=(128, 1, 6),
+            n_classes=7,
+            stages=(
+                Stage(kernels=(3, 5, 7, 9), channels=(4, 8, 12, 20), strides=(4, 2)),
+                _ebb((3, 5, 7), (4, 8, 12, 20), strides=(2, 1)),
+                _ebb((3, 5, 7), (8, 12, 20), strides=(2, 1)),
+                _ebb((3, 5), (12, 20, 40), strides=(2,)),
+            ),
+            source="built for vector units of 64 words that cost the same whatever they hold",
+        ),
+        Space(
+            name="ebb2d",
+            input_shape=(32, 32, 3),
+            n_classes=10,
+            stages=(
+                Stage(kernels=(3, 5, 7), channels=(8, 12, 20), strides=(4, 2)),
+                _ebb((3, 5), (8, 12, 20), strides=(1,)),
+                _ebb((3, 5), (12, 20, 40), strides=(2,)),
+                _ebb((1, 3), (20, 40, 60), strides=(2,)),
+                _ebb((1, 3), (40, 60, 80, 120), strides=(2,)),
+            ),
+            source="built for vector units of 64 words that cost the same whatever they hold",
         ),
     )
 }

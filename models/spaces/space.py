@@ -7,90 +7,55 @@ one network has one spelling. Sampling, counting, neighbours and the text form a
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
-from typing import Any
+from itertools import pairwise, product
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from energy.checks import require_int
-from energy.layers import NETWORK_INPUT, NetworkShape
+from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
 from models.spaces.graph import Graph, Node, shapes
+from models.spaces.stage import Gene, Stage, parse
 
 Archs = NDArray[np.int64]
 """Architectures as option indices, `(n, n_genes)`; a single one is `(n_genes,)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A run of like blocks, each a convolution with batch normalisation and ReLU.
-
-    Attributes:
-        kernels: Kernel sizes to choose from, a gene a block. [1]
-        channels: Output channels to choose from, a gene a stage. [1]
-        depths: Numbers of blocks to choose from, a gene where there are several. [1]
-        residuals: Whether blocks after the first may add their input, a gene where both are allowed.
-        stride: Step of the first block on each axis. [1]
-
-    Raises:
-        ValueError: An option list is empty, repeats, or does not rise.
-    """
-
-    kernels: tuple[int, ...]
-    channels: tuple[int, ...]
-    depths: tuple[int, ...] = (1,)
-    residuals: tuple[bool, ...] = (False,)
-    stride: int = 1
-
-    def __post_init__(self) -> None:
-        require_int("stride", self.stride)
-        for field in ("kernels", "channels", "depths", "residuals"):
-            options = getattr(self, field)
-            if not options or list(options) != sorted(set(options)):
-                raise ValueError(f"{field} must rise and not be empty, not {options!r}")
-            for option in options:
-                require_int(field, int(option), least=0 if field == "residuals" else 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gene:
-    """One position of an architecture: a unique name and the options its index points into."""
-
-    name: str
-    options: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Slot:
-    """A layer of the largest network, whose weights smaller networks slice.
+    """A layer at its largest, whose weights smaller networks slice.
 
     Attributes:
         node: The layer at its largest.
-        in_ch: Input channels at its largest. [1]
+        shape: The same with its maps.
     """
 
     node: Node
-    in_ch: int
+    shape: LayerShape
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """All networks of a family: stages, then global average pooling and a linear layer.
+    """All networks of a family: stages, then global average pooling (but behind dense stages) and a linear layer.
 
     Attributes:
         name: What a config calls it.
-        input_shape: Height, width and channels of the input; width 1 for one-dimensional data. [1]
+        input_shape: Height, width and channels of the data; width 1 for one-dimensional data. [1]
         n_classes: Outputs of the last layer. [1]
         stages: The stages in order.
         padding: `"same"` or `"valid"`.
+        widths_percent: What the channels of scaled stages may be multiplied with; the product is 2 round(w c / 2) with
+            halves to even. [%]
+        heights: What data may be resized to before the first layer, the width in proportion, rising; empty for the
+            size they have. [1]
         source: Where the space comes from.
 
     Raises:
-        ValueError: `padding` is neither, residuals under valid padding, or the largest kernels do not fit.
+        ValueError: The fields do not fit together, or the largest kernels do not fit on their maps.
     """
 
     name: str
@@ -98,6 +63,8 @@ class Space:
     n_classes: int
     stages: tuple[Stage, ...]
     padding: str = "same"
+    widths_percent: tuple[int, ...] = (100,)
+    heights: tuple[int, ...] = ()
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -107,7 +74,31 @@ class Space:
             raise ValueError("residuals need padding 'same', not 'valid': the maps to add differ in size")
         if self.padding == "same" and any(kernel % 2 == 0 for stage in self.stages for kernel in stage.kernels):
             raise ValueError("kernels must be odd under padding 'same'")
+        for field in ("widths_percent", "heights"):
+            options = getattr(self, field)
+            if list(options) != sorted(set(options)):
+                raise ValueError(f"{field} must rise, not {options!r}")
+            for option in options:
+                require_int(field, option)
+        if not self.widths_percent:
+            raise ValueError("widths_percent must not be empty")
+        kinds = [stage.is_dense for stage in self.stages]
+        if any("dense" in stage.blocks and not stage.is_dense for stage in self.stages) or kinds != sorted(kinds):
+            raise ValueError("dense blocks must stand alone in their stages, behind all others")
+        if any(kinds) and len(self.heights) > 1:
+            raise ValueError(f"heights must be one where blocks are dense, not {self.heights!r}")
         self.network(self.largest)
+
+    def for_data(self, input_shape: tuple[int, int, int], n_classes: int) -> Self:
+        """The same space for other data; heights keep their proportion to the data's.
+
+        Args:
+            input_shape: Height, width and channels of the data. [1]
+            n_classes: Classes of the data. [1]
+        """
+        factor = input_shape[0] / self.input_shape[0]
+        heights = tuple(sorted({round(height * factor) for height in self.heights}))
+        return replace(self, input_shape=input_shape, n_classes=n_classes, heights=heights)
 
     @property
     def n_dims(self) -> int:
@@ -115,9 +106,25 @@ class Space:
         return 1 if self.input_shape[1] == 1 else 2
 
     @cached_property
+    def _common_genes(self) -> tuple[Gene, ...]:
+        genes = (Gene(name="width", options=self.widths_percent), Gene(name="height", options=self.heights))
+        return tuple(gene for gene in genes if len(gene.options) > 1)
+
+    @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """The positions of an architecture, stage by stage: depth, a kernel a block, channels, residual."""
-        return tuple(gene for index, stage in enumerate(self.stages) for gene in _stage_genes(index, stage))
+        """The positions of an architecture: width and height, then stage by stage."""
+        own = (
+            replace(gene, name=f"s{index}.{gene.name}")
+            for index, stage in enumerate(self.stages)
+            for gene in stage.genes
+        )
+        return (*self._common_genes, *own)
+
+    @cached_property
+    def _columns(self) -> tuple[slice, ...]:
+        """Positions of the genes of each stage."""
+        ends = np.cumsum([len(self._common_genes), *(len(stage.genes) for stage in self.stages)]).tolist()
+        return tuple(slice(start, end) for start, end in pairwise(ends))
 
     @cached_property
     def n_options(self) -> NDArray[np.int64]:
@@ -126,18 +133,15 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """Number of distinct networks."""
-        size = 1
+        """Number of distinct networks (widths that round to the same channels count apart)."""
+        size = len(self.widths_percent) * max(1, len(self.heights))
         for stage in self.stages:
-            chains = sum(
-                len(stage.kernels) ** depth * (len(stage.residuals) if depth > 1 else 1) for depth in stage.depths
-            )
-            size *= chains * len(stage.channels)
+            size *= stage.size
         return size
 
     @property
     def largest(self) -> Archs:
-        """The architecture with the last option everywhere, `(n_genes,)`: every slot is in it."""
+        """The architecture with the last option everywhere, `(n_genes,)`."""
         return self.n_options - 1
 
     @property
@@ -147,10 +151,20 @@ class Space:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """The layers of the largest network, in order: what weights and execution genes are attached to."""
-        graph = self.graph(self.largest)
-        layers = self.network(self.largest).layers
-        return tuple(Slot(node=node, in_ch=layer.in_ch) for node, layer in zip(graph, layers, strict=True))
+        """Every layer at its largest: what weights and execution genes are attached to.
+
+        The layers of the largest network in order, and behind each block those that it has as another kind.
+        """
+        found: dict[str, Slot] = {}
+        for kind in reversed(range(max(len(stage.blocks) for stage in self.stages))):
+            arch = self.largest
+            for column, gene in enumerate(self.genes):
+                if gene.name.endswith(".block"):
+                    arch[column] = min(kind, len(gene.options) - 1)
+            graph = self.graph(arch)
+            for node, shape in zip(graph, shapes("largest", graph).layers, strict=True):
+                found.setdefault(node.slot, Slot(node=node, shape=shape))
+        return tuple(found.values())
 
     def slot_indices(self, arch: Archs) -> tuple[int, ...]:
         """For each layer of a network the index of its slot in `slots`."""
@@ -167,18 +181,8 @@ class Space:
             Mask of the same shape.
         """
         mask = np.ones(archs.shape, dtype=bool)
-        column_of = {gene.name: column for column, gene in enumerate(self.genes)}
-        for index, stage in enumerate(self.stages):
-            depth_column = column_of.get(f"s{index}.depth")
-            if depth_column is None:
-                depth = np.full(len(archs), stage.depths[0])
-            else:
-                depth = np.array(stage.depths)[archs[:, depth_column]]
-            for block in range(stage.depths[-1]):
-                if (column := column_of.get(f"s{index}.b{block}.kernel")) is not None:
-                    mask[:, column] = block < depth
-            if (column := column_of.get(f"s{index}.residual")) is not None:
-                mask[:, column] = depth > 1
+        for stage, columns in zip(self.stages, self._columns, strict=True):
+            mask[:, columns] = stage.active(archs[:, columns])
         return mask
 
     def canonical(self, archs: Archs) -> Archs:
@@ -204,50 +208,78 @@ class Space:
         """The chosen option of each gene, by name."""
         return {gene.name: gene.options[int(index)] for gene, index in zip(self.genes, arch, strict=True)}
 
+    def _common(self, arch: Archs) -> dict[str, int]:
+        """Width and height of one architecture, where there is a choice."""
+        pairs = zip(self._common_genes, arch[: len(self._common_genes)].tolist(), strict=True)
+        return {gene.name: gene.options[index] for gene, index in pairs}
+
+    def _chosen(self, arch: Archs) -> list[dict[str, Any]]:
+        """Settings of each stage, as `Stage.chosen`."""
+        rows = (arch[columns].tolist() for columns in self._columns)
+        return [stage.chosen(stage.options(row)) for stage, row in zip(self.stages, rows, strict=True)]
+
     def graph(self, arch: Archs) -> Graph:
         """The layers of one network.
 
         Args:
             arch: Architecture, `(n_genes,)`, canonical or not.
         """
-        chosen = self.options(arch)
+        common = self._common(arch)
+        width = common.get("width", self.widths_percent[0])
+        input_shape = self._resized(common.get("height", self.heights[0] if self.heights else self.input_shape[0]))
         nodes: list[Node] = []
-        for index, stage in enumerate(self.stages):
-            depth = chosen.get(f"s{index}.depth", stage.depths[0])
-            channels = chosen.get(f"s{index}.channels", stage.channels[0])
-            has_residual = bool(chosen.get(f"s{index}.residual", stage.residuals[0]))
-            for block in range(depth):
-                before = len(nodes) - 1 if nodes else NETWORK_INPUT
-                kernel = chosen.get(f"s{index}.b{block}.kernel", stage.kernels[0])
-                nodes.append(
-                    Node(
-                        slot=f"s{index}.b{block}.conv",
-                        op="conv",
-                        inputs=(before,),
-                        out_ch=channels,
-                        kernel=kernel,
-                        stride=stage.stride if block == 0 else 1,
-                        pad=kernel // 2 if self.padding == "same" else 0,
-                        is_hidden=True,
-                    )
-                )
-                if has_residual and block > 0:
-                    pair = (len(nodes) - 1, before)
-                    nodes.append(Node(slot=f"s{index}.b{block}.add", op="add", inputs=pair, out_ch=channels))
-        last = len(nodes) - 1
-        nodes.append(Node(slot="pool", op="global_avg_pool", inputs=(last,), out_ch=nodes[-1].out_ch))
-        nodes.append(Node(slot="head", op="conv", inputs=(last + 1,), out_ch=self.n_classes))
-        return tuple(nodes)
+        in_ch = self.input_shape[2]
+        for index, chosen in enumerate(self._chosen(arch)):
+            nodes += self.stage_nodes(index, len(nodes) + NETWORK_INPUT, in_ch, chosen, width)
+            in_ch = nodes[-1].out_ch
+        nodes += self.end_nodes(len(nodes) + NETWORK_INPUT, in_ch)
+        return Graph(nodes=tuple(nodes), input_shape=input_shape)
+
+    def stage_nodes(
+        self, index: int, before: int, in_ch: int, chosen: Mapping[str, Any], width_percent: int
+    ) -> list[Node]:
+        """The layers of one stage.
+
+        Args:
+            index: Which stage.
+            before: Index of the node that it reads.
+            in_ch: Channels of that node. [1]
+            chosen: Its settings, as `Stage.chosen` answers them.
+            width_percent: What its channels are multiplied with, where they are. [%]
+        """
+        stage = self.stages[index]
+        channels = scaled_channels(chosen["channels"], width_percent) if stage.is_scaled else chosen["channels"]
+        settings = {**chosen, "channels": channels}
+        return stage.nodes(f"s{index}", before, in_ch, settings, pads=self.padding == "same")
+
+    def end_nodes(self, before: int, in_ch: int) -> list[Node]:
+        """The layers behind the stages, which read node `before` of `in_ch` channels."""
+        nodes = []
+        if not self.stages[-1].is_dense:
+            nodes.append(Node(slot="pool", op="global_avg_pool", inputs=(before,), out_ch=in_ch))
+        head = Node(slot="head", op="conv", inputs=(before + len(nodes),), out_ch=self.n_classes)
+        return [*nodes, head]
+
+    @property
+    def input_shapes(self) -> tuple[tuple[int, int, int], ...]:
+        """Every height, width and channels that a network may read. [1]"""
+        return tuple(self._resized(height) for height in self.heights or self.input_shape[:1])
+
+    def _resized(self, height: int) -> tuple[int, int, int]:
+        full, width, channels = self.input_shape
+        return height, max(1, round(width * height / full)), channels
 
     def network(self, arch: Archs) -> NetworkShape:
         """One network as the cost model sees it, named after its text form."""
-        return shapes(self.encode(arch), self.graph(arch), self.input_shape)
+        return shapes(self.encode(arch), self.graph(arch))
 
     def encode(self, arch: Archs) -> str:
-        """Text form of one architecture, such as `k5c16-k3c24-k1c8`; with depths `k3.5c8d2r1`."""
+        """Text form of one architecture, such as `k5c16-k3c24-k1c8` or `w50h64-k3e4d2r1-...`."""
         canonical = self.canonical(np.asarray(arch)[None])[0]
-        chosen = self.options(canonical)
-        return "-".join(_stage_text(index, stage, chosen) for index, stage in enumerate(self.stages))
+        common = self._common(canonical)
+        head = "".join(f"{gene[0]}{value}" for gene, value in common.items())
+        parts = [stage.text(chosen) for stage, chosen in zip(self.stages, self._chosen(canonical), strict=True)]
+        return "-".join([head, *parts] if head else parts)
 
     def decode(self, text: str) -> Archs:
         """The architecture that `encode` wrote, `(n_genes,)`.
@@ -255,7 +287,7 @@ class Space:
         Raises:
             ValueError: The text is not of this space.
         """
-        chosen = _parse(text)
+        chosen = self._parse(text)
         arch = self.smallest
         for column, gene in enumerate(self.genes):
             if chosen.get(gene.name) in gene.options:
@@ -265,11 +297,25 @@ class Space:
             raise ValueError(f"architecture must be of space {self.name}, such as {example!r}, not {text!r}")
         return arch
 
+    def _parse(self, text: str) -> Mapping[str, int]:
+        """Options by gene name as far as the text can be read."""
+        parts = text.split("-")
+        chosen: dict[str, int] = {}
+        if self._common_genes:
+            head = parts.pop(0)
+            for gene in self._common_genes:
+                matching = [option for option in gene.options if f"{gene.name[0]}{option}" in head]
+                chosen[gene.name] = max(matching, default=-1)
+        for index, part in enumerate(parts):
+            chosen |= {f"s{index}.{name}": value for name, value in parse(part).items()}
+        return chosen
+
     def enumerate(self) -> Archs:
         """Every distinct network in canonical form, `(size, n_genes)`, in lexicographic order."""
-        blocks = [_stage_rows(index, stage, self) for index, stage in enumerate(self.stages)]
-        rows = blocks[0]
-        for block in blocks[1:]:
+        common = list(product(*(range(len(gene.options)) for gene in self._common_genes)))
+        rows = np.array(common, dtype=np.int64).reshape(len(common), len(self._common_genes))
+        for stage in self.stages:
+            block = stage.rows()
             rows = np.hstack([np.repeat(rows, len(block), axis=0), np.tile(block, (len(rows), 1))])
         return rows
 
@@ -278,7 +324,7 @@ class Space:
         return self.canonical(rng.integers(0, self.n_options, size=(n, len(self.genes))))
 
     def neighbours(self, arch: Archs) -> Archs:
-        """Every other network that one active gene away, canonical and distinct, `(n, n_genes)`."""
+        """Every other network that is one active gene away, canonical and distinct, `(n, n_genes)`."""
         arch = self.canonical(np.asarray(arch)[None])[0]
         rows = []
         for column in np.flatnonzero(self.active(arch[None])[0]):
@@ -291,46 +337,6 @@ class Space:
         return np.asarray(found[is_other])
 
 
-def _stage_genes(index: int, stage: Stage) -> Iterator[Gene]:
-    genes = [Gene(name=f"s{index}.depth", options=stage.depths)]
-    genes += [Gene(name=f"s{index}.b{block}.kernel", options=stage.kernels) for block in range(stage.depths[-1])]
-    genes += [Gene(name=f"s{index}.channels", options=stage.channels)]
-    genes += [Gene(name=f"s{index}.residual", options=tuple(int(option) for option in stage.residuals))]
-    return (gene for gene in genes if len(gene.options) > 1)
-
-
-def _stage_text(index: int, stage: Stage, chosen: dict[str, int]) -> str:
-    depth = chosen.get(f"s{index}.depth", stage.depths[0])
-    kernels = [chosen.get(f"s{index}.b{block}.kernel", stage.kernels[0]) for block in range(depth)]
-    text = f"k{'.'.join(str(kernel) for kernel in kernels)}c{chosen.get(f's{index}.channels', stage.channels[0])}"
-    if len(stage.depths) > 1:
-        text += f"d{depth}"
-    if len(stage.residuals) > 1:
-        text += f"r{chosen[f's{index}.residual']}"
-    return text
-
-
-_STAGE_TEXT = re.compile(r"k(?P<kernels>\d+(?:\.\d+)*)c(?P<channels>\d+)(?:d(?P<depth>\d+))?(?:r(?P<residual>[01]))?")
-
-
-def _parse(text: str) -> dict[str, int]:
-    """Options by gene name as far as the text can be read."""
-    chosen: dict[str, int] = {}
-    for index, part in enumerate(text.split("-")):
-        if found := _STAGE_TEXT.fullmatch(part):
-            for block, kernel in enumerate(found["kernels"].split(".")):
-                chosen[f"s{index}.b{block}.kernel"] = int(kernel)
-            for name in ("channels", "depth", "residual"):
-                chosen[f"s{index}.{name}"] = int(found[name] or 0)
-    return chosen
-
-
-def _stage_rows(index: int, stage: Stage, space: Space) -> Archs:
-    """Distinct canonical gene rows of one stage, lexicographic."""
-    genes = list(_stage_genes(index, stage))
-    rows: Sequence[Any] = list(product(*(range(len(gene.options)) for gene in genes)))
-    offset = [gene.name for gene in space.genes].index(genes[0].name) if genes else 0
-    full = np.zeros((len(rows), len(space.genes)), dtype=np.int64)
-    full[:, offset : offset + len(genes)] = np.array(rows, dtype=np.int64).reshape(len(rows), len(genes))
-    distinct: Archs = np.unique(space.canonical(full)[:, offset : offset + len(genes)], axis=0)
-    return distinct
+def scaled_channels(channels: int, width_percent: int) -> int:
+    """Channels of a scaled stage: 2 round(w c / 2), halves to even, at least 2; unscaled ones stay. [1]"""
+    return channels if width_percent == 100 else max(2, 2 * round(width_percent * channels / 200))

@@ -30,7 +30,7 @@ SPACES = (
         name="residual",
         input_shape=(12, 12, 3),
         n_classes=4,
-        stages=(Stage(kernels=(1, 3), channels=(4, 6), depths=(1, 2, 3), residuals=(False, True), stride=2),),
+        stages=(Stage(kernels=(1, 3), channels=(4, 6), depths=(1, 2, 3), residuals=(False, True), strides=(2,)),),
     ),
 )
 

@@ -19,7 +19,7 @@ SPACES = [
         name="square",
         input_shape=(8, 8, 3),
         n_classes=4,
-        stages=(Stage(kernels=(1, 3), channels=(2, 6)), Stage(kernels=(1, 3), channels=(4,), stride=2)),
+        stages=(Stage(kernels=(1, 3), channels=(2, 6)), Stage(kernels=(1, 3), channels=(4,), strides=(2,))),
         padding="valid",
     ),
 ]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -8,12 +10,24 @@ from models.subnet import Subnet
 from models.supernet import SuperNet
 
 STAGE = Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True))
+INVERTED = Stage(
+    kernels=(1, 3), channels=(4, 6), depths=(1, 2), residuals=(False, True), strides=(2,), expansions=(1, 3),
+    blocks=("inverted",), one_kernel=True,
+)  # fmt: skip
+MIXED = Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2), strides=(2, 1), blocks=("bottleneck", "conv"))
+STEM = Stage(kernels=(3,), channels=(4,), blocks=("linear",), is_scaled=False)
+DENSE = Stage(kernels=(1,), channels=(4, 7), blocks=("dense",))
 SUPERNETS = [
-    SuperNet(Space(name=name, input_shape=shape, n_classes=5, stages=stages, padding=padding), seed=0)
-    for name, shape, padding, stages in (
-        ("deep-1d", (12, 1, 3), "same", (STAGE, STAGE)),
-        ("deep-2d", (6, 5, 2), "same", (STAGE, Stage(kernels=(1, 3), channels=(2, 3), stride=2))),
-        ("valid-2d", (9, 10, 1), "valid", (Stage(kernels=(1, 2, 5), channels=(2, 3)),) * 2),
+    SuperNet(Space(name=name, input_shape=shape, n_classes=5, stages=stages, padding=padding, **more), seed=0)
+    for name, shape, padding, stages, more in (
+        ("deep-1d", (12, 1, 3), "same", (STAGE, STAGE), {}),
+        ("deep-2d", (6, 5, 2), "same", (STAGE, Stage(kernels=(1, 3), channels=(2, 3), strides=(2,))), {}),
+        ("valid-2d", (9, 10, 1), "valid", (Stage(kernels=(1, 2, 5), channels=(2, 3)),) * 2, {}),
+        ("inverted-1d", (12, 1, 3), "same", (STEM, INVERTED), {"widths_percent": (50, 100), "heights": (6, 12)}),
+        ("inverted-2d", (6, 5, 2), "same", (STEM, INVERTED), {"widths_percent": (50, 100), "heights": (5, 6)}),
+        ("mixed-2d", (6, 5, 2), "same", (STAGE, MIXED), {}),
+        ("dense-1d", (12, 1, 3), "same", (DENSE, DENSE), {}),
+        ("dense-2d", (6, 5, 2), "same", (STAGE, DENSE), {}),
     )
 ]
 
@@ -47,7 +61,7 @@ def test_maps_have_the_sizes_that_the_cost_model_counts(supernet, seed, n):
     x = rows(space, n, 0)
     for last, layer in enumerate(shapes.layers):
         with torch.no_grad():
-            output = supernet(x, graph[: last + 1])
+            output = supernet(x, replace(graph, nodes=graph.nodes[: last + 1]))
         size = {1: (layer.out_h,), 2: (layer.out_h, layer.out_w)}[space.n_dims]
         assert output.shape == (
             (n, layer.out_ch) if layer.op == "global_avg_pool" or last == len(graph) - 1 else (n, layer.out_ch, *size)
@@ -82,7 +96,7 @@ def test_gradients_reach_the_layers_of_the_network_and_no_others(supernet, seed,
     supernet(rows(space, n, 0), graph).sum().backward()
     reached = {name.split(".")[1] for name, parameter in supernet.named_parameters() if parameter.grad is not None}
     supernet.zero_grad(set_to_none=True)
-    assert reached == {node.slot.replace(".", "_") for node in graph if node.op == "conv"}
+    assert reached == {node.slot.replace(".", "_") for node in graph if node.op in ("conv", "depthwise_conv")}
 
 
 @cases

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -10,15 +12,22 @@ from models.elastic import (
     convolve,
     elastic_layers,
     moments_of,
+    resized,
     run_layer,
     slice_weight,
 )
-from models.spaces import Node, Space, Stage
+from models.spaces import Graph, Node, Slot, Space, Stage, shapes
 from models.supernet import SuperNet
 
 
 def hidden(out_ch, kernel, op="conv", **steps):
     return Node(slot="a.b", op=op, inputs=(NETWORK_INPUT,), out_ch=out_ch, kernel=kernel, is_hidden=True, **steps)
+
+
+def slot(node, in_ch, n_dims):
+    """The slot of a layer on a map of 9 steps an axis."""
+    graph = Graph(nodes=(node,), input_shape=(9, 9 if n_dims == 2 else 1, in_ch))
+    return Slot(node=node, shape=shapes("one", graph).layers[0])
 
 
 def generator(seed=0):
@@ -27,7 +36,7 @@ def generator(seed=0):
 
 @pytest.fixture(params=[1, 2])
 def layer(request):
-    return ElasticConv(hidden(6, 5), 4, request.param, generator())
+    return ElasticConv(slot(hidden(6, 5), 4, request.param), request.param, generator())
 
 
 def test_a_slice_is_leading_channels_and_the_centre_of_the_kernel(layer):
@@ -87,7 +96,7 @@ def test_an_axis_of_length_1_is_crossed_with_the_middle_tap():
 
 
 def test_a_depthwise_convolution_reads_its_own_channel():
-    layer = ElasticConv(hidden(3, 3, op="depthwise_conv"), 3, 1, generator())
+    layer = ElasticConv(slot(hidden(3, 3, op="depthwise_conv"), 3, 1), 1, generator())
     node = hidden(2, 1, op="depthwise_conv")
     x = torch.randn(2, 2, 5, generator=generator(1))
     assert layer.weight.shape == (3, 1, 3)
@@ -123,14 +132,14 @@ def test_given_moments_replace_those_of_the_batch(layer):
 
 def test_a_head_reads_the_leading_features():
     node = Node(slot="head", op="conv", inputs=(0,), out_ch=3)
-    head = ElasticHead(node, 8, generator())
+    head = ElasticHead(slot(replace(node, inputs=(NETWORK_INPUT,)), 8, 1), generator())
     features = torch.randn(2, 5, generator=generator(1))
     torch.testing.assert_close(head(features, node), features @ head.weight[:, :5].T + head.bias)
 
 
 def test_pooling_means_over_all_axes():
     node = Node(slot="pool", op="global_avg_pool", inputs=(0,), out_ch=1)
-    layers = elastic_layers([], [], 2, generator())
+    layers = elastic_layers([], 2, generator())
     assert run_layer(layers, node, [torch.tensor([[[[1.0, 2], [3, 6]]]])], None).tolist() == [[3.0]]
 
 
@@ -144,7 +153,37 @@ def test_the_same_seed_gives_the_same_weights_whatever_torch_drew_before():
 
 
 def test_initial_weights_keep_the_scale_of_the_map():
-    layer = ElasticConv(hidden(64, 5), 32, 1, generator())
+    layer = ElasticConv(slot(hidden(64, 5), 32, 1), 1, generator())
     raw = layer.convolve(F.relu(torch.randn(16, 32, 40, generator=generator(1))), hidden(64, 5))
     # He: the variance of the sum is 2 / fan_in x fan_in x E[relu(x)^2] = 2 x 1/2 = 1
     assert raw.var().item() == pytest.approx(1, rel=0.1)
+
+
+def test_a_linear_layer_keeps_what_is_below_zero():
+    layer = ElasticConv(slot(hidden(6, 1), 4, 1), 1, generator())
+    x = torch.randn(3, 4, 5, generator=generator(1))
+    moments = (torch.zeros(6), torch.ones(6))
+    linear = layer(x, hidden(6, 1, is_linear=True), moments)
+    assert (linear < 0).any()
+    torch.testing.assert_close(layer(x, hidden(6, 1), moments), linear.relu())
+
+
+@pytest.mark.parametrize("n_dims", [1, 2])
+def test_a_layer_that_covers_its_map_is_a_product_with_all_of_it(n_dims):
+    node = hidden(3, 1, covers_map=True)
+    layer = ElasticConv(slot(node, 2, n_dims), n_dims, generator())
+    x = torch.randn(4, 2, *(9,) * n_dims, generator=generator(1))
+    raw = layer.convolve(x, node)
+    assert raw.shape == (4, 3, *(1,) * n_dims)
+    torch.testing.assert_close(raw.flatten(1), x.flatten(1) @ layer.weight.flatten(1).T)
+
+
+def test_half_the_height_is_the_mean_of_neighbours():
+    x = torch.tensor([[[1.0, 3, 5, 9]]])
+    assert resized(x, (2, 1, 1)).tolist() == [[[2.0, 7.0]]]
+    assert resized(x.unsqueeze(2), (2, 1, 1)).tolist() == [[[[2.0, 7.0]]]]
+
+
+def test_maps_of_the_right_size_are_left_alone():
+    x = torch.ones(2, 3, 4, 5)
+    assert resized(x, (4, 5, 3)) is x

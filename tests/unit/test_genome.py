@@ -82,17 +82,44 @@ def test_upper_bounds_are_reached_in_a_small_space(name):
     assert layout.sizes(many).max(axis=0).tolist() == layout.n_options.tolist()
 
 
+SMALL_INVERTED = Space(
+    name="inverted",
+    input_shape=(12, 1, 3),
+    n_classes=3,
+    stages=(
+        Stage(kernels=(3,), channels=(4,), blocks=("linear",), is_scaled=False),
+        Stage(
+            kernels=(1, 3), channels=(6,), depths=(1, 2), residuals=(False, True), strides=(2,), expansions=(1, 3),
+            blocks=("inverted",), one_kernel=True,
+        ),
+    ),
+    widths_percent=(50, 100),
+    heights=(6, 12),
+)  # fmt: skip
+SMALL_MIXED = Space(
+    name="mixed",
+    input_shape=(9, 7, 2),
+    n_classes=3,
+    stages=(
+        Stage(kernels=(1, 3), channels=(2, 4), strides=(2, 1)),
+        Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2), residuals=(False, True), blocks=("bottleneck", "conv")),
+        Stage(kernels=(1,), channels=(5, 6), blocks=("dense",)),
+    ),
+)
+
+
 def test_reachable_layers_are_those_of_every_network():
-    for space in (TINY, preset("conv1d-3")):
+    for space in (TINY, SMALL_INVERTED, SMALL_MIXED, preset("conv1d-3")):
         archs = space.enumerate()
         found = {}
-        for arch in archs[:: 1 if space is TINY else 7]:
+        is_small = space.size < 1000
+        for arch in archs[:: 1 if is_small else 7]:
             network = space.network(arch)
             for name, layer in zip(network.layer_names, network.layers, strict=True):
                 found.setdefault(name, set()).add(layer)
         reached = reachable_layers(space)
         assert all(layers <= set(reached[name]) for name, layers in found.items())
-        if space is TINY:
+        if is_small:
             assert {name: set(layers) for name, layers in reached.items()} == found
 
 

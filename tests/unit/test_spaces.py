@@ -1,18 +1,25 @@
 """Spaces of networks: counting, canonical form, text form, and shapes that fit, for flat and for silent genes."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import experiments
+from energy.layers import NetworkShape
 from models.spaces import PRESETS, Space, Stage, preset
+from models.spaces.space import scaled_channels
 
 TINY = Space(
     name="tiny",
     input_shape=(16, 1, 2),
     n_classes=3,
-    stages=(Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True), stride=2),),
+    stages=(Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True), strides=(2,)),),
 )
 """The four-line space with depth 1-3 and a residual that every part of the project must carry."""
 
+DENSE = Stage(kernels=(1,), channels=(4,), blocks=("dense",))
 SPACES = [TINY, *PRESETS.values()]
 
 
@@ -24,6 +31,92 @@ def space(request):
 def test_sizes_are_those_of_the_publications():
     # conv1d-3: (4 kernels x 4 channels) ^ 3; conv2d-5: ... ^ 5
     assert (preset("conv1d-3").size, preset("conv2d-5").size) == (4096, 1_048_576)
+
+
+def test_spaces_of_2025_have_the_published_number_of_spellings():
+    # 4 expansions x 4 kernels x 3 depths x 2 a stage; 9 widths x 2 resolutions, 6 x 2 in one dimension
+    assert np.prod(preset("mbconv2d").n_options) == 96**4 * 18
+    assert np.prod(preset("mbconv1d").n_options) == 96**3 * 12
+    # a residual that has nothing to add counts once: 4 x 4 x (1 + 2 + 2) = 80 stages
+    assert (preset("mbconv2d").size, preset("mbconv1d").size) == (80**4 * 18, 80**3 * 12)
+
+
+def test_keyword_space_of_2021_is_256_chains_of_fully_connected_layers():
+    space = preset("fc-4")
+    assert space.size == 256
+    layers = space.network(space.decode("c48-c96-c96-c48")).layers
+    assert [(layer.in_h, layer.in_ch, layer.kernel_h, layer.out_ch) for layer in layers] == [
+        (250, 1, 250, 48), (1, 48, 1, 96), (1, 96, 1, 96), (1, 96, 1, 48), (1, 48, 1, 12),
+    ]  # fmt: skip
+
+
+def test_our_spaces_hold_a_billion_networks():
+    assert min(preset(name).size for name in ("ebb1d", "ebb2d")) >= 1e9
+
+
+def test_a_network_published_in_2025_is_in_its_space():
+    """The example that ships with the project, whose batch norm and ReLU layers the space counts with their layer."""
+    path = Path(experiments.__file__).parent / "examples" / "tinas2025_har.json"
+    published = NetworkShape.from_dict(json.loads(path.read_text())["network"])
+    layers = [layer for layer in published.layers if layer.op not in ("batch_norm", "relu")]
+    space = preset("mbconv1d")
+    assert _key(space.network(_like(space, layers)).layers) == _key(layers)
+
+
+def _key(layers):
+    """What a layer computes; the pooling of published files writes no kernel, and 1x1 layers no padding."""
+    return [
+        (layer.op, layer.in_h, layer.in_ch, layer.out_h, layer.out_ch, layer.op != "global_avg_pool" and layer.kernel_h)
+        for layer in layers
+    ]
+
+
+def _like(space, layers):
+    """The network of a space of 2025 at full width that given layers seem to be, stage by stage."""
+    stages, blocks = [], []
+    for at, layer in enumerate(layers):
+        if layer.op == "depthwise_conv":
+            if layer.out_h < layer.in_h:
+                blocks = []
+                stages.append(blocks)
+            blocks.append((layers[at - 1].out_ch // layers[at - 1].in_ch, layer.kernel_h, layers[at + 2].op == "add"))
+    text = "-".join(f"k{own[0][1]}e{own[0][0]}d{len(own)}r{int(own[-1][2])}" for own in stages)
+    return space.decode(f"w100h{layers[0].in_h}-k3c10-{text}")
+
+
+@pytest.mark.parametrize(
+    ("channels", "width_percent", "expected"),
+    # 0.5 x 12 / 2 = 3; 0.9 x 8 / 2 = 3.6 -> 4; 0.5 x 10 / 2 = 2.5 -> 2, halves to even; 0.2 x 2 / 2 -> at least 2
+    [(12, 50, 6), (8, 90, 8), (10, 50, 4), (2, 20, 2), (5, 100, 5)],
+)
+def test_widths_scale_channels_to_even_numbers(channels, width_percent, expected):
+    assert scaled_channels(channels, width_percent) == expected
+
+
+def test_the_stem_is_not_scaled_and_data_are_resized():
+    network = preset("mbconv1d").network(preset("mbconv1d").decode("w50h64-k3c10-k3e1d1r0-k3e1d1r0-k3e1d1r0"))
+    # stem 10; 0.5 x 8 / 2 = 2, 0.5 x 12 / 2 = 3, 0.5 x 16 / 2 = 4 pairs; 64 -> 32 -> 16 -> 8
+    assert [(layer.out_h, layer.out_ch) for layer in network.layers if layer.op == "conv"] == [
+        (64, 10), (64, 10), (32, 4), (32, 4), (16, 6), (16, 6), (8, 8), (1, 6),
+    ]  # fmt: skip
+
+
+def test_heights_follow_the_data():
+    other = preset("mbconv2d").for_data((28, 28, 1), 10)
+    # 32 -> 28 as 28 -> 24.5, halves to even
+    assert (other.heights, other.input_shape) == ((24, 28), (28, 28, 1))
+
+
+def test_a_bottleneck_has_half_the_channels_inside_and_stands_behind_a_convolution():
+    space = preset("ebb2d")
+    arch = space.decode("k3c8s4-k3.5c20t0d2r1-k3c12t0d1r0-k1c20t0d1r0-k1c40t0d1r0")
+    network = space.network(arch)
+    pairs = zip(network.layer_names, network.layers, strict=True)
+    first = [(name, layer.kernel_h, layer.out_ch) for name, layer in pairs][:6]
+    assert first == [
+        ("s0.b0.conv", 3, 8), ("s1.b0.conv", 3, 20), ("s1.b1.reduce", 1, 10), ("s1.b1.middle", 5, 10),
+        ("s1.b1.restore", 1, 20), ("s1.b1.add", 1, 20),
+    ]  # fmt: skip
 
 
 def test_silent_genes_do_not_count():
@@ -72,7 +165,7 @@ def test_every_network_fits_together_and_names_slots_of_the_largest(space):
     slots = [slot.node.slot for slot in space.slots]
     for arch in [space.smallest, space.largest, *space.sample(np.random.default_rng(2), 30)]:
         network = space.network(arch)
-        assert network.input_shape == space.input_shape
+        assert network.input_shape == space.graph(arch).input_shape
         assert (network.layers[-1].out_h, network.layers[-1].out_w, network.layers[-1].out_ch) == (
             1,
             1,
@@ -119,6 +212,11 @@ def test_sampling_depends_on_the_generator_only(space):
         ({"padding": "full"}, "padding must be 'same' or 'valid', not 'full'"),
         ({"padding": "valid"}, "residuals need padding 'same'"),
         ({"stages": (Stage(kernels=(2,), channels=(4,)),)}, "kernels must be odd under padding 'same'"),
+        ({"heights": (16, 8)}, "heights must rise"),
+        ({"widths_percent": ()}, "widths_percent must not be empty"),
+        ({"widths_percent": (0,)}, "widths_percent must be a whole number of at least 1, not 0"),
+        ({"stages": (DENSE, *TINY.stages)}, "dense blocks must stand alone in their stages, behind all others"),
+        ({"stages": (DENSE,), "heights": (8, 16)}, "heights must be one where blocks are dense"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused(changes, message):
@@ -156,3 +254,17 @@ def test_genes_outside_their_options_are_refused_by_name():
 def test_an_unknown_preset_names_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'conv1d-3'"):
         preset("conv1d3")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strides": (1, 2)}, "strides must fall"),
+        ({"blocks": ()}, "blocks must not be empty or repeat"),
+        ({"blocks": ("conv", "conv")}, "blocks must not be empty or repeat"),
+        ({"blocks": ("residual",)}, "blocks must be one of .*, not 'residual'"),
+    ],
+)
+def test_a_stage_that_cannot_be_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Stage(**{"kernels": (3,), "channels": (4,), **changes})
