@@ -6,7 +6,7 @@ last population.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,12 @@ class Archive:
         """Append one generation."""
         self._parts.append(evaluations)
         self._known.update(genome.tobytes() for genome in evaluations.genomes)
+
+    def revalue(self, values: Floats) -> None:
+        """Replace the objective values of all rows, `(n, n_objectives)`."""
+        ends = np.cumsum([len(part) for part in self._parts])[:-1]
+        pairs = zip(self._parts, np.split(values, ends), strict=True)
+        self._parts = [replace(part, values=own) for part, own in pairs]
 
     @property
     def evaluations(self) -> Evaluations:

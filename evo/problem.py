@@ -7,10 +7,11 @@ Infeasible designs keep infinite times: NSGA-II ranks them by their violations a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from pymoo.core.problem import Problem
 
 from energy.cost import Cost, cost
@@ -38,6 +39,31 @@ class AccuracySource(Protocol):
 
     def evaluate(self, archs: Archs) -> Floats:
         """Accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
+        ...
+
+
+@runtime_checkable
+class LearningSource(AccuracySource, Protocol):
+    """An accuracy source that predicts, and learns from what it is asked to measure.
+
+    Attributes:
+        learnt: Networks measured on request, in that order, `(n, n_arch_genes)`.
+        learnt_accuracies: Their accuracies, `(n,)`. [1]
+    """
+
+    learnt: Archs
+    learnt_accuracies: Floats
+
+    def is_measured(self, archs: Archs) -> NDArray[np.bool_]:
+        """Which canonical architectures `(n, n_arch_genes)` were measured, `(n,)`."""
+        ...
+
+    def learn(self, archs: Archs) -> None:
+        """Measure architectures `(n, n_arch_genes)`; all other predictions may change."""
+        ...
+
+    def restore(self, learnt: Archs, accuracies: Floats) -> None:
+        """Know what was learnt before a stop."""
         ...
 
 
@@ -83,6 +109,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         layout: The genome.
         pricing: Device, supply, policy.
         objectives: What is minimised, in the order of the columns.
+        known_accuracies: What the source said of each architecture so far, by its bytes. [1]
     """
 
     def __init__(
@@ -98,7 +125,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         self.objectives = tuple(objectives)
         self._scenarios = Scenarios.of([pricing.supply])
         self._pricer = Pricer(pricing.device)
-        self._accuracies: dict[bytes, float] = {}
+        self.known_accuracies: dict[bytes, float] = {}
         super().__init__(
             n_var=layout.n_genes,
             n_obj=len(self.objectives),
@@ -131,14 +158,23 @@ class JointProblem(Problem):  # type: ignore[misc]
             violations=amounts / [self.pricing.limit(row) for row in CONSTRAINTS],
         )
 
+    def revalued(self, evaluations: Evaluations) -> Evaluations:
+        """The same evaluations with the accuracies that the source gives now."""
+        self.known_accuracies.clear()
+        values = evaluations.values.copy()
+        for column, row in enumerate(self.objectives):
+            if row.column == "error":
+                values[:, column] = 1.0 - self._accuracy(evaluations.genomes[:, self.layout.architecture])
+        return replace(evaluations, values=values)
+
     def _accuracy(self, archs: Archs) -> Floats:
         """Accuracy of each architecture; the source sees only new ones, each once."""
         keys = [arch.tobytes() for arch in archs]
-        new = {key: arch for key, arch in zip(keys, archs, strict=True) if key not in self._accuracies}
+        new = {key: arch for key, arch in zip(keys, archs, strict=True) if key not in self.known_accuracies}
         if new:
             accuracies = self.accuracy.evaluate(np.array(list(new.values())))
-            self._accuracies.update(zip(new, np.asarray(accuracies, dtype=np.float64).tolist(), strict=True))
-        return np.array([self._accuracies[key] for key in keys])
+            self.known_accuracies.update(zip(new, np.asarray(accuracies, dtype=np.float64).tolist(), strict=True))
+        return np.array([self.known_accuracies[key] for key in keys])
 
     def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
         """What pymoo sees: objectives on scaled axes and normalised violations, a row each."""

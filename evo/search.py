@@ -21,8 +21,11 @@ from evo.front import Bounds, Front
 from evo.genome import Genomes
 from evo.objectives import CONSTRAINTS, Constraint
 from evo.operators import FrontMating, JointSampling
-from evo.problem import JointProblem
+from evo.problem import JointProblem, LearningSource
 from evo.refinement import Explorer, Optima
+
+LEARN_EVERY = 5
+"""Generations after which the networks of the front are measured, where accuracies are predicted. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +160,44 @@ class Search:
         offspring.set("F", values, "G", violations)
         self._algorithm.tell(infills=offspring)
         self.archive.add(evaluations)
+        if self.generation % LEARN_EVERY == 0:
+            self.learn()
         return self.log()
+
+    def learn(self) -> int:
+        """Have the networks of the front measured that were only predicted, and value everything anew.
+
+        Returns:
+            How many there were; 0 where every accuracy is measured anyway.
+        """
+        source = self.problem.accuracy
+        if not isinstance(source, LearningSource) or not len(self.front):
+            return 0
+        found = self.archive.evaluations
+        archs = np.unique(found.genomes[self.front.rows][:, self.problem.layout.architecture], axis=0)
+        new = archs[~source.is_measured(archs)]
+        if len(new):
+            source.learn(new)
+            self._revalue()
+        return len(new)
+
+    def measure_front(self) -> None:
+        """Learn until every network of the front is measured."""
+        while self.learn():
+            pass
+
+    def _revalue(self) -> None:
+        """Value the archive and the population by what the accuracy source says now, and select again."""
+        found = self.problem.revalued(self.archive.evaluations)
+        self.archive.revalue(found.values)
+        row_of = {genome.tobytes(): row for row, genome in enumerate(found.genomes)}
+        population = self._algorithm.pop
+        rows = np.array([row_of[genome.tobytes()] for genome in population.get("X")])
+        values, _ = self.problem.fitness(found.take(rows))
+        population.set("F", values)
+        self._algorithm.pop = self._algorithm.survival.do(
+            self.problem, population, n_survive=len(population), random_state=self._algorithm.random_state
+        )
 
     @property
     def front(self) -> Front:
@@ -184,7 +224,13 @@ class Search:
 
     def state(self) -> bytes:
         """Everything that the next step depends on; problem and explorer are left to whoever restores."""
-        return checkpoint.dumps((self._identity, self._algorithm, self.archive, self._is_exhausted), self._outside)
+        source = self.problem.accuracy
+        learnt = None
+        if isinstance(source, LearningSource):
+            # The values themselves: the last bit of a prediction depends on what is predicted together.
+            learnt = (source.learnt, source.learnt_accuracies, self.problem.known_accuracies)
+        state = (self._identity, self._algorithm, self.archive, self._is_exhausted, learnt)
+        return checkpoint.dumps(state, self._outside)
 
     def restore(self, state: bytes) -> None:
         """Continue, bit for bit, where `state` was taken; `evaluations` may differ.
@@ -192,10 +238,13 @@ class Search:
         Raises:
             ValueError: The bytes are no state of a search, or of one with other settings, space or rules.
         """
-        identity, algorithm, archive, is_exhausted = checkpoint.loads(state, self._outside)
+        identity, algorithm, archive, is_exhausted, learnt = checkpoint.loads(state, self._outside)
         if identity != self._identity:
             raise ValueError(f"state of a search must be that of {self._identity}, not of {identity}")
         self._algorithm, self.archive, self._is_exhausted = algorithm, archive, is_exhausted
+        if isinstance(self.problem.accuracy, LearningSource) and learnt is not None:
+            *measured, self.problem.known_accuracies = learnt
+            self.problem.accuracy.restore(*measured)
 
     @property
     def _outside(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "choose", "robust", "compare", "report", "card", "grid", "export", "verify",
+    "network", "choose", "robust", "compare", "report", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_plot, _add_calibrate, _add_lists,
+        _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -230,10 +230,20 @@ def _add_evaluate(commands: Commands) -> None:
     command.add_argument("id", metavar="ID", help="of a row of fronts.csv")
 
 
+def _add_card(commands: Commands) -> None:
+    text = "how far the accuracies of a run can be trusted"
+    command = _command(commands, "card", text, "experiments.card")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    alone = "train that many alone, for the card of the shared weights: hours (default: none)"
+    command.add_argument("--networks", default="0", metavar="N", help=alone)
+    command.add_argument("--seeds", default="3", metavar="N", help="that often each, a fold (default: 3)")
+    command.add_argument("--folds", default="5", metavar="N", help="pooled, from the run's own on (default: 5)")
+
+
 def _add_plot(commands: Commands) -> None:
     command = _command(commands, "plot", "figures of a run, from its files")
     command.add_argument("run", metavar="RUN", help="a run's folder")
-    command.add_argument("--kind", default="front", help="front or timeline")
+    command.add_argument("--kind", default="front", help="front, predictor or timeline")
     command.add_argument("--beside", metavar="RUN", help="fronts of another run, dashed")
     command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
@@ -256,4 +266,6 @@ def _add_lists(commands: Commands) -> None:
         ("spaces", "search spaces"),
         ("datasets", "data sets and what is found of them"),
     ):
-        _command(commands, name, text, "experiments.listings")
+        command = _command(commands, name, text, "experiments.listings")
+        if name == "datasets":
+            command.add_argument("--data-dir", metavar="DIR", help="folder to look in for each of them")

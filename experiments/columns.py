@@ -66,6 +66,7 @@ EVALUATIONS = pa.schema(
         ("generation", pa.int64()),
         ("feasible", pa.bool_()),
         ("accuracy_inherited_val", pa.float64()),
+        ("accuracy_predicted_val", pa.float64()),
         ("latency_s", pa.float64()),
         *((row.column, pa.float64()) for row in CONSTRAINTS),
         ("architecture", pa.string()),

@@ -54,6 +54,10 @@ def _each_capacitance(value: Any) -> Any:
     return parsed
 
 
+LEAST_LEARNT = 20
+"""Networks that a predictor has to learn from at least. [1]"""
+
+
 class Section(BaseModel):
     """A table of the config: frozen, strict about types, no unknown keys."""
 
@@ -75,7 +79,11 @@ class StageSection(Section):
     channels: tuple[int, ...] = Field(strict=False)
     depths: tuple[int, ...] = Field(default=(1,), strict=False)
     residuals: tuple[bool, ...] = Field(default=(False,), strict=False)
-    stride: int = Field(default=1, ge=1)
+    strides: tuple[int, ...] = Field(default=(1,), strict=False)
+    expansions: tuple[int, ...] = Field(default=(1,), strict=False)
+    blocks: tuple[str, ...] = Field(default=("conv",), strict=False)
+    one_kernel: bool = False
+    is_scaled: bool = True
 
 
 class SpaceSection(Section):
@@ -84,13 +92,16 @@ class SpaceSection(Section):
     name: str = "conv1d-3"
     padding: Literal["same", "valid"] | None = None
     stages: tuple[StageSection, ...] | None = Field(default=None, strict=False, min_length=1)
+    widths_percent: tuple[int, ...] = Field(default=(100,), strict=False)
+    heights: tuple[int, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _preset_or_own(self) -> SpaceSection:
         if self.stages is None:
             preset(self.name)
-            if self.padding is not None:
-                raise ValueError("padding belongs to an own space, which needs stages")
+            own = self.model_fields_set & {"padding", "widths_percent", "heights"}
+            if own:
+                raise ValueError(f"{min(own)} belongs to an own space, which needs stages")
         return self
 
 
@@ -145,6 +156,21 @@ class SupernetSection(Section):
 
     epochs: int = Field(default=45, ge=1)
     batch_size: int = Field(default=128, ge=2)
+    learning_rate: float = Field(default=4e-3, gt=0)
+    n_random: int = Field(default=2, ge=0)
+    log_every: int = Field(default=5, ge=1)
+
+
+class PredictorSection(Section):
+    """How accuracies are known in spaces too large to judge every network."""
+
+    networks: int = Field(default=400, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _enough(self) -> PredictorSection:
+        if 0 < self.networks < LEAST_LEARNT:
+            raise ValueError(f"networks must be 0, for no predictor, or at least {LEAST_LEARNT}, not {self.networks}")
+        return self
 
 
 class SearchSection(Section):
@@ -197,6 +223,7 @@ class Config(Section):
     supply: SupplySection = SupplySection(name="tinas2025")
     execution: ExecutionSection = ExecutionSection()
     supernet: SupernetSection = SupernetSection()
+    predictor: PredictorSection = PredictorSection()
     search: SearchSection = SearchSection()
     finetune: FinetuneSection = FinetuneSection()
     compute: ComputeSection = ComputeSection()

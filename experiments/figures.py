@@ -82,6 +82,10 @@ def plot_run(
             raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
     if beside is not None and kind != "front":
         raise ValueError(f"--beside must be used with --kind front, not {kind}")
+    if kind == "predictor":
+        from experiments.predictor_figure import plot_predictor  # which draws with the conventions of this module
+
+        return plot_predictor(run, formats, width)
     if kind == "timeline":
         from experiments.timelines import plot_timeline  # which draws with the conventions of this module
 
@@ -215,7 +219,7 @@ def _decimal_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-KINDS = ("front", "timeline")
+KINDS = ("front", "predictor", "timeline")
 """Kinds of figures that are built."""
 
-_NOT_BUILT = ("breakdown", "convergence", "predictor")
+_NOT_BUILT = ("breakdown", "convergence")

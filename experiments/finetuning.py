@@ -1,24 +1,32 @@
-"""The last stage of training: the networks of all fronts on their own, in a pool of processes.
+"""The last stage of training: the networks of all fronts on their own, from their inherited weights.
 
-Each network is a small stage of its own in the cache, written by the process that trained it: a kill loses only what
-was under way, and a network that another run already trained is not trained again.
+The largest network of the shared weights teaches. Each network and seed is a small stage of its own
+(`experiments.trainings`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evo.front import Front
 from experiments.stages import Stages
-from experiments.store import StageFolder, file_digest, write_bytes
-from experiments.workers import run_tasks
+from experiments.store import StageFolder
+from experiments.trainings import (
+    Trained,
+    Training,
+    changed_fields,
+    is_trained,
+    read_trained,
+    settings_reads,
+    train_all,
+)
 from models.evaluate import SharedEvaluator
-from models.finetune import FinetuneJob, FinetuneSettings, run_job, soft_labels
+from models.finetune import soft_labels
+from models.finetune_settings import FinetuneSettings
 from models.spaces import Archs
 from models.subnet import Subnet
 from models.train import SupernetTrainer
@@ -82,14 +90,6 @@ def _thinned(front: Front, size: int) -> list[int]:
     return [position_of[int(row)] for row in front.thin(size).rows]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Task:
-    """A job with the place of its result."""
-
-    folder: StageFolder
-    job: FinetuneJob
-
-
 def finetune(
     stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator, archs: Archs, *, fresh: bool = False
 ) -> tuple[dict[str, Finetuned], list[str]]:
@@ -113,25 +113,29 @@ def finetune(
         for folder in folders.values():
             with folder.locked():
                 folder.clear()
-    missing = [(arch, seed) for arch in archs for seed in seeds if not _is_done(folders[space.encode(arch), seed])]
+    missing = [(arch, seed) for arch in archs for seed in seeds if not is_trained(folders[space.encode(arch), seed])]
     if missing:
-        train, val = stages.work.data.split("train"), stages.work.data.split("val")
-        teacher = soft_labels(trainer.supernet, space.largest, evaluator.statistics(space.largest), train.inputs)
-        tasks = []
-        for arch, seed in missing:
-            start = Subnet.inherit(trainer.supernet, arch, evaluator.statistics(arch)).state_bytes()
-            job = FinetuneJob(
-                space=space, arch=arch, start=start, train=train, val=val,
-                teacher=teacher, settings=_settings(stages), seed=seed,
-            )  # fmt: skip
-            tasks.append(_Task(folder=folders[space.encode(arch), seed], job=job))
-        _run_all(stages, tasks)
+        train = stages.work.data.split("train")
+        teacher = soft_labels(trainer.supernet, space.largest, evaluator.statistics(space.largest), train)
+        trainings = [
+            Training(
+                folder=folders[space.encode(arch), seed], data=config.data, space=space, arch=arch,
+                settings=_settings(stages), seed=seed, teacher=teacher, device=config.compute.device,
+                start=Subnet.inherit(trainer.supernet, arch, evaluator.statistics(arch)).state_bytes(),
+            )
+            for arch, seed in missing
+        ]  # fmt: skip
+        train_all("fine-tuning", trainings, config.compute.processes, stages.reporter, stages.log)
     best: dict[str, Finetuned] = {}
     for (name, seed), folder in folders.items():
-        found = _read(folder, seed)
+        found = _finetuned(read_trained(folder), seed)
         if name not in best or found.accuracy_finetuned_val > best[name].accuracy_finetuned_val:
             best[name] = found
     return best, [folder.key for folder in folders.values()]
+
+
+def _finetuned(trained: Trained, seed: int) -> Finetuned:
+    return Finetuned(weights=trained.weights, accuracy_finetuned_val=trained.accuracy_val, seed=seed)
 
 
 def _settings(stages: Stages) -> FinetuneSettings:
@@ -142,51 +146,8 @@ def _folder(stages: Stages, name: str, seed: int) -> StageFolder:
     reads = {
         "supernet": stages.supernet_folder.key,
         "network": name,
-        "settings": asdict(_settings(stages)),
+        "augmentation": changed_fields(stages.work.data.augmentation),
+        "settings": settings_reads(_settings(stages)),
         "seed": seed,
     }
     return stages.store.stage("finetune", reads)
-
-
-def _is_done(folder: StageFolder) -> bool:
-    """Whether the network is trained and its weights are whole."""
-    result, path = folder.result(), folder.path / "weights.safetensors"
-    return result is not None and path.exists() and file_digest(path) == result.get("weights_sha256")
-
-
-def _read(folder: StageFolder, seed: int) -> Finetuned:
-    result = folder.result()
-    assert result is not None
-    weights = (folder.path / "weights.safetensors").read_bytes()
-    return Finetuned(weights=weights, accuracy_finetuned_val=result["accuracy_finetuned_val"], seed=seed)
-
-
-def _run_all(stages: Stages, tasks: Sequence[_Task]) -> None:
-    with stages.reporter.task("fine-tuning", len(tasks)) as progress:
-        for position, result in run_tasks(_run, tasks, stages.work.config.compute.processes):
-            progress.advance(_note(stages, tasks[position], result))
-
-
-def _note(stages: Stages, task: _Task, result: dict[str, Any]) -> str:
-    name = stages.work.space.encode(task.job.arch)
-    stages.log({"stage": "finetune", "network": name, **result})
-    return f"{name} {result['accuracy_finetuned_val']:.3f}"
-
-
-def _run(task: _Task) -> dict[str, Any]:
-    """Train one network and leave it in its folder; runs in a worker."""
-    with task.folder.locked():
-        if not _is_done(task.folder):
-            done = run_job(task.job)
-            path = task.folder.path / "weights.safetensors"
-            write_bytes(path, done.weights)
-            task.folder.finish(
-                {
-                    "accuracy_finetuned_val": done.accuracy_finetuned_val,
-                    "losses": done.losses.tolist(),
-                    "weights_sha256": file_digest(path),
-                }
-            )
-    result = task.folder.result()
-    assert result is not None
-    return {"accuracy_finetuned_val": result["accuracy_finetuned_val"]}

@@ -17,6 +17,7 @@ from evo.archive import Evaluations
 from evo.front import Front
 from evo.genome import Decoded
 from evo.objectives import CONSTRAINTS
+from evo.problem import LearningSource
 from evo.search import Search, stream
 from experiments.answers import price
 from experiments.columns import TIMES, Row
@@ -99,6 +100,10 @@ def cost_columns(request: Request) -> Row:
     return columns
 
 
+_Judged = tuple[NDArray[np.bool_], NDArray[np.int64]]
+"""Which samples were right, and the group of each, `(n,)` both."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judge:
     """Gives accuracies with their intervals.
@@ -106,18 +111,21 @@ class Judge:
     Attributes:
         work: The workload.
         evaluator: The shared weights.
+        judged_rows: The validation samples that it judges by.
     """
 
     work: Workload
     evaluator: SharedEvaluator
+    judged_rows: slice
     _known: dict[tuple[str, str], Row] = field(default_factory=dict)
 
     def inherited(self, one: Member) -> Row:
         """Of a network with the shared weights, on validation."""
 
-        def judge(data: Split) -> NDArray[np.bool_]:
+        def judge(data: Split) -> _Judged:
+            rows = self.judged_rows
             answers = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy()
-            return np.asarray(answers == data.labels)
+            return np.asarray(answers == data.labels[rows]), data.groups[rows]
 
         columns = self._columns("accuracy_inherited_val", one, judge)
         assert columns["accuracy_inherited_val"] == one.accuracy
@@ -126,17 +134,17 @@ class Judge:
     def finetuned(self, one: Member, weights: bytes, split: str) -> Row:
         """Of a network with its own weights."""
 
-        def judge(data: Split) -> NDArray[np.bool_]:
-            return correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data)
+        def judge(data: Split) -> _Judged:
+            return correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data), data.groups
 
         return self._columns(f"accuracy_finetuned_{split}", one, judge)
 
-    def _columns(self, name: str, one: Member, judge: Callable[[Split], NDArray[np.bool_]]) -> Row:
+    def _columns(self, name: str, one: Member, judge: Callable[[Split], _Judged]) -> Row:
         """The columns of one accuracy; a network that is on several fronts is judged once."""
         key = (name, one.decoded.network.name)
         if key not in self._known:
             data = self.work.data.split(name.rpartition("_")[2])
-            found = accuracy(judge(data), data.groups, stream(self.work.config.seed, " ".join(key)))
+            found = accuracy(*judge(data), stream(self.work.config.seed, " ".join(key)))
             self._known[key] = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         return self._known[key]
 
@@ -197,7 +205,10 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
     """Everything a search has priced."""
     found: Evaluations = search.archive.evaluations
     layout = search.problem.layout
-    accuracies = search.problem.accuracy.evaluate(found.genomes[:, layout.architecture])
+    archs = found.genomes[:, layout.architecture]
+    source = search.problem.accuracy
+    accuracies = source.evaluate(archs).tolist()
+    is_measured = source.is_measured(archs).tolist() if isinstance(source, LearningSource) else [True] * len(archs)
     rows = []
     for index, generation in enumerate(search.archive.generations.tolist()):
         values = found.values[index].tolist()
@@ -207,7 +218,7 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
                 "budget": budget.name,
                 "generation": generation,
                 "feasible": bool(found.feasible[index]),
-                "accuracy_inherited_val": float(accuracies[index]),
+                f"accuracy_{'inherited' if is_measured[index] else 'predicted'}_val": accuracies[index],
                 "latency_s": values[1] if np.isfinite(values[1]) else None,
                 **{row.column: amount for row, amount in zip(CONSTRAINTS, amounts, strict=True)},
                 "architecture": layout.decode(found.genomes[index]).network.name,

@@ -124,7 +124,7 @@ class Run:
             with self.times.of("finetune"):
                 finetuned, keys = self._finetune(stages, trainer, evaluator, chosen, fresh=fresh)
             with self.times.of("results"):
-                rows = self._write_fronts(evaluator, chosen, finetuned)
+                rows = self._write_fronts(stages, evaluator, chosen, finetuned)
         n_members = {budget.name: len(found) for (budget, _), found in zip(searches, members, strict=True)}
         if rows:
             with self.times.of("figures"):
@@ -205,9 +205,13 @@ class Run:
         return found
 
     def _write_fronts(
-        self, evaluator: SharedEvaluator, chosen: Sequence[results.Member], finetuned: dict[str, Finetuned]
+        self,
+        stages: Stages,
+        evaluator: SharedEvaluator,
+        chosen: Sequence[results.Member],
+        finetuned: dict[str, Finetuned],
     ) -> list[Row]:
-        judge = results.Judge(work=self.work, evaluator=evaluator)
+        judge = results.Judge(work=self.work, evaluator=evaluator, judged_rows=stages.judged_rows)
         rows = results.front_rows(judge, chosen, finetuned, self._device_file)
         designs = self.folder / "designs"
         results.write_designs(designs, self.work, chosen, self._device_file)

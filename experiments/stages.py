@@ -25,18 +25,23 @@ from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.genome import JointGenome
 from evo.problem import AccuracySource, JointProblem, Pricing
-from evo.search import Search, SearchSettings
+from evo.search import Search, SearchSettings, stream
 from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_bytes
 from experiments.workers import run_tasks
 from experiments.workload import Budget, Workload
 from models.evaluate import SharedEvaluator
 from models.learning import threads
+from models.predicted import PredictedAccuracies, Remembering
+from models.predictor import Predictor
 from models.spaces import Archs, Space
-from models.train import N_CALIBRATION, SupernetSettings, SupernetTrainer
+from models.train import N_CALIBRATION, EpochLog, SupernetSettings, SupernetTrainer
 
 LARGEST_TABLE = 10_000
 """Spaces of at most this many networks are evaluated completely before the search. [1]"""
+
+N_JUDGED = 4096
+"""Most validation samples by which a network with shared weights is judged. [1]"""
 
 _NETWORKS_A_STEP = 1024
 
@@ -55,6 +60,16 @@ class StageTimes:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start_s
+
+
+def _progress_of(entry: EpochLog) -> str:
+    """An epoch in a few words: the loss, and every few epochs what networks with shared weights reach."""
+    text = f"loss {entry.loss:.3f}"
+    if math.isfinite(entry.accuracy_inherited_val_largest):
+        names = ("largest", "random", "smallest")
+        shown = (f"{name} {100 * getattr(entry, f'accuracy_inherited_val_{name}'):.0f} %" for name in names)
+        text += f", on validation {', '.join(shown)}"
+    return text
 
 
 def plain(entry: Any) -> dict[str, Any]:
@@ -98,6 +113,7 @@ class Stages:
             "data": self.work.data_reads(),
             "space": self.work.space_key,
             "settings": asdict(self.supernet_settings),
+            "augmentation": asdict(self.work.data.augmentation),
             "seed": config.seed,
             "device": config.compute.device,
         }
@@ -105,8 +121,11 @@ class Stages:
 
     @property
     def predictor_folder(self) -> StageFolder:
-        """Where the accuracies of all networks lie."""
-        return self.store.stage("predictor", {"supernet": self.supernet_folder.key, "calibration": N_CALIBRATION})
+        """Where the accuracies lie: of all networks of a small space, of some of a large one."""
+        reads = {"supernet": self.supernet_folder.key, "calibration": N_CALIBRATION, "judged": N_JUDGED}
+        if self.work.space.size > LARGEST_TABLE:
+            reads |= {"networks": self.work.config.predictor.networks, "seed": self.work.config.seed}
+        return self.store.stage("predictor", reads)
 
     def search_folder(self, budget: Budget) -> StageFolder:
         """Where the search of a budget lies; how far it goes is no part of its hash."""
@@ -126,9 +145,11 @@ class Stages:
         """Train the shared weights, or go on where training was left."""
         folder, settings = self.supernet_folder, self.supernet_settings
         data = self.work.data
+        config = self.work.config
         trainer = SupernetTrainer(
-            self.work.space, data.split("train"), data.split("val"), settings, self.work.config.seed
-        )
+            self.work.space, data.split("train"), data.split("val"), settings, config.seed,
+            augmentation=data.augmentation, device=config.compute.device,
+        )  # fmt: skip
         with folder.locked():
             if found := folder.checkpoints.newest(most=settings.epochs):
                 trainer.restore(found[1])
@@ -137,7 +158,7 @@ class Stages:
                     entry = trainer.run_epoch()
                     folder.checkpoints.save(trainer.epoch, trainer.state())
                     self.log({"stage": "supernet", **plain(entry)})
-                    task.advance(f"loss {entry.loss:.3f}")
+                    task.advance(_progress_of(entry))
             if folder.result() is None:
                 folder.finish({"epochs": settings.epochs})
         return trainer
@@ -145,25 +166,53 @@ class Stages:
     def evaluator(self, trainer: SupernetTrainer) -> SharedEvaluator:
         """What judges networks by the shared weights, on validation data."""
         train, val = self.work.data.split("train"), self.work.data.split("val")
-        calibration = train.inputs[:: max(1, -(-len(train) // N_CALIBRATION))]
-        return SharedEvaluator(trainer.supernet, calibration, val.inputs, val.labels)
+        calibration = train.take(slice(None, None, -(-len(train) // N_CALIBRATION)))
+        judged = self.judged_rows
+        return SharedEvaluator(trainer.supernet, calibration, val.take(judged), val.labels[judged])
+
+    @property
+    def judged_rows(self) -> slice:
+        """The validation samples by which networks with shared weights are judged, spread over all of them."""
+        return slice(None, None, -(-len(self.work.data.split("val")) // N_JUDGED))
 
     def accuracies(self, evaluator: SharedEvaluator) -> AccuracySource:
-        """Inherited accuracies: of all networks in a table where the space is small, on demand where it is not."""
-        space = self.work.space
-        if space.size > LARGEST_TABLE:
-            return evaluator
-        folder = self.predictor_folder
+        """Inherited accuracies: of all networks where the space is small, else predicted from those of some.
+
+        Without a predictor every network that is asked for is judged.
+        """
+        space, n_networks = self.work.space, self.work.config.predictor.networks
+        if space.size <= LARGEST_TABLE:
+            archs = space.enumerate()
+            accuracies = self.judged(evaluator, archs, self.predictor_folder)
+            return AccuracyTable(space=space, archs=archs, accuracies=accuracies)
+        measuring = Remembering(evaluator)
+        if not n_networks:
+            return measuring
+        archs = sampled_networks(space, n_networks, stream(self.work.config.seed, "predictor"))
+        accuracies = self.judged(evaluator, archs, self.predictor_folder)
+        return PredictedAccuracies(Predictor.fit(space, archs, accuracies), measuring)
+
+    def judged(self, evaluator: SharedEvaluator, archs: Archs, folder: StageFolder) -> NDArray[np.float64]:
+        """Inherited accuracies of networks, which a stage keeps.
+
+        Args:
+            evaluator: Gives them where the stage does not hold them yet.
+            archs: The networks, `(n, n_genes)`, which the hash of the stage decides.
+            folder: The stage.
+
+        Returns:
+            Accuracies, `(n,)`. [1]
+        """
         path = folder.path / "accuracies.npy"
-        archs = space.enumerate()
         with folder.locked():
             done = folder.result()
             if done is None or not path.exists() or file_digest(path) != done.get("sha256"):
                 write_bytes(path, _npy(self._table(evaluator, archs)))
                 kind = {"kind": evaluator.kind, "split": evaluator.split}
                 folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})
-                self.log({"stage": "predictor", "networks": len(archs)})
-        return AccuracyTable(space=space, archs=archs, accuracies=np.load(path, allow_pickle=False))
+                self.log({"stage": folder.name, "networks": len(archs)})
+        accuracies: NDArray[np.float64] = np.load(path, allow_pickle=False)
+        return accuracies
 
     def _table(self, evaluator: SharedEvaluator, archs: Archs) -> NDArray[np.float64]:
         """Accuracies of many networks, in pieces that share the beginning of their networks."""
@@ -214,6 +263,8 @@ class Stages:
                     if limit_s is not None and time.monotonic() - start_s > limit_s:
                         is_timed_out = True
                         write_bytes(effort / "time_limit", b"reached\n")
+        # No part of the state: a search that goes further has not measured here.
+        search.measure_front()
         return search
 
     def _new_search(self, budget: Budget, accuracies: AccuracySource) -> Search:
@@ -232,7 +283,8 @@ class Stages:
             refinement_rate=config.search.refinement_rate,
             seed=config.seed,
         )
-        return Search(JointProblem(self.layout, accuracies, pricing), explorer, settings)
+        own = accuracies.anew() if isinstance(accuracies, PredictedAccuracies) else accuracies
+        return Search(JointProblem(self.layout, own, pricing), explorer, settings)
 
     def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:
         """The search of a budget as its newest checkpoint has it, None where there is none."""
@@ -258,6 +310,16 @@ class Stages:
             if effort and int(effort[1]) <= most:
                 found.append(Checkpoints(folder=path).newest())
         return max((state for state in found if state), key=lambda state: state[0], default=(0, None))[1]
+
+
+def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
+    """Distinct networks to learn from: the smallest, the largest, and random ones, `(n, n_genes)`."""
+    corners = space.canonical(np.stack([space.smallest, space.largest]))
+    found = dict.fromkeys(arch.tobytes() for arch in corners)
+    while len(found) < n:
+        found |= dict.fromkeys(arch.tobytes() for arch in space.sample(rng, n))
+    rows = b"".join(list(found)[:n])
+    return np.frombuffer(rows, dtype=np.int64).reshape(n, len(space.genes)).copy()
 
 
 @dataclass(frozen=True)

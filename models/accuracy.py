@@ -67,7 +67,7 @@ def correct(subnet: Subnet, split: Split) -> NDArray[np.bool_]:
         raise ValueError("subnet must be in evaluation mode, not in training mode")
     with threads(1), torch.inference_mode():
         answers = [
-            subnet(torch.from_numpy(split.inputs[start : start + BATCH_SIZE])).argmax(dim=1).numpy()
+            subnet(torch.from_numpy(split.take(slice(start, start + BATCH_SIZE)))).argmax(dim=1).numpy()
             for start in range(0, len(split), BATCH_SIZE)
         ]
     right: NDArray[np.bool_] = np.concatenate(answers) == split.labels

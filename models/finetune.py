@@ -1,12 +1,15 @@
-"""Fine-tuning one network from its inherited weights, taught by the labels and by the supernet's largest network.
+"""Training one network with weights of its own: fine-tuned from inherited ones, or alone from random ones.
 
-A job holds plain arrays and bytes and its result too, so both travel to and from a process pool. Validation is measured
-and decides nothing: the weights kept are those after the last epoch, averaged over the last steps, with statistics
-of the training split.
+It learns from the labels, and from a teacher's answers where there is one. A job holds plain arrays and bytes and its
+result too, so both travel to and from a process pool. What is judged and handed out are the weights averaged over the
+last steps, with statistics of the training split. Where `validate_every` says so, the epoch that did best on the
+validation split is kept: a choice made on validation, never on test.
 """
 
 from __future__ import annotations
 
+import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_number
 from models.accuracy import correct
-from models.data import Split
+from models.augment import vary
+from models.data import Augmentation, Split
+from models.finetune_settings import FinetuneSettings
 from models.learning import (
     AdamW,
-    TrainingSettings,
     average_into,
     batches,
     dense,
@@ -35,157 +38,191 @@ from models.subnet import Subnet
 from models.supernet import Statistics, SuperNet
 
 N_CALIBRATION = 4096
-"""Most training samples that the final running statistics are taken from. [1]"""
+"""Most training samples that running statistics are taken from. [1]"""
 
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuneSettings(TrainingSettings):
-    """How one network is fine-tuned; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
-
-    Attributes:
-        distillation: Share of the teacher's answer in what is learnt, the rest is the label. [1]
-
-    Raises:
-        ValueError: A value is outside its range.
-    """
-
-    epochs: int = 20
-    learning_rate: float = 2e-3
-    warm_up: float = 0.1
-    averaging: float = 0.98
-    distillation: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_number("distillation", self.distillation, least=0)
-        if self.distillation > 1:
-            raise ValueError(f"distillation must be at most 1, not {self.distillation:g}")
+_TEACHER_BATCH = 1024
+_MAP_BUDGET_BYTES = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinetuneJob:
-    """One network to fine-tune; picklable.
+    """One network to train; picklable.
 
     Attributes:
         space: The space it is from.
         arch: Which network, `(n_genes,)`.
-        start: Its inherited weights, `Subnet.state_bytes()`.
+        start: Its inherited weights, `Subnet.state_bytes()`; None for random ones drawn from `seed`.
         train: What it learns from.
-        val: What it is measured on afterwards.
-        teacher: What the teacher answers for each training sample, probabilities `(n_train, n_classes)`.
+        val: What it is judged by.
+        augmentation: How training samples are varied.
+        teacher: What the teacher answers for each training sample, probabilities `(n_train, n_classes)`; None to learn
+            from the labels alone.
         settings: How.
-        seed: Of batches and augmentation.
+        seed: Of batches and augmentation, and of the weights where `start` is None.
+        device: Where it is trained, `"cpu"` or `"cuda"` (mixed precision); the same bytes come out on the CPU only.
 
     Raises:
-        ValueError: `teacher` does not fit the training split.
+        ValueError: `teacher` does not fit the training split, or there is none and the settings ask for one.
     """
 
     space: Space
     arch: Archs
-    start: bytes
+    start: bytes | None
     train: Split
     val: Split
-    teacher: NDArray[np.float32]
+    augmentation: Augmentation
+    teacher: NDArray[np.float32] | None
     settings: FinetuneSettings
     seed: int
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         expected = (len(self.train), self.space.n_classes)
-        if self.teacher.shape != expected:
+        if self.teacher is not None and self.teacher.shape != expected:
             raise ValueError(f"teacher must have shape {expected}, not {self.teacher.shape}")
+        if self.teacher is None and self.settings.distillation > 0:
+            raise ValueError(f"distillation must be 0 without a teacher, not {self.settings.distillation:g}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FinetuneResult:
-    """A fine-tuned network; picklable.
+    """A trained network; picklable.
 
     Attributes:
         weights: `Subnet.state_bytes()` of the network.
+        epoch: The epoch they are of, counted from 1. [1]
         losses: Mean training loss of each epoch, `(epochs,)`.
-        accuracy_finetuned_val: On the validation split. [1]
+        accuracies_val: On the validation split after each epoch, NaN where not validated, `(epochs,)`. [1]
+        right_val: Which validation samples the weights get right, `(n_val,)`.
     """
 
     weights: bytes
+    epoch: int
     losses: NDArray[np.float64]
-    accuracy_finetuned_val: float
+    accuracies_val: NDArray[np.float64]
+    right_val: NDArray[np.bool_]
+
+    @property
+    def accuracy_val(self) -> float:
+        """Of the weights on the validation split: `finetuned` or stand-alone, as the job was. [1]"""
+        return float(self.right_val.mean())
 
 
-def soft_labels(
-    supernet: SuperNet, arch: Archs, statistics: Statistics, inputs: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def soft_labels(supernet: SuperNet, arch: Archs, statistics: Statistics, split: Split) -> NDArray[np.float32]:
     """What a network of the supernet answers: the teacher of `FinetuneJob`.
 
     Args:
         supernet: The shared weights.
         arch: Which network, mostly `space.largest`, `(n_genes,)`.
         statistics: Its recalibrated statistics.
-        inputs: Samples, `(n, channels, *size)`.
+        split: The samples it is asked about, read a batch at a time.
 
     Returns:
         Class probabilities, `(n, n_classes)`.
     """
     graph = supernet.space.graph(arch)
+    answer = np.empty((len(split), supernet.space.n_classes), dtype=np.float32)
     with threads(1), torch.inference_mode():
-        parts = [
-            F.softmax(supernet(part, graph, statistics), dim=1)
-            for part in torch.from_numpy(inputs).split(N_CALIBRATION)
-        ]
-    answer: NDArray[np.float32] = torch.cat(parts).numpy()
+        for start in range(0, len(split), _TEACHER_BATCH):
+            rows = slice(start, start + _TEACHER_BATCH)
+            scores = supernet(torch.from_numpy(split.take(rows)), graph, statistics)
+            answer[rows] = F.softmax(scores, dim=1).numpy()
     return answer
 
 
 def run_job(job: FinetuneJob) -> FinetuneResult:
-    """Fine-tune one network, on one thread; the same job gives the same bytes in any process.
+    """Train one network, on one thread; the same job gives the same bytes in any process.
 
     Raises:
         ValueError: `job.start` holds no weights of this network.
     """
+    settings = job.settings
+    losses, accuracies = np.zeros(settings.epochs), np.full(settings.epochs, np.nan)
+    weights, kept, best = b"", 0, -1.0
     with threads(1):
-        subnet = Subnet.from_bytes(job.space, job.arch, job.start)
-        losses = _train(subnet, job)
-        _recalibrate(subnet, torch.from_numpy(job.train.inputs))
-        return FinetuneResult(
-            weights=subnet.state_bytes(),
-            losses=losses,
-            accuracy_finetuned_val=float(correct(subnet, job.val).mean()),
-        )
+        training = _Training(job)
+        for epoch in range(1, settings.epochs + 1):
+            losses[epoch - 1] = training.run_epoch(epoch)
+            if settings.is_validated(epoch):
+                accuracies[epoch - 1] = found = training.validate()
+                if found >= best:
+                    weights, kept, best = training.averaged.state_bytes(), epoch, found
+        right = correct(Subnet.from_bytes(job.space, job.arch, weights), job.val)
+    return FinetuneResult(weights=weights, epoch=kept, losses=losses, accuracies_val=accuracies, right_val=right)
 
 
-def _train(subnet: Subnet, job: FinetuneJob) -> NDArray[np.float64]:
-    """Train in place, leave the averaged weights; mean loss of each epoch, `(epochs,)`."""
-    settings, generator = job.settings, torch.Generator().manual_seed(job.seed)
-    inputs, targets = dense(job.train.inputs), _targets(job)
-    weights = list(subnet.parameters())
-    averaged = [weight.detach().clone() for weight in weights]
-    optimiser = AdamW(weights, weight_decay=settings.weight_decay)
-    losses = np.zeros(settings.epochs)
-    for epoch in range(settings.epochs):
-        chosen = list(batches(len(inputs), settings.batch_size, generator))
-        for step, batch in enumerate(chosen):
-            progress = (epoch + (step + 1) / len(chosen)) / settings.epochs
+class _Training:
+    """A job under way.
+
+    Attributes:
+        trained: The weights that steps move.
+        averaged: Their moving average, which is judged and handed out.
+    """
+
+    def __init__(self, job: FinetuneJob) -> None:
+        if job.start is None:
+            self.trained = Subnet(job.space, job.arch, seed=job.seed).eval()
+        else:
+            self.trained = Subnet.from_bytes(job.space, job.arch, job.start)
+        self.trained.to(job.device)
+        self.averaged = copy.deepcopy(self.trained).requires_grad_(False)
+        self._job = job
+        self._targets = _targets(job).to(job.device)
+        self._generator = torch.Generator().manual_seed(job.seed)
+        self._optimiser = AdamW(self.trained.parameters(), weight_decay=job.settings.weight_decay)
+
+    def run_epoch(self, epoch: int) -> float:
+        """Train for one epoch, counted from 1; its mean loss."""
+        job, settings, optimiser = self._job, self._job.settings, self._optimiser
+        chosen = list(batches(len(job.train), settings.batch_size, self._generator))
+        total = torch.zeros((), dtype=torch.float64, device=job.device)
+        for step, batch in enumerate(chosen, start=1):
+            x = vary(dense(job.train.take(batch.numpy())), job.augmentation, self._generator).to(job.device)
             optimiser.clear()
-            scores = training_scores(subnet.layers, subnet.graph, settings.augmentation(inputs[batch], generator))
-            loss = soft_loss(scores, targets[batch])
+            with _precision(job.device):
+                scores = training_scores(self.trained.layers, self.trained.graph, x)
+            loss = soft_loss(scores.float(), self._targets[batch.to(job.device)])
             loss.backward()
+            progress = (epoch - 1 + step / len(chosen)) / settings.epochs
             optimiser.step(settings.learning_rate * warm_cosine(progress, settings.warm_up))
-            average_into(averaged, weights, decay=settings.averaging, n_steps=optimiser.n_steps)
-            losses[epoch] += loss.item() / len(chosen)
-    with torch.no_grad():
-        for weight, average in zip(weights, averaged, strict=True):
-            weight.copy_(average)
-    return losses
+            averaged = list(self.averaged.parameters())
+            average_into(averaged, optimiser.weights, decay=settings.averaging, n_steps=optimiser.n_steps)
+            total += loss.detach()
+        return float(total) / len(chosen)
+
+    def validate(self) -> float:
+        """Accuracy of the averaged weights on the validation split, their statistics taken anew. [1]"""
+        _recalibrate(self.averaged, self._job.train)
+        return float(correct(self.averaged, self._job.val).mean())
+
+
+def _precision(device: str) -> AbstractContextManager[object]:
+    """Mixed precision where it is faster, which is not on the CPU."""
+    return nullcontext() if device == "cpu" else torch.autocast(device, dtype=torch.bfloat16)
 
 
 def _targets(job: FinetuneJob) -> Tensor:
     """What is learnt: labels and the teacher's answers, mixed, `(n_train, n_classes)`."""
     labels = smooth_targets(torch.from_numpy(job.train.labels), job.space.n_classes, job.settings.label_smoothing)
+    if job.teacher is None:
+        return labels
     return torch.lerp(labels, torch.from_numpy(job.teacher), job.settings.distillation)
 
 
-def _recalibrate(subnet: Subnet, inputs: Tensor) -> None:
-    """Running statistics of the training samples in one pass, then evaluation mode."""
-    momentum, subnet.momentum = subnet.momentum, 1.0
+def _recalibrate(subnet: Subnet, train: Split) -> None:
+    """Running statistics of training samples, then evaluation mode.
+
+    One pass where the maps fit in memory; else the mean over passes that each take samples from all over the split.
+    """
+    device, momentum = next(subnet.parameters()).device, subnet.momentum
+    index = np.arange(0, len(train), -(-len(train) // N_CALIBRATION))
+    layers = subnet.space.network(subnet.arch).layers
+    map_bytes = 4 * max(layer.out_h * layer.out_w * layer.out_ch for layer in layers)
+    n_passes = -(-len(index) * map_bytes // _MAP_BUDGET_BYTES)
+    subnet.train()
     with torch.no_grad():
-        subnet.train()(inputs[:: -(-len(inputs) // N_CALIBRATION)])
+        for number in range(n_passes):
+            subnet.momentum = 1 / (number + 1)
+            subnet(torch.from_numpy(train.take(index[number::n_passes])).to(device))
     subnet.momentum = momentum
     subnet.eval()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,37 +30,6 @@ def threads(n: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """How training samples are varied, each sample on its own.
-
-    Attributes:
-        mixing: Spread of what is added to the identity that mixes a sample's channels: a sensor worn a little turned,
-            or of another gain. [1]
-        noise: Standard deviation of white noise, on inputs of spread 1. [1]
-
-    Raises:
-        ValueError: One is negative.
-    """
-
-    mixing: float = 0.0
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_number("mixing", self.mixing, least=0)
-        require_number("noise", self.noise, least=0)
-
-    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Varied samples, same shape as `x`, `(n, channels, *size)`."""
-        n, channels = x.shape[:2]
-        if self.mixing > 0:
-            turn = torch.randn(n, channels, channels, generator=generator) * self.mixing
-            x = x + (turn @ x.flatten(start_dim=2)).view_as(x)
-        if self.noise > 0:
-            x = x + torch.randn(x.shape, generator=generator) * self.noise
-        return x
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -119,7 +88,6 @@ class TrainingSettings:
         weight_decay: Of AdamW. [1]
         label_smoothing: Probability taken from the label and spread over all classes. [1]
         averaging: Decay a step of the averaged weights; 0 hands out the trained ones. [1]
-        augmentation: How training samples are varied.
 
     Raises:
         ValueError: A value is outside its range.
@@ -132,7 +100,6 @@ class TrainingSettings:
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     averaging: float
-    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -1,8 +1,8 @@
 """Training the shared weights of a space: sandwich rule with in-place distillation (Yu and Huang, arXiv 1903.05134).
 
-Every step trains the largest network on the labels, and the smallest and some random ones on what the largest answers.
-The weights handed out are averaged over the last steps. `run_epoch` is the unit of work: between two of them `state`
-holds everything, and a restored trainer goes on bit for bit.
+Every step trains the largest network on the labels, and on a teacher's answers where there is one, and the smallest
+and some random ones on what the largest answers. The weights handed out are averaged over the last steps. `run_epoch`
+is the unit of work: between two of them `state` holds everything, and on a CPU a restored trainer goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_int
-from models.data import Split
+from energy.checks import require_int, require_number
+from models.augment import vary
+from models.data import Augmentation, Split
 from models.learning import (
     AdamW,
-    Augmentation,
     TrainingSettings,
     average_into,
     batches,
@@ -41,6 +43,12 @@ from models.supernet import SuperNet
 N_CALIBRATION = 512
 """Training samples that normalise a network for the figures of the log. [1]"""
 
+N_VALIDATED = 2048
+"""Most validation samples that the figures of the log are taken from. [1]"""
+
+N_LOGGED = 4
+"""Random networks whose mean accuracy the log tells; the same ones in every epoch. [1]"""
+
 _HEADER_LENGTH_BYTES = 8
 
 
@@ -50,6 +58,9 @@ class SupernetSettings(TrainingSettings):
 
     Attributes:
         n_random: Random networks a step beside the largest and the smallest. [1]
+        opening: Share of all steps in which random networks grow from the largest into the whole space: each of their
+            genes is the largest network's with a probability that falls from 1 to 0. [1]
+        distillation: Share of the teacher's answers in what the largest network learns, where there is a teacher. [1]
         log_every: Epochs from one validation to the next; the last epoch is always validated. [1]
         n_threads: Threads of torch, on which results depend. [1]
 
@@ -61,8 +72,9 @@ class SupernetSettings(TrainingSettings):
     learning_rate: float = 4e-3
     warm_up: float = 0.05
     averaging: float = 0.99
-    augmentation: Augmentation = field(default_factory=lambda: Augmentation(mixing=0.1))
     n_random: int = 2
+    opening: float = 0.0
+    distillation: float = 0.5
     log_every: int = 5
     n_threads: int = 1
 
@@ -71,6 +83,10 @@ class SupernetSettings(TrainingSettings):
         for name in ("log_every", "n_threads"):
             require_int(name, getattr(self, name))
         require_int("n_random", self.n_random, least=0)
+        for name in ("opening", "distillation"):
+            require_number(name, getattr(self, name), least=0)
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} must be at most 1, not {getattr(self, name):g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +100,7 @@ class EpochLog:
         learning_rate: Step size at its end. [1]
         accuracy_inherited_val_largest: Of the handed-out weights, recalibrated; NaN in epochs without validation.
         accuracy_inherited_val_smallest: The same for the smallest network.
+        accuracy_inherited_val_random: The mean of some random networks, the same ones every time.
     """
 
     epoch: int
@@ -92,6 +109,7 @@ class EpochLog:
     learning_rate: float
     accuracy_inherited_val_largest: float
     accuracy_inherited_val_smallest: float
+    accuracy_inherited_val_random: float
 
 
 class SupernetTrainer:
@@ -101,7 +119,18 @@ class SupernetTrainer:
         epoch: Epochs done. [1]
     """
 
-    def __init__(self, space: Space, train: Split, val: Split, settings: SupernetSettings, seed: int) -> None:
+    def __init__(
+        self,
+        space: Space,
+        train: Split,
+        val: Split,
+        settings: SupernetSettings,
+        seed: int,
+        *,
+        augmentation: Augmentation | None = None,
+        teacher: NDArray[np.float32] | None = None,
+        device: str = "cpu",
+    ) -> None:
         """Draw the initial weights.
 
         Args:
@@ -110,22 +139,32 @@ class SupernetTrainer:
             val: What the log's accuracies are measured on; it decides nothing.
             settings: How.
             seed: Of initial weights, batches, random networks and augmentation.
+            augmentation: How training samples are varied; not at all where None.
+            teacher: What a teacher answers for each training sample, probabilities `(n_train, n_classes)`.
+            device: `"cpu"`, or `"cuda"` for mixed precision there, whose results differ from run to run.
 
         Raises:
-            ValueError: The samples do not have the shape that the space reads.
+            ValueError: The samples do not have the shape that the space reads, or the teacher's answers do not fit.
         """
         height, width, channels = space.input_shape
         expected = (channels, height) if width == 1 else (channels, height, width)
         for name, split in (("train", train), ("val", val)):
-            if split.inputs.shape[1:] != expected:
-                given = split.inputs.shape[1:]
+            if split.sample_shape != expected:
+                given = split.sample_shape
                 raise ValueError(f"samples of {name} must have shape {expected} for space {space.name!r}, not {given}")
+        if teacher is not None and teacher.shape != (len(train), space.n_classes):
+            raise ValueError(f"teacher must have shape {(len(train), space.n_classes)}, not {teacher.shape}")
         self.epoch = 0
-        self._space, self._settings, self._seed = space, settings, seed
-        self._inputs, self._labels = dense(train.inputs), torch.from_numpy(train.labels)
-        self._calibration = torch.from_numpy(train.inputs[:: -(-len(train) // N_CALIBRATION)])
-        self._val_inputs, self._val_labels = torch.from_numpy(val.inputs), torch.from_numpy(val.labels)
-        self._trained = SuperNet(space, seed)
+        self._space, self._settings, self._seed, self._device = space, settings, seed, torch.device(device)
+        self._augmentation = augmentation or Augmentation()
+        self._train, self._labels = train, torch.from_numpy(train.labels)
+        self._teacher = None if teacher is None else torch.from_numpy(teacher)
+        calibration = train.take(slice(None, None, -(-len(train) // N_CALIBRATION)))
+        self._calibration = torch.from_numpy(calibration).to(self._device)
+        judged = slice(None, None, -(-len(val) // N_VALIDATED))
+        self._val_inputs = torch.from_numpy(val.take(judged)).to(self._device)
+        self._val_labels = torch.from_numpy(val.labels[judged]).to(self._device)
+        self._trained = SuperNet(space, seed).to(self._device)
         self._averaged: SuperNet = copy.deepcopy(self._trained).requires_grad_(False)
         self._optimiser = AdamW(self._trained.parameters(), weight_decay=settings.weight_decay)
         self._generator = torch.Generator().manual_seed(seed)
@@ -134,7 +173,7 @@ class SupernetTrainer:
     @property
     def supernet(self) -> SuperNet:
         """The weights to inherit from: averaged over the last steps. Training goes on in a copy."""
-        return self._averaged
+        return self._averaged if self._device.type == "cpu" else copy.deepcopy(self._averaged).cpu()
 
     def run_epoch(self) -> EpochLog:
         """Train for one epoch.
@@ -151,9 +190,9 @@ class SupernetTrainer:
             for step, batch in enumerate(chosen):
                 progress = (self.epoch + (step + 1) / len(chosen)) / settings.epochs
                 learning_rate = settings.learning_rate * warm_cosine(progress, settings.warm_up)
-                losses += self._step(batch, learning_rate)
+                losses += self._step(batch, learning_rate, progress)
             self.epoch += 1
-            largest, smallest = self._validate()
+            largest, smallest, random = self._validate()
         return EpochLog(
             epoch=self.epoch,
             loss=float(losses[0] / len(chosen)),
@@ -161,47 +200,77 @@ class SupernetTrainer:
             learning_rate=learning_rate,
             accuracy_inherited_val_largest=largest,
             accuracy_inherited_val_smallest=smallest,
+            accuracy_inherited_val_random=random,
         )
 
-    def _step(self, batch: Tensor, learning_rate: float) -> tuple[float, float]:
+    def _step(self, batch: Tensor, learning_rate: float, progress: float) -> tuple[float, float]:
         """One step of the sandwich rule; losses of the largest and the smallest network."""
-        space, settings = self._space, self._settings
-        x = settings.augmentation(self._inputs[batch], self._generator)
+        space = self._space
+        x = vary(dense(self._train.take(batch.numpy())), self._augmentation, self._generator).to(self._device)
+        targets = self._targets(batch).to(self._device)
         self._optimiser.clear()
-        scores = training_scores(self._trained.layers, space.graph(space.largest), x)
-        loss = soft_loss(scores, smooth_targets(self._labels[batch], space.n_classes, settings.label_smoothing))
+        scores = self._scores(space.largest, x)
+        loss = soft_loss(scores, targets)
         loss.backward()
-        teacher = F.softmax(scores.detach(), dim=1)
+        answers = F.softmax(scores.detach(), dim=1)
         students = []
-        for arch in (space.smallest, *space.sample(self._rng, settings.n_random)):
-            student = soft_loss(training_scores(self._trained.layers, space.graph(arch), x), teacher)
+        for arch in (space.smallest, *self._random(progress)):
+            student = soft_loss(self._scores(arch, x), answers)
             student.backward()
             students.append(student.item())
         self._optimiser.step(learning_rate)
         averaged = list(self._averaged.parameters())
-        average_into(averaged, self._optimiser.weights, decay=settings.averaging, n_steps=self._optimiser.n_steps)
+        decay, n_steps = self._settings.averaging, self._optimiser.n_steps
+        average_into(averaged, self._optimiser.weights, decay=decay, n_steps=n_steps)
         return loss.item(), students[0]
 
-    def _validate(self) -> tuple[float, float]:
-        """Accuracies of the largest and the smallest network on the validation split."""
+    def _random(self, progress: float) -> Archs:
+        """Random networks of a step, `(n_random, n_genes)`, while the space opens near the largest."""
+        archs = self._space.sample(self._rng, self._settings.n_random)
+        if progress >= self._settings.opening:
+            return archs
+        is_largest = self._rng.random(archs.shape) < 1 - progress / self._settings.opening
+        return self._space.canonical(np.where(is_largest, self._space.largest, archs))
+
+    def _targets(self, batch: Tensor) -> Tensor:
+        """What the largest network learns, class probabilities `(n, n_classes)`."""
+        labels = smooth_targets(self._labels[batch], self._space.n_classes, self._settings.label_smoothing)
+        return (
+            labels if self._teacher is None else torch.lerp(labels, self._teacher[batch], self._settings.distillation)
+        )
+
+    def _scores(self, arch: Archs, x: Tensor) -> Tensor:
+        with self._precision():
+            scores = training_scores(self._trained.layers, self._space.graph(arch), x)
+        return scores.float()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Mixed precision on an accelerator."""
+        return torch.autocast("cuda", dtype=torch.bfloat16) if self._device.type == "cuda" else nullcontext()
+
+    def _validate(self) -> tuple[float, float, float]:
+        """Accuracies of the largest, the smallest and random networks on the validation split."""
         if self.epoch % self._settings.log_every and self.epoch < self._settings.epochs:
-            return float("nan"), float("nan")
-        return self._accuracy(self._space.largest), self._accuracy(self._space.smallest)
+            return (float("nan"),) * 3
+        drawn = self._space.sample(np.random.default_rng(self._seed), N_LOGGED)
+        random = float(np.mean([self._accuracy(arch) for arch in drawn]))
+        return self._accuracy(self._space.largest), self._accuracy(self._space.smallest), random
 
     def _accuracy(self, arch: Archs) -> float:
         graph = self._space.graph(arch)
-        statistics = self._averaged.batch_statistics(self._calibration, graph)
         with torch.no_grad():
-            scores = self._averaged(self._val_inputs, graph, statistics)
-        return float((scores.argmax(dim=1) == self._val_labels).double().mean())
+            statistics = self._averaged.batch_statistics(self._calibration, graph)
+            parts = self._val_inputs.split(N_CALIBRATION)
+            answers = torch.cat([self._averaged(part, graph, statistics).argmax(dim=1) for part in parts])
+        return float((answers == self._val_labels).double().mean())
 
     def state(self) -> bytes:
         """Everything that the epochs to come depend on, as safetensors; the same state gives the same bytes."""
         tensors = {"generator": self._generator.get_state()}
         for name, module in self._networks():
-            tensors |= {f"{name}.{key}": value.contiguous() for key, value in module.state_dict().items()}
+            tensors |= {f"{name}.{key}": value.cpu().contiguous() for key, value in module.state_dict().items()}
         for name, moments in self._moments():
-            tensors |= {f"{name}.{index}": value for index, value in enumerate(moments)}
+            tensors |= {f"{name}.{index}": value.cpu() for index, value in enumerate(moments)}
         progress = {
             "made_by": self._made_by(),
             "epoch": self.epoch,
@@ -245,7 +314,8 @@ class SupernetTrainer:
     def _made_by(self) -> dict[str, Any]:
         """What a state must agree on before it is restored, as JSON gives it back."""
         space = f"{self._space.name} {self._space.encode(self._space.largest)}"
-        return {"space": space, "seed": self._seed, "settings": asdict(self._settings)}
+        varied = asdict(self._augmentation)
+        return {"space": space, "seed": self._seed, "settings": asdict(self._settings), "augmentation": varied}
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ TINY = (
     "data.name=synthetic",
     "space.name=tiny",
     "space.stages=[{kernels=[1, 3], channels=[4, 8], depths=[1, 2], residuals=[false, true]},"
-    " {kernels=[3, 5], channels=[4, 8], stride=2}]",
+    " {kernels=[3, 5], channels=[4, 8], strides=[2]}]",
     "supernet.epochs=3",
     "search.evaluations=40",
     "search.population=10",

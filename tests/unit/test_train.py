@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from models.data import synthetic
+from models.data import Augmentation, synthetic
 from models.learning import (
     AdamW,
-    Augmentation,
     average_into,
     batches,
     dense,
@@ -40,18 +39,19 @@ IMAGES = Space(
     stages=(Stage(kernels=(1, 3), channels=(4, 8)),),
     padding="valid",
 )
-SETTINGS = SupernetSettings(
-    epochs=4, batch_size=8, learning_rate=5e-3, log_every=2, augmentation=Augmentation(mixing=0.1, noise=0.1)
-)
+SETTINGS = SupernetSettings(epochs=4, batch_size=8, learning_rate=5e-3, log_every=2)
+VARIED = Augmentation(mixing=0.1, noise=0.1)
 
 
 def data(space=SPACE):
     return synthetic(np.random.default_rng(0), input_shape=space.input_shape, n_classes=3, n_per_class=10)
 
 
-def trainer(*, space=SPACE, settings=SETTINGS, seed=0):
+def trainer(*, space=SPACE, settings=SETTINGS, seed=0, augmentation=VARIED, teacher=None):
     splits = data(space)
-    return SupernetTrainer(space, splits.split("train"), splits.split("val"), settings, seed)
+    return SupernetTrainer(
+        space, splits.split("train"), splits.split("val"), settings, seed, augmentation=augmentation, teacher=teacher
+    )
 
 
 def run(one, n_epochs):
@@ -61,7 +61,7 @@ def run(one, n_epochs):
 @pytest.mark.parametrize("space", [SPACE, IMAGES])
 def test_training_lowers_the_loss(space):
     settings = SupernetSettings(epochs=20, batch_size=30, learning_rate=2e-2, label_smoothing=0.0)
-    logs = run(trainer(space=space, settings=settings), 20)
+    logs = run(trainer(space=space, settings=settings, augmentation=None), 20)
     assert logs[-1].loss < 0.9 * logs[0].loss
     assert logs[-1].accuracy_inherited_val_largest > 0.5
 
@@ -117,6 +117,7 @@ def test_truncated_state_is_refused_and_changes_nothing(share):
         ({"seed": 1}, "seed"),
         ({"settings": SupernetSettings(epochs=5)}, "settings"),
         ({"space": IMAGES}, "space"),
+        ({"augmentation": None}, "augmentation"),
     ],
 )
 def test_state_of_another_training_is_refused(changes, key):
@@ -221,28 +222,29 @@ def test_average_starts_at_the_first_weights_and_follows():
     assert averaged[0].item() == 0
 
 
-def test_augmentation_varies_samples_by_its_spread_and_not_at_all_at_zero():
-    x, generator = torch.ones(400, 3, 1, 50), torch.Generator().manual_seed(0)
-    assert torch.equal(Augmentation()(x, generator), x)
-    assert (Augmentation(noise=0.2)(x, generator) - x).std().item() == pytest.approx(0.2, rel=0.05)
-    # each output channel gains the sum of 3 draws of spread 0.1: sqrt(3) x 0.1, the same at all 50 places
-    mixed = Augmentation(mixing=0.1)(x, generator) - x
-    assert mixed.std().item() == pytest.approx(math.sqrt(3) * 0.1, rel=0.1)
-    assert torch.allclose(mixed, mixed[..., :1].expand_as(mixed), atol=1e-6)
-    with pytest.raises(ValueError, match="noise must be at least 0"):
-        Augmentation(noise=-1.0)
-
-
 def test_in_place_teacher_is_the_largest_network():
-    one = trainer(
-        settings=SupernetSettings(epochs=1, batch_size=30, n_random=0, learning_rate=1e-9, augmentation=Augmentation())
-    )
-    log = run(one, 1)[0]
+    settings = SupernetSettings(epochs=1, batch_size=30, n_random=0, learning_rate=1e-9)
+    log = run(trainer(settings=settings, augmentation=None), 1)[0]
     inputs = torch.from_numpy(data().split("train").inputs)
     supernet = SuperNet(SPACE, 0)
     teacher = F.softmax(supernet(inputs, SPACE.graph(SPACE.largest)), dim=1)
     expected = F.cross_entropy(supernet(inputs, SPACE.graph(SPACE.smallest)), teacher)
     assert log.loss_smallest == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_an_external_teacher_is_mixed_with_the_labels_for_the_largest_network():
+    settings = SupernetSettings(epochs=1, batch_size=30, learning_rate=1e-9, label_smoothing=0.0, distillation=0.25)
+    teacher = np.tile(np.array([0.5, 0.5, 0.0], dtype=np.float32), (30, 1))
+    log = run(trainer(settings=settings, augmentation=None, teacher=teacher), 1)[0]
+    split = data().split("train")
+    targets = 0.75 * F.one_hot(torch.from_numpy(split.labels), 3) + 0.25 * torch.from_numpy(teacher)
+    scores = SuperNet(SPACE, 0)(torch.from_numpy(split.take(slice(None))), SPACE.graph(SPACE.largest))
+    assert log.loss == pytest.approx(F.cross_entropy(scores, targets).item(), rel=1e-4)
+
+
+def test_answers_of_a_teacher_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"teacher must have shape \(30, 3\), not \(30, 2\)"):
+        trainer(teacher=np.zeros((30, 2), dtype=np.float32))
 
 
 def test_first_step_of_adam_is_the_learning_rate_against_the_sign_of_the_gradient():

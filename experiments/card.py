@@ -1,0 +1,211 @@
+"""`card`: how far the accuracies of a run can be trusted, a section for each thing that stands in for training.
+
+A section is made of a run and an effort; `SECTIONS` lists those there are, and a run gets those that apply to it.
+Nothing here opens a test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from evo.search import stream
+from experiments.cli import print_json
+from experiments.config import Config, DataSection, read_config
+from experiments.predictor_figure import CARD_FILE
+from experiments.progress import Reporter
+from experiments.quantities import whole
+from experiments.run import Run
+from experiments.shared_card import SharedWeightsCard, to_csv
+from experiments.stages import Stages, append_to, sampled_networks
+from experiments.standalone import Standalone
+from experiments.store import SCHEMA, read_mapping, write_json, write_text
+from experiments.workload import look_up
+from models.data.registry import N_FOLDS
+from models.finetune_settings import StandaloneSettings
+from models.learning import threads
+from models.predictor_card import PredictorCard, predictor_card
+from models.spaces import Archs, Space
+
+NETWORKS_SEED = 0
+"""Seed of the networks that are trained alone: the same for every run of a space."""
+
+N_JUDGED, N_HELD_OUT = 800, 200
+"""Networks that the card of the predictor is made from, and those of them that it does not learn from. [1]"""
+
+_LARGEST_POOL = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much work a card may be.
+
+    Attributes:
+        networks: Networks that are trained alone; 0 leaves that section out. [1]
+        seeds: Trainings of each on each fold. [1]
+        folds: Folds whose people are pooled, from the run's own on. [1]
+    """
+
+    networks: int = 0
+    seeds: int = 3
+    folds: int = N_FOLDS
+
+    def __post_init__(self) -> None:
+        for field in ("networks", "seeds"):
+            if getattr(self, field) < 2 and not (field == "networks" and self.networks == 0):
+                raise ValueError(f"{field} must be at least 2, not {getattr(self, field)}: ranks are compared")
+        if not 1 <= self.folds <= N_FOLDS:
+            raise ValueError(f"folds must be from 1 to {N_FOLDS}, not {self.folds}")
+
+
+class Section(Protocol):
+    """A part of the card: `key` names it in `card.json`."""
+
+    key: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Its figures as JSON types."""
+        ...
+
+    def text(self) -> str:
+        """What a person reads."""
+        ...
+
+
+def card(options: argparse.Namespace) -> int:
+    """`ebbnas card`."""
+    effort = Effort(**{name: whole(f"--{name}", getattr(options, name)) for name in ("networks", "seeds", "folds")})
+    path = Path(options.run)
+    run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
+    reporter = Reporter(quiet=options.quiet or options.json)
+    sections = [section for make in SECTIONS if (section := make(run, effort, reporter)) is not None]
+    found = {section.key: section.to_dict() for section in sections}
+    before = read_mapping(run.folder / "card.json") or {}
+    write_json(run.folder / "card.json", {**before, "schema": SCHEMA, **found})
+    if options.json:
+        print_json(found)
+    else:
+        print("\n\n".join(section.text() for section in sections))
+    return 0
+
+
+def predictor(run: Run, effort: Effort, reporter: Reporter) -> PredictorCard:
+    """The section on the predictor, from networks that the shared weights judge; `plot --kind predictor` draws it."""
+    space = run.work.space
+    stages = Stages(work=run.work, store=run.store, reporter=reporter, log=append_to(run.folder / "log.jsonl"))
+    n_networks = min(N_JUDGED, space.size)
+    archs = sampled_networks(space, n_networks, stream(run.work.config.seed, "card"))
+    folder = run.store.stage("card", {"predictor": stages.predictor_folder.key, "networks": n_networks})
+    accuracies = stages.judged(stages.evaluator(stages.supernet()), archs, folder)
+    rng = stream(run.work.config.seed, "held out")
+    found = predictor_card(space, archs, accuracies, rng, n_held_out=min(N_HELD_OUT, n_networks // 4))
+    write_json(run.folder / CARD_FILE, found.to_dict())
+    return found
+
+
+def shared_weights(run: Run, effort: Effort, reporter: Reporter) -> SharedWeightsCard | None:
+    """The section on inherited against stand-alone accuracy; its networks go to `card_networks.csv` of the run."""
+    if not effort.networks:
+        return None
+    config, space = run.work.config, run.work.space
+    archs = networks_over_sizes(space, effort.networks, np.random.default_rng(NETWORKS_SEED))
+    log = append_to(run.folder / "log.jsonl")
+    alone = standalone(config, space, archs, effort).train(run.store, config.compute.processes, reporter, log)
+    stages = [
+        Stages(work=look_up(one), store=run.store, reporter=reporter, log=log)
+        for one in fold_configs(config, effort.folds)
+    ]
+    right, likelihoods = zip(*(inherited(one, archs) for one in stages), strict=True)
+    alone = tuple(part[:, :, one.judged_rows] for part, one in zip(alone, stages, strict=True))
+    shapes = [space.network(arch) for arch in archs]
+    found = SharedWeightsCard(
+        networks=[space.encode(arch) for arch in archs],
+        n_parameters=np.array([shape.n_parameters for shape in shapes]),
+        n_macs=np.array([shape.n_macs for shape in shapes]),
+        inherited=np.concatenate(right, axis=1).mean(axis=1),
+        log_likelihood=np.concatenate(likelihoods, axis=1).mean(axis=1),
+        alone=np.concatenate(alone, axis=2).mean(axis=2),
+        n_folds=effort.folds,
+        n_samples=sum(part.shape[1] for part in right),
+    )
+    write_text(run.folder / "card_networks.csv", to_csv(found.rows()))
+    return found
+
+
+SECTIONS: tuple[Callable[[Run, Effort, Reporter], Section | None], ...] = (predictor, shared_weights)
+"""What makes the sections, in the order in which they are printed; None where a run has no such section."""
+
+
+def standalone(config: Config, space: Space, archs: Archs, effort: Effort) -> Standalone:
+    """The trainings that a card of this effort compares with; they know nothing of the shared weights."""
+    data: Sequence[DataSection] = [one.data for one in fold_configs(config, effort.folds)]
+    return Standalone(data=data, space=space, archs=archs, seeds=range(effort.seeds), settings=StandaloneSettings())
+
+
+def fold_configs(config: Config, n_folds: int) -> list[Config]:
+    """The config with each fold from its own on, so that with all of them every person validates once."""
+    folds = [(config.data.fold + step) % N_FOLDS for step in range(n_folds)]
+    return [config.model_copy(update={"data": config.data.model_copy(update={"fold": fold})}) for fold in folds]
+
+
+def inherited(stages: Stages, archs: Archs) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """What networks answer with the shared weights, which are trained first where the cache lacks them.
+
+    Returns:
+        Which of the judged validation samples they get right, and the logarithm of what they give the right class,
+        `(n, n_judged)` both.
+    """
+    evaluator = stages.evaluator(stages.supernet())
+    labels = stages.work.data.split("val").labels[stages.judged_rows]
+    right, likelihoods = [], []
+    with threads(stages.work.config.compute.threads), torch.inference_mode():
+        for arch in archs:
+            scores = evaluator.scores(arch).cpu()
+            right.append(scores.argmax(dim=1).numpy() == labels)
+            chosen = F.log_softmax(scores.double(), dim=1)[torch.arange(len(labels)), torch.from_numpy(labels)]
+            likelihoods.append(chosen.numpy())
+    return np.array(right), np.array(likelihoods)
+
+
+def networks_over_sizes(space: Space, n: int, rng: np.random.Generator) -> Archs:
+    """Distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their work.
+
+    Where a step has none left, the network nearest to its middle is taken.
+
+    Args:
+        space: The space; of a large one a random part is drawn from.
+        n: Number of networks. [1]
+        rng: Source of the choice.
+
+    Returns:
+        Architectures by rising work, `(n, n_genes)`.
+
+    Raises:
+        ValueError: The space has fewer networks.
+    """
+    if n > space.size:
+        raise ValueError(f"networks must be at most the {space.size} of space {space.name}, not {n}")
+    small = space.size <= _LARGEST_POOL
+    pool = space.enumerate() if small else np.unique(space.sample(rng, max(_LARGEST_POOL, 4 * n)), axis=0)
+    # In an order of their own, so that the choice does not hang on how a space lists its networks.
+    keyed = sorted((space.network(arch).n_macs, space.encode(arch), row) for row, arch in enumerate(pool))
+    size = np.log([macs for macs, _, _ in keyed])
+    edges = np.linspace(size[0], size[-1], n + 1)
+    free, chosen = np.ones(len(keyed), dtype=bool), []
+    for low, high in pairwise(edges):
+        inside = np.flatnonzero(free & (size >= low) & (size <= high))
+        if len(inside):
+            chosen.append(int(rng.choice(inside)))
+        else:
+            chosen.append(int(np.where(free, np.abs(size - (low + high) / 2), np.inf).argmin()))
+        free[chosen[-1]] = False
+    return np.array([pool[keyed[index][2]] for index in sorted(chosen)])

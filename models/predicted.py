@@ -1,0 +1,112 @@
+"""Accuracies for a search in a large space: measured where they are known, predicted elsewhere, learning on request.
+
+The search asks for the networks that its front proposes to be measured; the predictor then knows them too.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.predictor import Predictor
+from models.spaces import Archs
+
+
+class Measuring(Protocol):
+    """Whatever measures the accuracy of networks, such as `models.evaluate.SharedEvaluator`."""
+
+    kind: str
+    split: str
+
+    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
+        """Accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
+        ...
+
+
+class Remembering:
+    """Measures every network once, however often it is asked.
+
+    Attributes:
+        kind, split: Those of the source.
+    """
+
+    def __init__(self, source: Measuring) -> None:
+        self.kind, self.split = source.kind, source.split
+        self._source = source
+        self._known: dict[bytes, float] = {}
+
+    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
+        """Accuracy of each canonical architecture `(n, n_genes)`, `(n,)`. [1]"""
+        new = {arch.tobytes(): arch for arch in archs if arch.tobytes() not in self._known}
+        if new:
+            self._known.update(zip(new, self._source.evaluate(np.array(list(new.values()))).tolist(), strict=True))
+        return np.array([self._known[arch.tobytes()] for arch in archs], dtype=np.float64)
+
+
+class PredictedAccuracies:
+    """A predictor and what it was told.
+
+    Attributes:
+        kind: What unmeasured accuracies are.
+        split: Data that measured ones are of.
+        predictor: The surrogate as it is now.
+        learnt: Networks measured on request, in that order, `(n, n_genes)`.
+        learnt_accuracies: Their accuracies, `(n,)`. [1]
+    """
+
+    kind = "predicted"
+
+    def __init__(self, predictor: Predictor, measuring: Measuring) -> None:
+        """Begin with what the predictor was fitted on."""
+        self.split = measuring.split
+        self.predictor = self._start = predictor
+        self.learnt: Archs = predictor.archs[:0]
+        self.learnt_accuracies: NDArray[np.float64] = np.zeros(0)
+        self._measuring = measuring
+        self._known: dict[bytes, float] = {}
+        self._remember(predictor.archs, predictor.accuracies)
+
+    def anew(self) -> PredictedAccuracies:
+        """Another one that has learnt nothing yet."""
+        return PredictedAccuracies(self._start, self._measuring)
+
+    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
+        """Accuracy of each network `(n, n_genes)`, measured where it is known, `(n,)`. [1]"""
+        canonical = self.predictor.space.canonical(archs)
+        known = [self._known.get(arch.tobytes()) for arch in canonical]
+        if None not in known:
+            return np.array(known, dtype=np.float64)
+        predicted = self.predictor.evaluate(canonical)
+        return np.array([guess if one is None else one for one, guess in zip(known, predicted, strict=True)])
+
+    def is_measured(self, archs: Archs) -> NDArray[np.bool_]:
+        """Which networks `(n, n_genes)` were measured, `(n,)`."""
+        return np.array([arch.tobytes() in self._known for arch in self.predictor.space.canonical(archs)], dtype=bool)
+
+    def learn(self, archs: Archs) -> None:
+        """Measure networks `(n, n_genes)` and refit the predictor; those that are known are left out."""
+        new = np.unique(self.predictor.space.canonical(archs), axis=0)
+        new = new[~self.is_measured(new)]
+        if len(new):
+            self.restore(
+                np.concatenate([self.learnt, new]),
+                np.concatenate([self.learnt_accuracies, self._measuring.evaluate(new)]),
+            )
+
+    def restore(self, learnt: Archs, accuracies: NDArray[np.float64]) -> None:
+        """Know what another one of the same beginning had learnt.
+
+        Args:
+            learnt: Its `learnt`, which begin with the own, `(n, n_genes)`.
+            accuracies: Its `learnt_accuracies`, `(n,)`. [1]
+        """
+        new = slice(len(self.learnt), None)
+        if len(learnt) > len(self.learnt):
+            self.predictor = self.predictor.refitted(learnt[new], accuracies[new])
+        self._remember(learnt[new], accuracies[new])
+        self.learnt, self.learnt_accuracies = learnt, accuracies
+
+    def _remember(self, archs: Archs, accuracies: NDArray[np.float64]) -> None:
+        self._known.update(zip((arch.tobytes() for arch in archs), accuracies.tolist(), strict=True))

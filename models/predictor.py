@@ -1,0 +1,172 @@
+"""Surrogate from encoded architectures to inherited accuracy: a Gaussian process over gene thresholds.
+
+An architecture becomes 0/1 features, one a gene and option: is the gene active and its option at least this one? So
+options keep their order, steps between them may differ in importance, and silent genes say nothing. The kernel, with a
+length for each feature, is that of `models.matern`. Nothing here evaluates networks. Torch-free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from threadpoolctl import threadpool_limits
+
+from models.matern import Floats, Kernel, fit_kernel
+from models.spaces import Archs, Space
+
+LEAST_NETWORKS = 5
+"""Networks that a predictor needs at least. [1]"""
+
+_BLOCK = 2048
+"""Networks predicted at a time; bounds the memory. [1]"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Predictor:
+    """Accuracies of networks that were not evaluated, from those that were.
+
+    Made by `fit`; the same networks, in any order, give the same predictor.
+
+    Attributes:
+        space: The space of the networks.
+        archs: Distinct canonical networks it was fitted on, in lexicographic order, `(n, n_genes)`.
+        accuracies: Their accuracies, `(n,)`. [1]
+        kind: What `evaluate` answers.
+        split: Data that the accuracies were measured on.
+        noise: Standard deviation of what it takes for chance in the measurements. [1]
+    """
+
+    space: Space
+    archs: Archs
+    accuracies: Floats
+    split: str
+    noise: float
+    _kernel: Kernel
+    _factor: Floats
+    _weights: Floats
+    kind: str = "predicted"
+
+    @classmethod
+    def fit(cls, space: Space, archs: Archs, accuracies: ArrayLike, *, split: str = "val") -> Predictor:
+        """Learn from evaluated networks.
+
+        Args:
+            space: Their space.
+            archs: Networks, canonical or not, `(n, n_genes)`; of those that repeat the mean counts.
+            accuracies: Measured accuracies, `(n,)`. [1]
+            split: Data that they were measured on.
+
+        Raises:
+            ValueError: The arrays do not fit the space or each other, an accuracy is no number from 0 to 1, or there
+                are fewer than `LEAST_NETWORKS` distinct networks.
+        """
+        archs, accuracies = _distinct(space, archs, accuracies)
+        features = encode(space, archs)
+        centre, scale = float(accuracies.mean()), float(accuracies.std()) or 1.0
+        targets = (accuracies - centre) / scale
+        with _one_thread():
+            kernel = fit_kernel(features, targets)
+            factor = cholesky(kernel.noisy(features), lower=True)
+            weights = cho_solve((factor, True), targets)
+        return cls(
+            space=space,
+            archs=archs,
+            accuracies=accuracies,
+            split=split,
+            noise=scale * kernel.noise**0.5,
+            _kernel=kernel,
+            _factor=factor,
+            _weights=weights,
+        )
+
+    def refitted(self, archs: Archs, accuracies: ArrayLike) -> Predictor:
+        """A predictor that knows further networks too, the same as one fitted on all of them at once.
+
+        Args:
+            archs: Further networks, `(m, n_genes)`.
+            accuracies: Their accuracies, `(m,)`. [1]
+        """
+        further = np.asarray(accuracies, dtype=np.float64)
+        return Predictor.fit(
+            self.space,
+            np.concatenate([self.archs, self.space.canonical(archs)]),
+            np.concatenate([self.accuracies, further]),
+            split=self.split,
+        )
+
+    def evaluate(self, archs: Archs) -> Floats:
+        """Predicted accuracy of each network `(n, n_genes)`, canonical or not, `(n,)`. [1]"""
+        with _one_thread():
+            parts = [self._cross(archs[i : i + _BLOCK]) @ self._weights for i in range(0, len(archs), _BLOCK)]
+        return self._accuracy(np.concatenate([np.zeros(0), *parts]))
+
+    def predict(self, archs: Archs) -> tuple[Floats, Floats]:
+        """Predicted accuracies and how far they may be off.
+
+        Args:
+            archs: Networks, canonical or not, `(n, n_genes)`.
+
+        Returns:
+            What `evaluate` answers, and the standard deviation of the noiseless accuracy around it, both `(n,)`. [1]
+        """
+        means, deviations = [np.zeros(0)], [np.zeros(0)]
+        with _one_thread():
+            for begin in range(0, len(archs), _BLOCK):
+                cross = self._cross(archs[begin : begin + _BLOCK])
+                means.append(cross @ self._weights)
+                explained = solve_triangular(self._factor, cross.T, lower=True)
+                variance = self._kernel.signal - np.einsum("ij,ij->j", explained, explained)
+                deviations.append(np.sqrt(np.maximum(variance, 0)))
+        return self._accuracy(np.concatenate(means)), self._scale * np.concatenate(deviations)
+
+    @property
+    def _scale(self) -> float:
+        return float(self.accuracies.std()) or 1.0
+
+    def _cross(self, archs: Archs) -> Floats:
+        canonical = self.space.canonical(archs)
+        return self._kernel.between(encode(self.space, canonical), encode(self.space, self.archs))
+
+    def _accuracy(self, targets: Floats) -> Floats:
+        return np.clip(self.accuracies.mean() + self._scale * targets, 0, 1)
+
+
+def _one_thread() -> threadpool_limits:
+    """Linear algebra on one thread inside the block: with more of them the last bits would differ."""
+    return threadpool_limits(limits=1, user_api="blas")
+
+
+def encode(space: Space, archs: Archs) -> Floats:
+    """Features of canonical networks.
+
+    Args:
+        space: Their space.
+        archs: Networks, `(n, n_genes)`.
+
+    Returns:
+        For each gene and option whether the gene is active with at least this option, `(n, n_features)`.
+    """
+    archs = np.asarray(archs)
+    gene = np.repeat(np.arange(len(space.n_options)), space.n_options)
+    option = np.concatenate([np.arange(n) for n in space.n_options])
+    reached: NDArray[np.bool_] = space.active(archs)[:, gene] & (archs[:, gene] >= option)
+    return reached.astype(np.float64)
+
+
+def _distinct(space: Space, archs: Archs, accuracies: ArrayLike) -> tuple[Archs, Floats]:
+    """Distinct canonical networks in lexicographic order with the mean of their accuracies."""
+    archs, values = space.canonical(archs), np.asarray(accuracies, dtype=np.float64)
+    if values.shape != (len(archs),):
+        raise ValueError(f"accuracies must have shape ({len(archs)},) as archs have rows, not {values.shape}")
+    wrong = np.flatnonzero(~((values >= 0) & (values <= 1)))
+    if len(wrong):
+        raise ValueError(f"accuracies must be from 0 to 1, not {values[wrong[0]]} in row {wrong[0]}")
+    distinct, inverse, n_times = np.unique(archs, axis=0, return_inverse=True, return_counts=True)
+    if len(distinct) < LEAST_NETWORKS:
+        raise ValueError(f"archs must have at least {LEAST_NETWORKS} distinct networks, not {len(distinct)}")
+    # Sorted before they are added, so that the order of the rows changes no bit.
+    order = np.lexsort((values, inverse.reshape(-1)))
+    return distinct, np.bincount(inverse.reshape(-1)[order], weights=values[order]) / n_times
