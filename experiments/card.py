@@ -1,7 +1,7 @@
 """`card`: how far the accuracies of a run can be trusted, a section for each thing that stands in for training.
 
 A section is made of a run and an effort; `SECTIONS` lists those there are, and a run gets those that apply to it.
-Nothing here opens a test split.
+Only the section on the fronts opens a test split, and last.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from torch.nn import functional as F
 from evo.search import stream
 from experiments.cli import print_json
 from experiments.config import Config, DataSection, read_config
+from experiments.front_card import FrontCard
+from experiments.front_training import front_card, front_networks
 from experiments.predictor_figure import CARD_FILE
 from experiments.progress import Reporter
 from experiments.quantities import whole
@@ -53,11 +55,13 @@ class Effort:
         networks: Networks that are trained alone; 0 leaves that section out. [1]
         seeds: Trainings of each on each fold. [1]
         folds: Folds whose people are pooled, from the run's own on. [1]
+        front: Whether the networks of the run's fronts are trained alone; that section is left out otherwise.
     """
 
     networks: int = 0
     seeds: int = 3
     folds: int = N_FOLDS
+    front: bool = False
 
     def __post_init__(self) -> None:
         for field in ("networks", "seeds"):
@@ -83,10 +87,15 @@ class Section(Protocol):
 
 def card(options: argparse.Namespace) -> int:
     """`ebbnas card`."""
-    effort = Effort(**{name: whole(f"--{name}", getattr(options, name)) for name in ("networks", "seeds", "folds")})
+    least = {"networks": 0, "seeds": 1, "folds": 1}
+    numbers = {name: whole(f"--{name}", getattr(options, name), least=one) for name, one in least.items()}
+    effort = Effort(**numbers, front=options.front)
     path = Path(options.run)
     run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
     reporter = Reporter(quiet=options.quiet or options.json)
+    if effort.front:
+        # Missing fronts are better told now than after hours.
+        front_networks(_stages(run, reporter), run.folder)
     sections = [section for make in SECTIONS if (section := make(run, effort, reporter)) is not None]
     found = {section.key: section.to_dict() for section in sections}
     before = read_mapping(run.folder / "card.json") or {}
@@ -100,8 +109,7 @@ def card(options: argparse.Namespace) -> int:
 
 def predictor(run: Run, effort: Effort, reporter: Reporter) -> PredictorCard:
     """The section on the predictor, from networks that the shared weights judge; `plot --kind predictor` draws it."""
-    space = run.work.space
-    stages = Stages(work=run.work, store=run.store, reporter=reporter, log=append_to(run.folder / "log.jsonl"))
+    space, stages = run.work.space, _stages(run, reporter)
     n_networks = min(N_JUDGED, space.size)
     archs = sampled_networks(space, n_networks, stream(run.work.config.seed, "card"))
     folder = run.store.stage("card", {"predictor": stages.predictor_folder.key, "networks": n_networks})
@@ -141,7 +149,20 @@ def shared_weights(run: Run, effort: Effort, reporter: Reporter) -> SharedWeight
     return found
 
 
-SECTIONS: tuple[Callable[[Run, Effort, Reporter], Section | None], ...] = (predictor, shared_weights)
+def front(run: Run, effort: Effort, reporter: Reporter) -> FrontCard | None:
+    """The section on fine-tuned against stand-alone networks of the fronts; they go to `card_front.csv` of the run."""
+    if not effort.front:
+        return None
+    found = front_card(_stages(run, reporter), run.folder)
+    write_text(run.folder / "card_front.csv", to_csv(found.rows()))
+    return found
+
+
+def _stages(run: Run, reporter: Reporter) -> Stages:
+    return Stages(work=run.work, store=run.store, reporter=reporter, log=append_to(run.folder / "log.jsonl"))
+
+
+SECTIONS: tuple[Callable[[Run, Effort, Reporter], Section | None], ...] = (predictor, shared_weights, front)
 """What makes the sections, in the order in which they are printed; None where a run has no such section."""
 
 

@@ -238,6 +238,8 @@ def _add_card(commands: Commands) -> None:
     command.add_argument("--networks", default="0", metavar="N", help=alone)
     command.add_argument("--seeds", default="3", metavar="N", help="that often each, a fold (default: 3)")
     command.add_argument("--folds", default="5", metavar="N", help="pooled, from the run's own on (default: 5)")
+    front = "train the networks of the fronts alone too, against their fine-tuning: hours"
+    command.add_argument("--front", action="store_true", help=front)
 
 
 def _add_plot(commands: Commands) -> None:

@@ -106,21 +106,20 @@ def finetune(
         What became of each, by the text form of its architecture; the keys of the stages.
     """
     config, space = stages.work.config, stages.work.space
-    seeds = [config.seed + _SEED_STEP * k for k in range(config.finetune.seeds)]
+    seeds = finetune_seeds(stages)
     jobs = [(space.encode(arch), seed) for arch in archs for seed in seeds]
-    folders = {(name, seed): _folder(stages, name, seed) for name, seed in jobs}
+    folders = {(name, seed): finetune_folder(stages, name, seed) for name, seed in jobs}
     if fresh:
         for folder in folders.values():
             with folder.locked():
                 folder.clear()
     missing = [(arch, seed) for arch in archs for seed in seeds if not is_trained(folders[space.encode(arch), seed])]
     if missing:
-        train = stages.work.data.split("train")
-        teacher = soft_labels(trainer.supernet, space.largest, evaluator.statistics(space.largest), train)
+        teacher = teacher_answers(stages, trainer, evaluator)
         trainings = [
             Training(
                 folder=folders[space.encode(arch), seed], data=config.data, space=space, arch=arch,
-                settings=_settings(stages), seed=seed, teacher=teacher, device=config.compute.device,
+                settings=finetune_settings(stages), seed=seed, teacher=teacher, device=config.compute.device,
                 start=Subnet.inherit(trainer.supernet, arch, evaluator.statistics(arch)).state_bytes(),
             )
             for arch, seed in missing
@@ -138,16 +137,30 @@ def _finetuned(trained: Trained, seed: int) -> Finetuned:
     return Finetuned(weights=trained.weights, accuracy_finetuned_val=trained.accuracy_val, seed=seed)
 
 
-def _settings(stages: Stages) -> FinetuneSettings:
+def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32]:
+    """What the largest network of the shared weights answers for each training sample, `(n_train, n_classes)`."""
+    largest = stages.work.space.largest
+    return soft_labels(trainer.supernet, largest, evaluator.statistics(largest), stages.work.data.split("train"))
+
+
+def finetune_seeds(stages: Stages) -> list[int]:
+    """Seeds with which each network is fine-tuned; the one that is best on validation is kept, the first of equals."""
+    config = stages.work.config
+    return [config.seed + _SEED_STEP * k for k in range(config.finetune.seeds)]
+
+
+def finetune_settings(stages: Stages) -> FinetuneSettings:
+    """How each network is fine-tuned."""
     return FinetuneSettings(**stages.work.config.finetune.model_dump(exclude={"max_networks", "seeds"}))
 
 
-def _folder(stages: Stages, name: str, seed: int) -> StageFolder:
+def finetune_folder(stages: Stages, name: str, seed: int) -> StageFolder:
+    """Where one network fine-tuned with one seed lies, by the text form of its architecture."""
     reads = {
         "supernet": stages.supernet_folder.key,
         "network": name,
         "augmentation": changed_fields(stages.work.data.augmentation),
-        "settings": settings_reads(_settings(stages)),
+        "settings": settings_reads(finetune_settings(stages)),
         "seed": seed,
     }
     return stages.store.stage("finetune", reads)

@@ -17,13 +17,14 @@ from subprocess import DEVNULL
 from typing import Any
 
 import numpy as np
+import torch
 
 from energy.warm import is_warm
 from evo.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
 from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
-from experiments.config import Config, to_toml
+from experiments.config import Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import Outcome
 from experiments.progress import Reporter
@@ -77,6 +78,10 @@ class Run:
             fresh: Forget what the cache holds of this run's stages and begin anew.
             quiet: No progress.
         """
+        device = self.work.config.compute.device
+        if device == "cuda" and not torch.cuda.is_available():
+            rule = "must be 'cpu' where torch sees no CUDA device, and it sees none, not 'cuda'"
+            raise ConfigError(self.work.config.name, "compute.device", rule)
         reporter = Reporter(quiet=quiet)
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
         if not fresh and self._is_finished(stages):

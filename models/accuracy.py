@@ -65,9 +65,13 @@ def correct(subnet: Subnet, split: Split) -> NDArray[np.bool_]:
     """
     if subnet.training:
         raise ValueError("subnet must be in evaluation mode, not in training mode")
+    device = next(subnet.parameters()).device
     with threads(1), torch.inference_mode():
         answers = [
-            subnet(torch.from_numpy(split.take(slice(start, start + BATCH_SIZE)))).argmax(dim=1).numpy()
+            subnet(torch.from_numpy(split.take(slice(start, start + BATCH_SIZE))).to(device))
+            .argmax(dim=1)
+            .cpu()
+            .numpy()
             for start in range(0, len(split), BATCH_SIZE)
         ]
     right: NDArray[np.bool_] = np.concatenate(answers) == split.labels

@@ -30,14 +30,13 @@ def _inverted(channels: int) -> Stage:
 
 
 def _ebb(kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...]) -> Stage:
-    """A stage of our spaces: dense convolutions, later ones perhaps through a bottleneck."""
+    """A stage of our spaces."""
     return Stage(
         kernels=kernels,
         channels=channels,
         depths=(1, 2, 3),
         residuals=(False, True),
         strides=strides,
-        blocks=("bottleneck", "conv"),
     )
 
 
@@ -99,7 +98,7 @@ PRESETS: dict[str, Space] = {
                 Stage(kernels=(3, 5, 7, 9), channels=(4, 8, 12, 20), strides=(4, 2)),
                 _ebb((3, 5, 7), (4, 8, 12, 20), strides=(2, 1)),
                 _ebb((3, 5, 7), (8, 12, 20), strides=(2, 1)),
-                _ebb((3, 5), (12, 20, 40), strides=(2,)),
+                _ebb((3, 5, 7), (12, 20, 40), strides=(2,)),
             ),
             source="built for vector units of 64 words that cost the same whatever they hold",
         ),
@@ -111,7 +110,7 @@ PRESETS: dict[str, Space] = {
                 Stage(kernels=(3, 5, 7), channels=(8, 12, 20), strides=(4, 2)),
                 _ebb((3, 5), (8, 12, 20), strides=(1,)),
                 _ebb((3, 5), (12, 20, 40), strides=(2,)),
-                _ebb((1, 3), (20, 40, 60), strides=(2,)),
+                _ebb((1, 3), (20, 40, 60, 80), strides=(2,)),
                 _ebb((1, 3), (40, 60, 80, 120), strides=(2,)),
             ),
             source="built for vector units of 64 words that cost the same whatever they hold",

@@ -202,6 +202,6 @@ def test_inherited_accuracy_is_that_of_the_shared_weights_on_each_fold(run):
 
 def test_mistake_in_the_call_is_one_line(run, capsys):
     assert main(["card", str(run), "--networks", "many"]) == 2
-    assert capsys.readouterr().err == "ebbnas: --networks must be a whole number of at least 1, not 'many'\n"
+    assert capsys.readouterr().err == "ebbnas: --networks must be a whole number of at least 0, not 'many'\n"
     assert main(["card", str(run / "nowhere")]) == 2
     assert "there is no such file" in capsys.readouterr().err

@@ -108,15 +108,18 @@ def test_heights_follow_the_data():
 
 
 def test_a_bottleneck_has_half_the_channels_inside_and_stands_behind_a_convolution():
-    space = preset("ebb2d")
-    arch = space.decode("k3c8s4-k3.5c20t0d2r1-k3c12t0d1r0-k1c20t0d1r0-k1c40t0d1r0")
-    network = space.network(arch)
+    stage = Stage(
+        kernels=(3, 5), channels=(8, 20), depths=(1, 2), residuals=(False, True), blocks=("bottleneck", "conv")
+    )
+    space = Space(name="narrow", input_shape=(8, 8, 3), n_classes=4, stages=(stage,))
+    network = space.network(space.decode("k3.5c20t0d2r1"))
     pairs = zip(network.layer_names, network.layers, strict=True)
-    first = [(name, layer.kernel_h, layer.out_ch) for name, layer in pairs][:6]
-    assert first == [
-        ("s0.b0.conv", 3, 8), ("s1.b0.conv", 3, 20), ("s1.b1.reduce", 1, 10), ("s1.b1.middle", 5, 10),
-        ("s1.b1.restore", 1, 20), ("s1.b1.add", 1, 20),
+    assert [(name, layer.kernel_h, layer.out_ch) for name, layer in pairs][:5] == [
+        ("s0.b0.conv", 3, 20), ("s0.b1.reduce", 1, 10), ("s0.b1.middle", 5, 10), ("s0.b1.restore", 1, 20),
+        ("s0.b1.add", 1, 20),
     ]  # fmt: skip
+    # depth 1: 2 kernels; depth 2: 4 pairs x residual or not x 2 kinds; each of 2 widths
+    assert space.size == (2 + 16) * 2
 
 
 def test_silent_genes_do_not_count():
