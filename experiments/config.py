@@ -154,9 +154,9 @@ class ExecutionSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights."""
 
-    epochs: int = Field(default=45, ge=1)
-    batch_size: int = Field(default=128, ge=2)
-    learning_rate: float = Field(default=4e-3, gt=0)
+    epochs: int = Field(default=40, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-2, gt=0)
     n_random: int = Field(default=2, ge=0)
     opening: float = Field(default=0.0, ge=0, le=1)
     log_every: int = Field(default=5, ge=1)

@@ -68,8 +68,9 @@ class SupernetSettings(TrainingSettings):
         ValueError: A value is outside its range.
     """
 
-    epochs: int = 45
-    learning_rate: float = 4e-3
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 1e-2
     warm_up: float = 0.05
     averaging: float = 0.99
     n_random: int = 2
