@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def spaces(options: argparse.Namespace) -> int:
         {
             "name": name,
             "networks": space.size,
+            "combinations": math.prod(space.n_options.tolist()),
             "input_shape": list(space.input_shape),
             "n_classes": space.n_classes,
             "padding": space.padding,
@@ -92,10 +94,11 @@ def spaces(options: argparse.Namespace) -> int:
     return _print(
         options,
         rows,
-        ("space", "networks", "input", "classes", "largest"),
+        ("space", "networks", "combinations of options", "input", "classes", "largest"),
         lambda row: (
             row["name"],
             f"{row['networks']:,}",
+            f"{row['combinations']:,}",
             "x".join(str(size) for size in row["input_shape"]),
             str(row["n_classes"]),
             row["example"],
