@@ -23,12 +23,13 @@ from experiments.cli import print_json
 from experiments.config import Config, DataSection, read_config
 from experiments.front_card import FrontCard
 from experiments.front_training import front_card, front_networks
+from experiments.judging import sampled_networks
 from experiments.predictor_figure import CARD_FILE
 from experiments.progress import Reporter
 from experiments.quantities import whole
 from experiments.run import Run
 from experiments.shared_card import SharedWeightsCard, to_csv
-from experiments.stages import Stages, append_to, sampled_networks
+from experiments.stages import Stages, append_to
 from experiments.standalone import Standalone
 from experiments.store import SCHEMA, read_mapping, write_json, write_text
 from experiments.workload import look_up

@@ -6,7 +6,6 @@ A killed process repeats at most one epoch or one generation.
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import time
@@ -26,24 +25,18 @@ from energy.supply import Scenarios
 from evo.genome import JointGenome
 from evo.problem import AccuracySource, JointProblem, Pricing
 from evo.search import Search, SearchSettings, stream
+from experiments.judging import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
 from experiments.progress import Reporter
-from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_bytes
-from experiments.workers import run_tasks
+from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes
 from experiments.workload import Budget, Workload
 from models.evaluate import SharedEvaluator
-from models.learning import threads
 from models.predicted import PredictedAccuracies, Remembering
 from models.predictor import Predictor
-from models.spaces import Archs, Space
+from models.spaces import Archs
 from models.train import N_CALIBRATION, EpochLog, SupernetSettings, SupernetTrainer
-
-LARGEST_TABLE = 10_000
-"""Spaces of at most this many networks are evaluated completely before the search. [1]"""
 
 N_JUDGED = 4096
 """Most validation samples by which a network with shared weights is judged. [1]"""
-
-_NETWORKS_A_STEP = 1024
 
 
 @dataclass
@@ -207,24 +200,17 @@ class Stages:
         with folder.locked():
             done = folder.result()
             if done is None or not path.exists() or file_digest(path) != done.get("sha256"):
-                write_bytes(path, _npy(self._table(evaluator, archs)))
+                with self.reporter.task("accuracies", len(archs)) as task:
+                    found = judge_all(
+                        evaluator, archs, task,
+                        n_threads=self.work.config.compute.threads, n_processes=self.work.config.compute.processes,
+                    )  # fmt: skip
+                write_array(path, found)
                 kind = {"kind": evaluator.kind, "split": evaluator.split}
                 folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})
                 self.log({"stage": folder.name, "networks": len(archs)})
         accuracies: NDArray[np.float64] = np.load(path, allow_pickle=False)
         return accuracies
-
-    def _table(self, evaluator: SharedEvaluator, archs: Archs) -> NDArray[np.float64]:
-        """Accuracies of many networks, in pieces that share the beginning of their networks."""
-        config = self.work.config
-        starts = range(0, len(archs), _NETWORKS_A_STEP)
-        tasks = [_Judging(evaluator, archs[i : i + _NETWORKS_A_STEP], config.compute.threads) for i in starts]
-        found = np.empty(len(archs))
-        with self.reporter.task("accuracies", len(archs)) as progress:
-            for position, part in run_tasks(_judge, tasks, config.compute.processes):
-                found[starts[position] : starts[position] + len(part)] = part
-                progress.advance(f"{len(part)} networks", steps=len(part))
-        return found
 
     @cached_property
     def layout(self) -> JointGenome:
@@ -310,62 +296,6 @@ class Stages:
             if effort and int(effort[1]) <= most:
                 found.append(Checkpoints(folder=path).newest())
         return max((state for state in found if state), key=lambda state: state[0], default=(0, None))[1]
-
-
-def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
-    """Distinct networks to learn from: the smallest, the largest, and random ones, `(n, n_genes)`."""
-    corners = space.canonical(np.stack([space.smallest, space.largest]))
-    found = dict.fromkeys(arch.tobytes() for arch in corners)
-    while len(found) < n:
-        found |= dict.fromkeys(arch.tobytes() for arch in space.sample(rng, n))
-    rows = b"".join(list(found)[:n])
-    return np.frombuffer(rows, dtype=np.int64).reshape(n, len(space.genes)).copy()
-
-
-@dataclass(frozen=True)
-class _Judging:
-    """Networks for a worker to judge."""
-
-    evaluator: SharedEvaluator
-    archs: Archs
-    n_threads: int
-
-
-def _judge(task: _Judging) -> NDArray[np.float64]:
-    """Accuracies of a piece of a table; runs in a worker."""
-    with threads(task.n_threads):
-        return task.evaluator.evaluate(task.archs)
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
-class AccuracyTable:
-    """Accuracies that are known for every network of a space.
-
-    Attributes:
-        kind: How they came about.
-        split: Data they were measured on.
-    """
-
-    kind = "inherited"
-    split = "val"
-
-    def __init__(self, *, space: Space, archs: Archs, accuracies: NDArray[np.float64]) -> None:
-        """Take the accuracies `(n,)` of all canonical networks `(n, n_genes)`."""
-        if accuracies.shape != (len(archs),):
-            raise ValueError(f"accuracies must have shape ({len(archs)},), not {accuracies.shape}")
-        self.space = space
-        self.archs = archs
-        self.accuracies = accuracies
-        self._of = dict(zip((arch.tobytes() for arch in archs), accuracies.tolist(), strict=True))
-
-    def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
-        return np.array([self._of[arch.tobytes()] for arch in self.space.canonical(archs)])
 
 
 def append_to(path: Path) -> Callable[[dict[str, Any]], None]:

@@ -6,7 +6,6 @@ under way, and what another run already trained is not trained again. Samples ar
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from experiments.config import DataSection
 from experiments.progress import Reporter
-from experiments.store import StageFolder, file_digest, write_bytes
+from experiments.store import StageFolder, file_digest, write_array, write_bytes
 from experiments.workers import run_tasks
 from models.data import DataSet, load
 from models.finetune import FinetuneJob, FinetuneResult, run_job
@@ -175,10 +174,9 @@ def _job(training: Training) -> FinetuneJob:
 
 
 def _write(training: Training, done: FinetuneResult) -> None:
-    folder, buffer = training.folder, io.BytesIO()
-    np.save(buffer, np.packbits(done.right_val), allow_pickle=False)
+    folder = training.folder
     write_bytes(folder.path / _WEIGHTS, done.weights)
-    write_bytes(folder.path / _RIGHT, buffer.getvalue())
+    write_array(folder.path / _RIGHT, np.packbits(done.right_val))
     folder.finish(
         {
             "network": training.space.encode(training.arch),

@@ -8,7 +8,7 @@ import pytest
 from experiments.cli import main
 from experiments.columns import read_table
 from experiments.config import read_config
-from experiments.stages import LARGEST_TABLE, sampled_networks
+from experiments.judging import LARGEST_TABLE, sampled_networks
 from models.spaces import preset
 
 LARGE = (
