@@ -92,16 +92,16 @@ class SpaceSection(Section):
     name: str = "conv1d-3"
     padding: Literal["same", "valid"] | None = None
     stages: tuple[StageSection, ...] | None = Field(default=None, strict=False, min_length=1)
-    widths_percent: tuple[int, ...] = Field(default=(100,), strict=False)
-    heights: tuple[int, ...] = Field(default=(), strict=False)
+    widths_percent: tuple[int, ...] | None = Field(default=None, strict=False)
+    heights: tuple[int, ...] | None = Field(default=None, strict=False)
 
     @model_validator(mode="after")
     def _preset_or_own(self) -> SpaceSection:
         if self.stages is None:
             preset(self.name)
-            own = self.model_fields_set & {"padding", "widths_percent", "heights"}
-            if own:
-                raise ValueError(f"{min(own)} belongs to an own space, which needs stages")
+            for name in ("padding", "widths_percent", "heights"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} belongs to an own space, which needs stages")
         return self
 
 
@@ -194,9 +194,9 @@ class SearchSection(Section):
 class FinetuneSection(Section):
     """Training of the networks on the fronts, each on its own."""
 
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=128, ge=2)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    epochs: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=8e-3, gt=0)
     max_networks: int = Field(default=20, ge=1)
     seeds: int = Field(default=1, ge=1)
     validate_every: int = Field(default=2, ge=0)

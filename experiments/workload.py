@@ -127,8 +127,8 @@ def _space(config: Config, data: DataSet) -> Space:
         n_classes=data.n_classes,
         stages=tuple(Stage(**stage.model_dump()) for stage in section.stages),
         padding=section.padding or "same",
-        widths_percent=section.widths_percent,
-        heights=section.heights,
+        widths_percent=section.widths_percent or (100,),
+        heights=section.heights or (),
         source="config",
     )
 

@@ -21,8 +21,9 @@ class FinetuneSettings(TrainingSettings):
         ValueError: A value is outside its range.
     """
 
-    epochs: int = 20
-    learning_rate: float = 2e-3
+    epochs: int = 16
+    batch_size: int = 64
+    learning_rate: float = 8e-3
     warm_up: float = 0.1
     averaging: float = 0.98
     distillation: float = 0.5

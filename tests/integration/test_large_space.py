@@ -7,7 +7,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.columns import read_table
-from experiments.config import read_config
+from experiments.config import read_config, to_toml
 from experiments.judging import LARGEST_TABLE, sampled_networks
 from models.spaces import preset
 
@@ -87,5 +87,8 @@ def test_sampled_networks_are_distinct_and_hold_both_ends():
 
 
 @pytest.mark.parametrize("name", ["watch", "fashion", "cifar10", "speech"])
-def test_every_shipped_config_is_read(name):
-    assert read_config(name).name == name
+def test_every_shipped_config_is_read_and_read_again_once_resolved(name, tmp_path):
+    config = read_config(name)
+    assert config.name == name
+    (tmp_path / "config.toml").write_text(to_toml(config.to_dict()))
+    assert read_config(str(tmp_path)) == config
