@@ -113,7 +113,9 @@ def predictor(run: Run, effort: Effort, reporter: Reporter) -> PredictorCard:
     space, stages = run.work.space, _stages(run, reporter)
     n_networks = min(N_JUDGED, space.size)
     archs = sampled_networks(space, n_networks, stream(run.work.config.seed, "card"))
-    folder = run.store.stage("card", {"predictor": stages.predictor_folder.key, "networks": n_networks})
+    folder = run.store.stage(
+        "card", {"predictor": stages.predictor_folder.key, "drawn": "all sizes", "networks": n_networks}
+    )
     accuracies = stages.judged(stages.evaluator(stages.supernet()), archs, folder)
     rng = stream(run.work.config.seed, "held out")
     found = predictor_card(space, archs, accuracies, rng, n_held_out=min(N_HELD_OUT, n_networks // 4))

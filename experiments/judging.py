@@ -24,11 +24,11 @@ _A_PIECE, _A_PIECE_OF_A_LARGE_SPACE = 1024, 20
 
 
 def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
-    """Distinct networks to learn from: the smallest, the largest, and random ones, `(n, n_genes)`."""
+    """Distinct networks to learn from: the smallest, the largest, and random ones of all sizes, `(n, n_genes)`."""
     corners = space.canonical(np.stack([space.smallest, space.largest]))
     found = dict.fromkeys(arch.tobytes() for arch in corners)
     while len(found) < n:
-        found |= dict.fromkeys(arch.tobytes() for arch in space.sample(rng, n))
+        found |= dict.fromkeys(arch.tobytes() for arch in space.sample_all_sizes(rng, n))
     rows = b"".join(list(found)[:n])
     return np.frombuffer(rows, dtype=np.int64).reshape(n, len(space.genes)).copy()
 

@@ -57,9 +57,7 @@ def read_card(path: Path) -> PredictorCard:
         ValueError: There is no such file, or it holds no card.
     """
     if not path.is_file():
-        raise ValueError(
-            f"{path} must be a predictor's card, which is written where a run fits one; there is no such file"
-        )
+        raise ValueError(f"{path} must be a predictor's card, which `ebbnas card` writes; there is no such file")
     try:
         return PredictorCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:

@@ -117,6 +117,7 @@ class Stages:
         """Where the accuracies lie: of all networks of a small space, of some of a large one."""
         reads = {"supernet": self.supernet_folder.key, "calibration": N_CALIBRATION, "judged": N_JUDGED}
         if self.work.space.size > LARGEST_TABLE:
+            reads["drawn"] = "all sizes"
             reads |= {"networks": self.work.config.predictor.networks, "seed": self.work.config.seed}
         return self.store.stage("predictor", reads)
 

@@ -323,6 +323,15 @@ class Space:
         """Random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
         return self.canonical(rng.integers(0, self.n_options, size=(n, len(self.genes))))
 
+    def sample_all_sizes(self, rng: np.random.Generator, n: int) -> Archs:
+        """Random architectures in canonical form, as many small and large as middling ones, `(n, n_genes)`.
+
+        Each has a level from 0 to 1, drawn uniformly, and its genes are binomial about that level: every gene alone is
+        uniform still, but genes rise together. Drawn independently, nearly all networks would be of middle size.
+        """
+        levels = rng.random((n, 1))
+        return self.canonical(rng.binomial(np.maximum(self.n_options - 1, 0), levels))
+
     def neighbours(self, arch: Archs) -> Archs:
         """Every other network that is one active gene away, canonical and distinct, `(n, n_genes)`."""
         arch = self.canonical(np.asarray(arch)[None])[0]

@@ -209,6 +209,19 @@ def test_sampling_depends_on_the_generator_only(space):
     assert np.array_equal(space.canonical(twice[0]), twice[0])
 
 
+def test_networks_of_all_sizes_are_drawn_gene_by_gene_uniformly_and_yet_spread():
+    space = preset("conv2d-5")
+    rng = np.random.default_rng(0)
+    spread, independent = space.sample_all_sizes(rng, 20_000), space.sample(rng, 20_000)
+    # binomial of 3 at a uniform level: each of 4 options with the integral of C(3, k) p^k (1 - p)^(3 - k), 1 / 4
+    for column in spread.T:
+        assert np.bincount(column) / 20_000 == pytest.approx([0.25] * 4, abs=0.015)
+    # the sum of 10 genes: variance 10 x 1.25 where they are independent, far more where they rise together
+    assert independent.sum(axis=1).var() == pytest.approx(12.5, rel=0.05)
+    assert spread.sum(axis=1).var() > 60
+    assert np.array_equal(space.canonical(spread), spread)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
