@@ -159,7 +159,11 @@ def _draw_beside(axes: Axes, rows: Sequence[Row], others: Sequence[Row], budgets
         axes.plot(*_points(own), color=COLOURS[index % len(COLOURS)], linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
     names = [_differing(rows, others), _differing(others, rows)]
     lines = [Line2D([], [], color="#444444", linewidth=0.9, linestyle=style) for style in ("solid", (0, (3, 2)))]
-    axes.legend(lines, names, loc="upper left", frameon=False, handlelength=2.2, borderaxespad=0.1)
+    # Above the axes: inside them it would lie on intervals and labels.
+    axes.legend(
+        lines, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2,
+        frameon=False, handlelength=2.2, columnspacing=1.2, borderaxespad=0.1,
+    )  # fmt: skip
 
 
 def _differing(rows: Sequence[Row], others: Sequence[Row]) -> str:
