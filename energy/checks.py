@@ -42,8 +42,10 @@ def require_int(field: str, value: Any, *, least: int = 1) -> None:
         raise ValueError(f"{field} must be at most {LARGEST_INT:,}, not a number of {len(str(value))} digits")
 
 
-def require_number(field: str, value: Any, *, above: float | None = None, least: float | None = None) -> None:
-    """Demand a finite number above `above` or of at least `least`.
+def require_number(
+    field: str, value: Any, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> None:
+    """Demand a finite number above `above`, of at least `least`, of at most `most`.
 
     Raises:
         ValueError: It is none.
@@ -58,6 +60,8 @@ def require_number(field: str, value: Any, *, above: float | None = None, least:
         raise ValueError(f"{field} must be above {above:g}, not {value:g}")
     if least is not None and not value >= least:
         raise ValueError(f"{field} must be at least {least:g}, not {value:g}")
+    if most is not None and not value <= most:
+        raise ValueError(f"{field} must be at most {most:g}, not {value:g}")
 
 
 def require_keys(where: str, data: Any, *, required: Iterable[str], optional: Iterable[str] = ()) -> None:

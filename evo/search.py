@@ -50,9 +50,7 @@ class SearchSettings:
     def __post_init__(self) -> None:
         require_int("population", self.population, least=2)
         require_int("evaluations", self.evaluations, least=self.population)
-        require_number("refinement_rate", self.refinement_rate, least=0)
-        if self.refinement_rate > 1:
-            raise ValueError(f"refinement_rate must be at most 1, not {self.refinement_rate:g}")
+        require_number("refinement_rate", self.refinement_rate, least=0, most=1)
         require_int("seed", self.seed, least=0)
 
 

@@ -7,7 +7,7 @@ The largest network of the shared weights teaches. Each network and seed is a sm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from experiments.trainings import (
     changed_fields,
     is_trained,
     read_trained,
-    settings_reads,
     train_all,
 )
 from models.evaluate import SharedEvaluator
@@ -160,7 +159,7 @@ def finetune_folder(stages: Stages, name: str, seed: int) -> StageFolder:
         "supernet": stages.supernet_folder.key,
         "network": name,
         "augmentation": changed_fields(stages.work.data.augmentation),
-        "settings": settings_reads(finetune_settings(stages)),
+        "settings": asdict(finetune_settings(stages)),
         "seed": seed,
     }
     return stages.store.stage("finetune", reads)

@@ -7,7 +7,7 @@ trainings are done and nothing is left to decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from experiments.finetuning import finetune_folder, finetune_seeds, finetune_set
 from experiments.front_card import FrontCard
 from experiments.stages import Stages
 from experiments.store import StageFolder, read_mapping
-from experiments.trainings import Trained, Training, changed_fields, is_trained, read_trained, settings_reads, train_all
+from experiments.trainings import Trained, Training, changed_fields, is_trained, read_trained, train_all
 from models.accuracy import correct
 from models.finetune_settings import FinetuneSettings
 from models.spaces import Archs
@@ -115,7 +115,7 @@ def _folder(stages: Stages, name: str, settings: FinetuneSettings, seed: int) ->
         "teacher": stages.supernet_folder.key,
         "network": name,
         "augmentation": changed_fields(stages.work.data.augmentation),
-        "settings": settings_reads(settings),
+        "settings": asdict(settings),
         "seed": seed,
     }
     return stages.store.stage("standalone", reads)

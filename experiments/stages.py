@@ -160,14 +160,14 @@ class Stages:
     def evaluator(self, trainer: SupernetTrainer) -> SharedEvaluator:
         """What judges networks by the shared weights, on validation data."""
         train, val = self.work.data.split("train"), self.work.data.split("val")
-        calibration = train.take(slice(None, None, -(-len(train) // N_CALIBRATION)))
+        calibration = train.take(train.at_most(N_CALIBRATION))
         judged = self.judged_rows
         return SharedEvaluator(trainer.supernet, calibration, val.take(judged), val.labels[judged])
 
     @property
     def judged_rows(self) -> slice:
         """The validation samples by which networks with shared weights are judged, spread over all of them."""
-        return slice(None, None, -(-len(self.work.data.split("val")) // N_JUDGED))
+        return self.work.data.split("val").at_most(N_JUDGED)
 
     def accuracies(self, evaluator: SharedEvaluator) -> AccuracySource:
         """Inherited accuracies: of all networks where the space is small, else predicted from those of some.

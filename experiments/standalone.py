@@ -7,7 +7,7 @@ trained, what was trained alone stays valid.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from experiments.config import DataSection
 from experiments.progress import Reporter
 from experiments.store import StageFolder, Store
-from experiments.trainings import Training, changed_fields, data_of, is_trained, read_trained, settings_reads, train_all
+from experiments.trainings import Training, changed_fields, data_of, is_trained, read_trained, train_all
 from models.finetune_settings import StandaloneSettings
 from models.spaces import Archs, Space
 
@@ -46,7 +46,7 @@ class Standalone:
             "data": {"name": data.name, "fold": data.fold, "fingerprint": found.fingerprint},
             "augmentation": changed_fields(found.augmentation),
             "network": _network_reads(self.space, arch),
-            "settings": settings_reads(self.settings),
+            "settings": asdict(self.settings),
             "seed": seed,
         }
         return store.stage("standalone", reads)

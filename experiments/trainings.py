@@ -143,11 +143,6 @@ def changed_fields(record: Any) -> dict[str, Any]:
     }
 
 
-def settings_reads(settings: FinetuneSettings) -> dict[str, Any]:
-    """What a stage's hash holds of training settings."""
-    return {name: value for name, value in asdict(settings).items() if name != "augmentation"}
-
-
 def _train(training: Training) -> dict[str, float]:
     """Train one network and leave it in its folder; runs in a worker."""
     folder = training.folder
@@ -182,7 +177,7 @@ def _write(training: Training, done: FinetuneResult) -> None:
             "network": training.space.encode(training.arch),
             "fold": training.data.fold,
             "seed": training.seed,
-            "settings": settings_reads(training.settings),
+            "settings": asdict(training.settings),
             _accuracy_name(folder): done.accuracy_val,
             "epoch": done.epoch,
             "n_val": len(done.right_val),

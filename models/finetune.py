@@ -9,7 +9,6 @@ validation split is kept: a choice made on validation, never on test.
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +26,7 @@ from models.learning import (
     average_into,
     batches,
     dense,
+    precision,
     smooth_targets,
     soft_loss,
     threads,
@@ -179,7 +179,7 @@ class _Training:
         for step, batch in enumerate(chosen, start=1):
             x = vary(dense(job.train.take(batch.numpy())), job.augmentation, self._generator).to(job.device)
             optimiser.clear()
-            with _precision(job.device):
+            with precision(job.device):
                 scores = training_scores(self.trained.layers, self.trained.graph, x)
             loss = soft_loss(scores.float(), self._targets[batch.to(job.device)])
             loss.backward()
@@ -196,11 +196,6 @@ class _Training:
         return float(correct(self.averaged, self._job.val).mean())
 
 
-def _precision(device: str) -> AbstractContextManager[object]:
-    """Mixed precision where it is faster, which is not on the CPU."""
-    return nullcontext() if device == "cpu" else torch.autocast(device, dtype=torch.bfloat16)
-
-
 def _targets(job: FinetuneJob) -> Tensor:
     """What is learnt: labels and the teacher's answers, mixed, `(n_train, n_classes)`."""
     labels = smooth_targets(torch.from_numpy(job.train.labels), job.space.n_classes, job.settings.label_smoothing)
@@ -215,7 +210,7 @@ def _recalibrate(subnet: Subnet, train: Split) -> None:
     One pass where the maps fit in memory; else the mean over passes that each take samples from all over the split.
     """
     device, momentum = next(subnet.parameters()).device, subnet.momentum
-    index = np.arange(0, len(train), -(-len(train) // N_CALIBRATION))
+    index = np.arange(len(train))[train.at_most(N_CALIBRATION)]
     layers = subnet.space.network(subnet.arch).layers
     map_bytes = 4 * max(layer.out_h * layer.out_w * layer.out_ch for layer in layers)
     n_passes = -(-len(index) * map_bytes // _MAP_BUDGET_BYTES)

@@ -32,9 +32,7 @@ class FinetuneSettings(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_int("validate_every", self.validate_every, least=0)
-        require_number("distillation", self.distillation, least=0)
-        if self.distillation > 1:
-            raise ValueError(f"distillation must be at most 1, not {self.distillation:g}")
+        require_number("distillation", self.distillation, least=0, most=1)
 
     def is_validated(self, epoch: int) -> bool:
         """Whether the weights after an epoch, counted from 1, may be the ones that are kept."""

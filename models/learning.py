@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,12 @@ from torch.nn import functional as F
 from energy.checks import require_int, require_number
 from models.elastic import ElasticConv, convolve, key_of, run_graph, run_layer, slice_weight
 from models.spaces import Graph, Node
+
+
+def precision(device: torch.device | str) -> AbstractContextManager[object]:
+    """Mixed precision on an accelerator; on a CPU nothing changes."""
+    kind = torch.device(device).type
+    return nullcontext() if kind == "cpu" else torch.autocast(kind, dtype=torch.bfloat16)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +30,7 @@ from models.learning import (
     average_into,
     batches,
     dense,
+    precision,
     smooth_targets,
     soft_loss,
     threads,
@@ -85,9 +85,7 @@ class SupernetSettings(TrainingSettings):
             require_int(name, getattr(self, name))
         require_int("n_random", self.n_random, least=0)
         for name in ("opening", "distillation"):
-            require_number(name, getattr(self, name), least=0)
-            if getattr(self, name) > 1:
-                raise ValueError(f"{name} must be at most 1, not {getattr(self, name):g}")
+            require_number(name, getattr(self, name), least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +158,9 @@ class SupernetTrainer:
         self._augmentation = augmentation or Augmentation()
         self._train, self._labels = train, torch.from_numpy(train.labels)
         self._teacher = None if teacher is None else torch.from_numpy(teacher)
-        calibration = train.take(slice(None, None, -(-len(train) // N_CALIBRATION)))
+        calibration = train.take(train.at_most(N_CALIBRATION))
         self._calibration = torch.from_numpy(calibration).to(self._device)
-        judged = slice(None, None, -(-len(val) // N_VALIDATED))
+        judged = val.at_most(N_VALIDATED)
         self._val_inputs = torch.from_numpy(val.take(judged)).to(self._device)
         self._val_labels = torch.from_numpy(val.labels[judged]).to(self._device)
         self._trained = SuperNet(space, seed).to(self._device)
@@ -241,13 +239,9 @@ class SupernetTrainer:
         )
 
     def _scores(self, arch: Archs, x: Tensor) -> Tensor:
-        with self._precision():
+        with precision(self._device):
             scores = training_scores(self._trained.layers, self._space.graph(arch), x)
         return scores.float()
-
-    def _precision(self) -> AbstractContextManager[object]:
-        """Mixed precision on an accelerator."""
-        return torch.autocast("cuda", dtype=torch.bfloat16) if self._device.type == "cuda" else nullcontext()
 
     def _validate(self) -> tuple[float, float, float]:
         """Accuracies of the largest, the smallest and random networks on the validation split."""

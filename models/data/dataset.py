@@ -79,6 +79,10 @@ class Split:
         """Shape of one sample, `(channels, *size)`."""
         return tuple(self.inputs.shape[1:])
 
+    def at_most(self, n: int) -> slice:
+        """At most `n` samples, spread evenly over all of them; what `take` and labels are indexed with."""
+        return slice(None, None, -(-len(self) // n))
+
     def take(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Normalised samples, float32 `(n, channels, *size)`; not to be written to, they may share memory with others.
 
