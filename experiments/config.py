@@ -54,6 +54,9 @@ def _each_capacitance(value: Any) -> Any:
     return parsed
 
 
+OWN_FILES = {"device": "device.toml", "supply": "supply.toml", "teacher": "teacher.npy"}
+"""Sections that may name a file, and what a run calls its copy of it."""
+
 LEAST_LEARNT = 20
 """Networks that a predictor has to learn from at least. [1]"""
 
@@ -123,6 +126,15 @@ class FileOrName(Section):
         return self.file or str(self.name)
 
 
+class TeacherSection(Section):
+    """Answers of a network of your own, learnt by the largest network of the shared weights and by fine-tuned ones.
+
+    The file is .npy, class probabilities `(n_train, n_classes)` in the order of the training split.
+    """
+
+    file: str
+
+
 class SupplySection(FileOrName):
     """The harvester and its capacitors: one front for each capacitance."""
 
@@ -159,6 +171,7 @@ class SupernetSection(Section):
     learning_rate: float = Field(default=1e-2, gt=0)
     n_random: int = Field(default=2, ge=0)
     opening: float = Field(default=0.0, ge=0, le=1)
+    distillation: float = Field(default=0.5, ge=0, le=1)
     log_every: int = Field(default=5, ge=1)
 
 
@@ -197,6 +210,7 @@ class FinetuneSection(Section):
     epochs: int = Field(default=16, ge=1)
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=8e-3, gt=0)
+    distillation: float = Field(default=0.5, ge=0, le=1)
     max_networks: int = Field(default=20, ge=1)
     seeds: int = Field(default=1, ge=1)
     validate_every: int = Field(default=2, ge=0)
@@ -221,6 +235,7 @@ class Config(Section):
     device: FileOrName = FileOrName(name="msp430fr5994-tinas2025")
     supply: SupplySection = SupplySection(name="tinas2025")
     execution: ExecutionSection = ExecutionSection()
+    teacher: TeacherSection | None = None
     supernet: SupernetSection = SupernetSection()
     predictor: PredictorSection = PredictorSection()
     search: SearchSection = SearchSection()
@@ -234,6 +249,11 @@ class Config(Section):
             raise ValueError(f"search.objectives other than ['error', 'latency'] are not built yet: {names}")
         return self
 
+    def own_files(self) -> dict[str, Path]:
+        """The files that sections name, by section."""
+        named = {section: getattr(getattr(self, section), "file", None) for section in OWN_FILES}
+        return {section: Path(file) for section, file in named.items() if file is not None}
+
     def to_dict(self) -> dict[str, Any]:
         """Every setting with its value, as JSON types; what is not set is left out."""
         return dict(json.loads(self.model_dump_json(by_alias=True, exclude_none=True)))
@@ -243,9 +263,9 @@ class Config(Section):
         settings = self.to_dict()
         del settings["name"], settings["search"]["evaluations"], settings["compute"]["processes"]
         settings["search"].pop("time_limit", None)
-        for section in ("device", "supply"):
-            if file := settings[section].pop("file", None):
-                settings[section]["content"] = file_digest(Path(file))
+        for section, file in self.own_files().items():
+            del settings[section]["file"]
+            settings[section]["content"] = file_digest(file)
         return digest(settings)
 
 
@@ -268,7 +288,7 @@ def read_config(
         tree: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(label, "", f"must be TOML: {error}") from None
-    for section in ("device", "supply"):
+    for section in OWN_FILES:
         if isinstance(tree.get(section), dict) and isinstance(tree[section].get("file"), str):
             tree[section]["file"] = str(folder / tree[section]["file"])
     if isinstance(tree.get("data"), dict) and isinstance(tree["data"].get("dir"), str):
@@ -295,10 +315,9 @@ def _checked(tree: Mapping[str, Any], label: str) -> Config:
     except ValidationError as error:
         key, message = _first_error(error)
         raise ConfigError(label, key, message) from None
-    for section in ("device", "supply"):
-        file = getattr(config, section).file
-        if file is not None and not Path(file).is_file():
-            raise ConfigError(label, f"{section}.file", f"must be a file, there is none at {file!r}")
+    for section, file in config.own_files().items():
+        if not file.is_file():
+            raise ConfigError(label, f"{section}.file", f"must be a file, there is none at {str(file)!r}")
     return config
 
 

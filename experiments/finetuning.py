@@ -1,7 +1,7 @@
 """The last stage of training: the networks of all fronts on their own, from their inherited weights.
 
-The largest network of the shared weights teaches. Each network and seed is a small stage of its own
-(`experiments.trainings`).
+The largest network of the shared weights teaches, or the config's own teacher. Each network and seed is a small stage
+of its own (`experiments.trainings`).
 """
 
 from __future__ import annotations
@@ -136,8 +136,15 @@ def _finetuned(trained: Trained, seed: int) -> Finetuned:
     return Finetuned(weights=trained.weights, accuracy_finetuned_val=trained.accuracy_val, seed=seed)
 
 
-def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32]:
-    """What the largest network of the shared weights answers for each training sample, `(n_train, n_classes)`."""
+def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32] | None:
+    """What single networks learn beside the labels, `(n_train, n_classes)`; None where they learn from labels alone.
+
+    The answers of the config's teacher, else those of the largest network of the shared weights.
+    """
+    if not stages.work.config.finetune.distillation:
+        return None
+    if (answers := stages.teacher()) is not None:
+        return answers
     largest = stages.work.space.largest
     return soft_labels(trainer.supernet, largest, evaluator.statistics(largest), stages.work.data.split("train"))
 

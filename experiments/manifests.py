@@ -17,7 +17,6 @@ from experiments.store import SCHEMA, digest, file_digest, library_versions
 def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
     """What is known of a run before it begins, JSON types."""
     work = stages.work
-    files = {section: getattr(work.config, section).file for section in ("device", "supply")}
     return {
         "schema": SCHEMA,
         "key": work.config.key(),
@@ -30,7 +29,7 @@ def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
         "hashes": {
             "data": work.data.fingerprint,
             "device": work.device_key,
-            **{f"{section}_file": file_digest(Path(file)) for section, file in files.items() if file},
+            **{f"{section}_file": file_digest(file) for section, file in work.config.own_files().items()},
         },
     }
 

@@ -24,7 +24,7 @@ from evo.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
 from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
-from experiments.config import Config, ConfigError, to_toml
+from experiments.config import OWN_FILES, Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import Outcome
 from experiments.progress import Reporter
@@ -238,15 +238,14 @@ class Run:
 
     @property
     def _device_file(self) -> Path | None:
-        return self.folder / "device.toml" if self.work.config.device.file else None
+        return self.folder / OWN_FILES["device"] if self.work.config.device.file else None
 
     def _settings(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The resolved config, and the own device and supply files that it is to find beside itself."""
+        """The resolved config, and the own files that it is to find beside itself."""
         settings, own_files = self.work.config.to_dict(), {}
-        for section in ("device", "supply"):
-            if file := getattr(self.work.config, section).file:
-                own_files[f"{section}.toml"] = Path(file).read_bytes()
-                settings[section]["file"] = f"{section}.toml"
+        for section, file in self.work.config.own_files().items():
+            own_files[OWN_FILES[section]] = file.read_bytes()
+            settings[section]["file"] = OWN_FILES[section]
         return settings, own_files
 
     def _begin(self, stages: Stages, settings: dict[str, Any], own_files: dict[str, bytes]) -> None:

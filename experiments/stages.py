@@ -28,6 +28,7 @@ from evo.search import Search, SearchSettings, stream
 from experiments.judging import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
 from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes
+from experiments.teacher import read_answers
 from experiments.workload import Budget, Workload
 from models.evaluate import SharedEvaluator
 from models.predicted import PredictedAccuracies, Remembering
@@ -110,6 +111,8 @@ class Stages:
             "seed": config.seed,
             "device": config.compute.device,
         }
+        if config.teacher is not None:
+            reads["teacher"] = file_digest(Path(config.teacher.file))
         return self.store.stage("supernet", reads)
 
     @property
@@ -135,6 +138,18 @@ class Stages:
         }
         return self.store.stage("search", reads)
 
+    def teacher(self) -> NDArray[np.float32] | None:
+        """What the config's teacher answers for each training sample, `(n_train, n_classes)`; None where it has none.
+
+        Raises:
+            ConfigError: Its file does not hold that.
+        """
+        config = self.work.config
+        if config.teacher is None:
+            return None
+        n_train = len(self.work.data.split("train"))
+        return read_answers(Path(config.teacher.file), n_train, self.work.space.n_classes)
+
     def supernet(self) -> SupernetTrainer:
         """Train the shared weights, or go on where training was left."""
         folder, settings = self.supernet_folder, self.supernet_settings
@@ -142,7 +157,7 @@ class Stages:
         config = self.work.config
         trainer = SupernetTrainer(
             self.work.space, data.split("train"), data.split("val"), settings, config.seed,
-            augmentation=data.augmentation, device=config.compute.device,
+            augmentation=data.augmentation, teacher=self.teacher(), device=config.compute.device,
         )  # fmt: skip
         with folder.locked():
             if found := folder.checkpoints.newest(most=settings.epochs):
