@@ -228,6 +228,7 @@ def _add_evaluate(commands: Commands) -> None:
     command = _command(commands, "evaluate", "accuracies of a stored design again")
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("id", metavar="ID", help="of a row of fronts.csv")
+    command.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")
 
 
 def _add_card(commands: Commands) -> None:

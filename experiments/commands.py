@@ -128,7 +128,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """`ebbnas evaluate`."""
     from experiments.evaluation import evaluate_stored
 
-    result = evaluate_stored(Path(options.run), options.id)
+    result = evaluate_stored(Path(options.run), options.id, data_dir=options.data_dir)
     if options.json:
         print_json(result.to_dict())
     else:

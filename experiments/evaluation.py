@@ -56,17 +56,18 @@ class Evaluation:
         return f"{self.id} ({self.architecture}): {verdict}\n\n{table(('accuracy', 'computed', 'stored'), rows)}"
 
 
-def evaluate_stored(run: Path, design_id: str) -> Evaluation:
+def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -> Evaluation:
     """Judge a stored design again.
 
     Args:
         run: The run's folder.
         design_id: An id of its `fronts`.
+        data_dir: Folder of the data set, in place of the config's: runs travel.
 
     Raises:
         ValueError: There is no such run or design, or its weights are missing or damaged.
     """
-    config = read_config(str(run))
+    config = read_config(str(run), data_dir=data_dir)
     rows = {row["id"]: row for row in read_table(run / "fronts.parquet")}
     if design_id not in rows:
         raise ValueError(f"ID must be of {run / 'fronts.csv'}, not {design_id!r}{closest(design_id, rows)}")
