@@ -45,6 +45,9 @@ NETWORKS_SEED = 0
 N_JUDGED, N_HELD_OUT = 800, 200
 """Networks that the card of the predictor is made from, and those of them that it does not learn from. [1]"""
 
+N_COMPARED = 4096
+"""Most validation samples on which networks trained alone are compared. [1]"""
+
 _LARGEST_POOL = 4096
 
 
@@ -136,7 +139,7 @@ def shared_weights(run: Run, effort: Effort, reporter: Reporter) -> SharedWeight
         for one in fold_configs(config, effort.folds)
     ]
     right, likelihoods = zip(*(inherited(one, archs) for one in stages), strict=True)
-    alone = tuple(part[:, :, one.judged_rows] for part, one in zip(alone, stages, strict=True))
+    alone = tuple(part[:, :, _judged_rows(one)] for part, one in zip(alone, stages, strict=True))
     shapes = [space.network(arch) for arch in archs]
     found = SharedWeightsCard(
         networks=[space.encode(arch) for arch in archs],
@@ -181,6 +184,11 @@ def fold_configs(config: Config, n_folds: int) -> list[Config]:
     return [config.model_copy(update={"data": config.data.model_copy(update={"fold": fold})}) for fold in folds]
 
 
+def _judged_rows(stages: Stages) -> slice:
+    """The validation samples on which inherited and stand-alone accuracy are compared."""
+    return stages.work.data.split("val").at_most(N_COMPARED)
+
+
 def inherited(stages: Stages, archs: Archs) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """What networks answer with the shared weights, which are trained first where the cache lacks them.
 
@@ -188,8 +196,8 @@ def inherited(stages: Stages, archs: Archs) -> tuple[NDArray[np.bool_], NDArray[
         Which of the judged validation samples they get right, and the logarithm of what they give the right class,
         `(n, n_judged)` both.
     """
-    evaluator = stages.evaluator(stages.supernet())
-    labels = stages.work.data.split("val").labels[stages.judged_rows]
+    judged_by = stages.work.data.split("val").part(_judged_rows(stages))
+    evaluator, labels = stages.evaluator(stages.supernet(), judged_by), judged_by.labels
     right, likelihoods = [], []
     with threads(stages.work.config.compute.threads), torch.inference_mode():
         for arch in archs:

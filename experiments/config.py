@@ -170,6 +170,7 @@ class SupernetSection(Section):
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=1e-2, gt=0)
     n_random: int = Field(default=2, ge=0)
+    draw: Literal["by gene", "by size"] = "by gene"
     opening: float = Field(default=0.0, ge=0, le=1)
     distillation: float = Field(default=0.5, ge=0, le=1)
     log_every: int = Field(default=5, ge=1)

@@ -111,21 +111,20 @@ class Judge:
     Attributes:
         work: The workload.
         evaluator: The shared weights.
-        judged_rows: The validation samples that it judges by.
+        judged: The validation samples that it judges by.
     """
 
     work: Workload
     evaluator: SharedEvaluator
-    judged_rows: slice
+    judged: Split
     _known: dict[tuple[str, str], Row] = field(default_factory=dict)
 
     def inherited(self, one: Member) -> Row:
         """Of a network with the shared weights, on validation."""
 
-        def judge(data: Split) -> _Judged:
-            rows = self.judged_rows
+        def judge() -> _Judged:
             answers = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy()
-            return np.asarray(answers == data.labels[rows]), data.groups[rows]
+            return np.asarray(answers == self.judged.labels), self.judged.groups
 
         columns = self._columns("accuracy_inherited_val", one, judge)
         assert columns["accuracy_inherited_val"] == one.accuracy
@@ -134,17 +133,17 @@ class Judge:
     def finetuned(self, one: Member, weights: bytes, split: str) -> Row:
         """Of a network with its own weights."""
 
-        def judge(data: Split) -> _Judged:
+        def judge() -> _Judged:
+            data = self.work.data.split(split)
             return correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data), data.groups
 
         return self._columns(f"accuracy_finetuned_{split}", one, judge)
 
-    def _columns(self, name: str, one: Member, judge: Callable[[Split], _Judged]) -> Row:
+    def _columns(self, name: str, one: Member, judge: Callable[[], _Judged]) -> Row:
         """The columns of one accuracy; a network that is on several fronts is judged once."""
         key = (name, one.decoded.network.name)
         if key not in self._known:
-            data = self.work.data.split(name.rpartition("_")[2])
-            found = accuracy(*judge(data), stream(self.work.config.seed, " ".join(key)))
+            found = accuracy(*judge(), stream(self.work.config.seed, " ".join(key)))
             self._known[key] = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         return self._known[key]
 

@@ -30,6 +30,7 @@ from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes
 from experiments.teacher import read_answers
 from experiments.workload import Budget, Workload
+from models.data import Split
 from models.evaluate import SharedEvaluator
 from models.predicted import PredictedAccuracies, Remembering
 from models.predictor import Predictor
@@ -106,7 +107,7 @@ class Stages:
         reads = {
             "data": self.work.data_reads(),
             "space": self.work.space_key,
-            "settings": asdict(self.supernet_settings),
+            "settings": self.supernet_settings.reads(),
             "augmentation": asdict(self.work.data.augmentation),
             "seed": config.seed,
             "device": config.compute.device,
@@ -119,8 +120,10 @@ class Stages:
     def predictor_folder(self) -> StageFolder:
         """Where the accuracies lie: of all networks of a small space, of some of a large one."""
         reads = {"supernet": self.supernet_folder.key, "calibration": N_CALIBRATION, "judged": N_JUDGED}
-        if self.work.space.size > LARGEST_TABLE:
+        if self.is_large:
             reads["drawn"] = "all sizes"
+            if self.work.data.build_dense is not None:
+                reads["windows"] = "dense"
             reads |= {"networks": self.work.config.predictor.networks, "seed": self.work.config.seed}
         return self.store.stage("predictor", reads)
 
@@ -172,17 +175,31 @@ class Stages:
                 folder.finish({"epochs": settings.epochs})
         return trainer
 
-    def evaluator(self, trainer: SupernetTrainer) -> SharedEvaluator:
-        """What judges networks by the shared weights, on validation data."""
-        train, val = self.work.data.split("train"), self.work.data.split("val")
+    def evaluator(self, trainer: SupernetTrainer, judged_by: Split | None = None) -> SharedEvaluator:
+        """What judges networks by the shared weights.
+
+        Args:
+            trainer: Gives the shared weights.
+            judged_by: Validation samples, `self.judged_by` where None.
+        """
+        train, val = self.work.data.split("train"), self.judged_by if judged_by is None else judged_by
         calibration = train.take(train.at_most(N_CALIBRATION))
-        judged = self.judged_rows
-        return SharedEvaluator(trainer.supernet, calibration, val.take(judged), val.labels[judged])
+        return SharedEvaluator(trainer.supernet, calibration, val.take(slice(None)), val.labels)
 
     @property
-    def judged_rows(self) -> slice:
-        """The validation samples by which networks with shared weights are judged, spread over all of them."""
-        return self.work.data.split("val").at_most(N_JUDGED)
+    def is_large(self) -> bool:
+        """Whether the space is too large to judge every network."""
+        return self.work.space.size > LARGEST_TABLE
+
+    @cached_property
+    def judged_by(self) -> Split:
+        """The validation samples by which networks with shared weights are judged, spread over all of them.
+
+        In a large space recordings are cut more closely: whether a few windows fall to this side or that is noise to
+        the predictor, which learns less from what is measured less exactly.
+        """
+        val = self.work.data.dense_val if self.is_large else self.work.data.split("val")
+        return val.part(val.at_most(N_JUDGED))
 
     def accuracies(self, evaluator: SharedEvaluator) -> AccuracySource:
         """Inherited accuracies: of all networks where the space is small, else predicted from those of some.
@@ -190,7 +207,7 @@ class Stages:
         Without a predictor every network that is asked for is judged.
         """
         space, n_networks = self.work.space, self.work.config.predictor.networks
-        if space.size <= LARGEST_TABLE:
+        if not self.is_large:
             archs = space.enumerate()
             accuracies = self.judged(evaluator, archs, self.predictor_folder)
             return AccuracyTable(space=space, archs=archs, accuracies=accuracies)

@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_int, require_number
+from energy.checks import require_choice, require_int, require_number
 from models.augment import vary
 from models.data import Augmentation, Split
 from models.learning import (
@@ -39,6 +39,9 @@ from models.learning import (
 )
 from models.spaces import Archs, Space
 from models.supernet import SuperNet
+
+DRAWS = ("by gene", "by size")
+"""How random networks may be drawn."""
 
 N_CALIBRATION = 512
 """Training samples that normalise a network for the figures of the log. [1]"""
@@ -58,6 +61,8 @@ class SupernetSettings(TrainingSettings):
 
     Attributes:
         n_random: Random networks a step beside the largest and the smallest. [1]
+        draw: How random networks are drawn: `"by gene"`, each gene on its own, or `"by size"`, as many small and large
+            networks as middling ones (`Space.sample_all_sizes`).
         opening: Share of all steps in which random networks grow from the largest into the whole space: each of their
             genes is the largest network's with a probability that falls from 1 to 0. [1]
         distillation: Share of the teacher's answers in what the largest network learns, where there is a teacher. [1]
@@ -74,6 +79,7 @@ class SupernetSettings(TrainingSettings):
     warm_up: float = 0.05
     averaging: float = 0.99
     n_random: int = 2
+    draw: str = "by gene"
     opening: float = 0.0
     distillation: float = 0.5
     log_every: int = 5
@@ -84,8 +90,16 @@ class SupernetSettings(TrainingSettings):
         for name in ("log_every", "n_threads"):
             require_int(name, getattr(self, name))
         require_int("n_random", self.n_random, least=0)
+        require_choice("draw", self.draw, DRAWS)
         for name in ("opening", "distillation"):
             require_number(name, getattr(self, name), least=0, most=1)
+
+    def reads(self) -> dict[str, Any]:
+        """What weights depend on, JSON types; without `draw` where it draws by gene, as all did that are older."""
+        settings = asdict(self)
+        if self.draw == "by gene":
+            del settings["draw"]
+        return settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +239,8 @@ class SupernetTrainer:
 
     def _random(self, progress: float) -> Archs:
         """Random networks of a step, `(n_random, n_genes)`, while the space opens near the largest."""
-        archs = self._space.sample(self._rng, self._settings.n_random)
+        draw = self._space.sample if self._settings.draw == "by gene" else self._space.sample_all_sizes
+        archs = draw(self._rng, self._settings.n_random)
         if progress >= self._settings.opening:
             return archs
         is_largest = self._rng.random(archs.shape) < 1 - progress / self._settings.opening
@@ -310,7 +325,7 @@ class SupernetTrainer:
         """What a state must agree on before it is restored, as JSON gives it back."""
         space = f"{self._space.name} {self._space.encode(self._space.largest)}"
         varied = asdict(self._augmentation)
-        return {"space": space, "seed": self._seed, "settings": asdict(self._settings), "augmentation": varied}
+        return {"space": space, "seed": self._seed, "settings": self._settings.reads(), "augmentation": varied}
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ Large splits stay bytes; `Split.take` is how samples are read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,10 @@ class Split:
         """At most `n` samples, spread evenly over all of them; what `take` and labels are indexed with."""
         return slice(None, None, -(-len(self) // n))
 
+    def part(self, index: slice | NDArray[np.int64]) -> Split:
+        """The split of these samples alone; a slice copies nothing."""
+        return replace(self, inputs=self.inputs[index], labels=self.labels[index], groups=self.groups[index])
+
     def take(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         """Normalised samples, float32 `(n, channels, *size)`; not to be written to, they may share memory with others.
 
@@ -112,6 +116,8 @@ class DataSet:
         fingerprint: Changes whenever any sample of any split does: the key of caches.
         augmentation: How its training samples are customarily varied.
         build: Makes the split of a name; called at most once for each.
+        build_dense: Makes the validation split again with its recordings cut into more windows, which overlap more;
+            None where samples are not cut from recordings.
 
     Raises:
         ValueError: The sizes are no whole numbers or the names do not match the classes.
@@ -126,6 +132,7 @@ class DataSet:
     fingerprint: str
     augmentation: Augmentation = field(default_factory=Augmentation)
     build: Callable[[str], Split] = field(repr=False)
+    build_dense: Callable[[], Split] | None = field(default=None, repr=False)
     _splits: dict[str, Split] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -150,3 +157,12 @@ class DataSet:
         if name not in self._splits:
             self._splits[name] = self.build(name)
         return self._splits[name]
+
+    @property
+    def dense_val(self) -> Split:
+        """The validation split as `build_dense` makes it, built at the first call, or as it is without."""
+        if self.build_dense is None:
+            return self.split("val")
+        if "dense val" not in self._splits:
+            self._splits["dense val"] = self.build_dense()
+        return self._splits["dense val"]

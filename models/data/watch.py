@@ -28,6 +28,9 @@ FILE = "watch.npz"
 WINDOW, STRIDE = 128, 64
 """Steps of a window, and from one to the next. [1]"""
 
+DENSE_STRIDE = 16
+"""The same where recordings are cut into more windows. [1]"""
+
 PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
 """Persons that stay together; a fold moves the roles on by one pair."""
 
@@ -114,9 +117,9 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
         if not len(recordings.of(members)):
             raise ValueError(f"data set 'watch': split {name} of fold {fold} needs persons {members}, {where} has none")
 
-    def build(name: str) -> Split:
+    def build(name: str, stride: int = STRIDE) -> Split:
         normalise = Normaliser.of([recordings.recording(index) for index in recordings.of(roles["train"])])
-        return _split(recordings, roles[name], normalise)
+        return _split(recordings, roles[name], normalise, stride)
 
     return DataSet(
         name="watch",
@@ -128,6 +131,7 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
         fingerprint=f"watch-{hashlib.sha256(content).hexdigest()}-fold{fold}",
         augmentation=Augmentation(mixing=0.1),
         build=build,
+        build_dense=lambda: build("val", DENSE_STRIDE),
     )
 
 
@@ -174,9 +178,9 @@ def _recordings(content: bytes, where: str) -> Recordings:
         ) from None
 
 
-def _split(recordings: Recordings, members: tuple[int, ...], normalise: Normaliser) -> Split:
+def _split(recordings: Recordings, members: tuple[int, ...], normalise: Normaliser, stride: int) -> Split:
     chosen = recordings.of(members)
-    cut = [windows(normalise(recordings.recording(index)), WINDOW, STRIDE) for index in chosen]
+    cut = [windows(normalise(recordings.recording(index)), WINDOW, stride) for index in chosen]
     groups = np.repeat(chosen, [len(one) for one in cut])
     return Split(
         inputs=np.ascontiguousarray(np.concatenate(cut), dtype=np.float32),

@@ -9,6 +9,10 @@ from experiments.cli import main
 from experiments.columns import read_table
 from experiments.config import read_config, to_toml
 from experiments.judging import LARGEST_TABLE, sampled_networks
+from experiments.progress import Reporter
+from experiments.stages import Stages
+from experiments.store import Store
+from experiments.workload import look_up
 from models.spaces import preset
 
 LARGE = (
@@ -78,6 +82,16 @@ def test_the_card_of_the_predictor_is_printed_kept_and_drawn(run, capsys):
     assert (run / "figures" / "predictor.png").stat().st_size > 10_000
 
 
+@pytest.mark.parametrize(("config", "is_dense"), [("watch", False), ("ebb1d", True)])
+def test_networks_of_a_large_space_are_judged_by_more_windows_of_the_same_people(config, is_dense, tmp_path):
+    work = look_up(read_config(config))
+    stages = Stages(work=work, store=Store(root=tmp_path), reporter=Reporter(quiet=True), log=lambda entry: None)
+    val = work.data.split("val")
+    assert (len(stages.judged_by) > 3 * len(val)) == is_dense
+    np.testing.assert_array_equal(np.unique(stages.judged_by.groups), np.unique(val.groups))
+    assert "test" not in work.data.opened
+
+
 def test_sampled_networks_are_distinct_and_hold_both_ends():
     space = preset("mbconv1d")
     assert space.size > LARGEST_TABLE
@@ -86,7 +100,7 @@ def test_sampled_networks_are_distinct_and_hold_both_ends():
     assert {space.encode(arch) for arch in archs[:2]} == {space.encode(space.smallest), space.encode(space.largest)}
 
 
-@pytest.mark.parametrize("name", ["watch", "fashion", "cifar10", "speech"])
+@pytest.mark.parametrize("name", ["watch", "ebb1d", "fashion", "cifar10", "speech"])
 def test_every_shipped_config_is_read_and_read_again_once_resolved(name, tmp_path):
     config = read_config(name)
     assert config.name == name

@@ -121,6 +121,29 @@ def test_training_windows_are_near_mean_0_and_spread_1(watch):
     np.testing.assert_allclose(inputs.std(axis=(0, 2)), 1, atol=0.05)
 
 
+def test_dense_validation_has_the_same_recordings_in_four_times_as_many_windows(watch):
+    val, dense = watch.split("val"), watch.dense_val
+    assert 3.8 * len(val) < len(dense) < 4.1 * len(val)
+    np.testing.assert_array_equal(np.unique(dense.groups), np.unique(val.groups))
+    for group in np.unique(val.groups)[:3]:
+        own, more = val.inputs[val.groups == group], dense.inputs[dense.groups == group]
+        np.testing.assert_array_equal(own, more[::4][: len(own)])
+        assert set(dense.labels[dense.groups == group]) == set(val.labels[val.groups == group])
+
+
+def test_samples_that_are_not_cut_from_recordings_have_no_dense_validation():
+    data = synthetic(np.random.default_rng(0))
+    assert data.dense_val is data.split("val")
+
+
+def test_part_of_a_split_has_its_samples_labels_and_groups(watch):
+    val = watch.split("val")
+    part = val.part(val.at_most(100))
+    np.testing.assert_array_equal(part.take(slice(None)), val.take(val.at_most(100)))
+    np.testing.assert_array_equal(part.labels, val.labels[val.at_most(100)])
+    np.testing.assert_array_equal(part.groups, val.groups[val.at_most(100)])
+
+
 def test_test_split_stays_unopened_until_asked_for():
     data = load("watch")
     assert data.opened == ()

@@ -170,6 +170,7 @@ def test_samples_of_another_shape_are_refused():
         ("label_smoothing", 1.0, "below 1, not 1"),
         ("averaging", -0.1, "at least 0, not -0.1"),
         ("n_random", -1, "at least 0, not -1"),
+        ("draw", "by sise", "one of by gene, by size, not 'by sise'; did you mean 'by size'"),
     ],
 )
 def test_settings_outside_their_range_are_refused(field, value, rule):
@@ -220,6 +221,21 @@ def test_average_starts_at_the_first_weights_and_follows():
     assert averaged[0].item() == pytest.approx(10 / 6)
     average_into(averaged, [torch.zeros(1)], decay=0.0, n_steps=1000)
     assert averaged[0].item() == 0
+
+
+@pytest.mark.parametrize(("draw", "method"), [("by gene", "sample"), ("by size", "sample_all_sizes")])
+def test_random_networks_are_drawn_as_settings_say(draw, method, monkeypatch):
+    drawn = []
+    original = getattr(Space, method)
+    monkeypatch.setattr(Space, method, lambda *arguments: drawn.append(arguments[-1]) or original(*arguments))
+    one = trainer(settings=SupernetSettings(epochs=1, batch_size=30, log_every=1000, n_random=3, draw=draw))
+    run(one, 1)
+    assert 3 in drawn
+
+
+def test_settings_read_as_before_where_random_networks_are_drawn_by_gene():
+    assert "draw" not in SupernetSettings().reads()
+    assert SupernetSettings(draw="by size").reads() == {**SupernetSettings().reads(), "draw": "by size"}
 
 
 def test_in_place_teacher_is_the_largest_network():
