@@ -23,7 +23,7 @@ from models.finetune_settings import FinetuneSettings
 from models.spaces import Archs
 from models.subnet import Subnet
 
-LEARNING_RATES = (2e-3, 4e-3, 8e-3, 1.6e-2)
+LEARNING_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
 """Learning rates that training alone may choose from. [1]"""
 
 
