@@ -111,12 +111,12 @@ class Judge:
     Attributes:
         work: The workload.
         evaluator: The shared weights.
-        judged: The validation samples that it judges by.
+        judged_by: The validation samples that it judges by.
     """
 
     work: Workload
     evaluator: SharedEvaluator
-    judged: Split
+    judged_by: Split
     _known: dict[tuple[str, str], Row] = field(default_factory=dict)
 
     def inherited(self, one: Member) -> Row:
@@ -124,7 +124,7 @@ class Judge:
 
         def judge() -> _Judged:
             answers = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy()
-            return np.asarray(answers == self.judged.labels), self.judged.groups
+            return np.asarray(answers == self.judged_by.labels), self.judged_by.groups
 
         columns = self._columns("accuracy_inherited_val", one, judge)
         assert columns["accuracy_inherited_val"] == one.accuracy

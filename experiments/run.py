@@ -216,7 +216,7 @@ class Run:
         chosen: Sequence[results.Member],
         finetuned: dict[str, Finetuned],
     ) -> list[Row]:
-        judge = results.Judge(work=self.work, evaluator=evaluator, judged=stages.judged_by)
+        judge = results.Judge(work=self.work, evaluator=evaluator, judged_by=stages.judged_by)
         rows = results.front_rows(judge, chosen, finetuned, self._device_file)
         designs = self.folder / "designs"
         results.write_designs(designs, self.work, chosen, self._device_file)

@@ -112,9 +112,15 @@ class Stages:
             "seed": config.seed,
             "device": config.compute.device,
         }
-        if config.teacher is not None:
-            reads["teacher"] = file_digest(Path(config.teacher.file))
+        if self._teacher_digest is not None:
+            reads["teacher"] = self._teacher_digest
         return self.store.stage("supernet", reads)
+
+    @cached_property
+    def _teacher_digest(self) -> str | None:
+        """Hash of the teacher's answers, read once: many stages ask for the folder of the shared weights."""
+        teacher = self.work.config.teacher
+        return None if teacher is None else file_digest(Path(teacher.file))
 
     @property
     def predictor_folder(self) -> StageFolder:
