@@ -29,7 +29,9 @@ def _inverted(channels: int) -> Stage:
     )
 
 
-def _ebb(kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...]) -> Stage:
+def _ebb(
+    kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...], one_kernel: bool = False
+) -> Stage:
     """A stage of our spaces."""
     return Stage(
         kernels=kernels,
@@ -37,7 +39,13 @@ def _ebb(kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[
         depths=(1, 2, 3),
         residuals=(False, True),
         strides=strides,
+        one_kernel=one_kernel,
     )
+
+
+def _fours(least: int, most: int) -> tuple[int, ...]:
+    """Numbers of channels in steps of 4."""
+    return tuple(range(least, most + 1, 4))
 
 
 PRESETS: dict[str, Space] = {
@@ -95,10 +103,10 @@ PRESETS: dict[str, Space] = {
             input_shape=(128, 1, 6),
             n_classes=7,
             stages=(
-                Stage(kernels=(3, 5, 7, 9), channels=(4, 8, 12, 20), strides=(4, 2)),
-                _ebb((3, 5, 7), (4, 8, 12, 20), strides=(2, 1)),
-                _ebb((3, 5, 7), (8, 12, 20), strides=(2, 1)),
-                _ebb((3, 5, 7), (12, 20, 40), strides=(2,)),
+                Stage(kernels=(3, 5, 7, 9), channels=_fours(4, 24), strides=(4, 2)),
+                _ebb((3, 5, 7, 9), _fours(4, 24), strides=(2, 1), one_kernel=True),
+                _ebb((3, 5, 7, 9), _fours(8, 32), strides=(2, 1), one_kernel=True),
+                _ebb((3, 5, 7, 9), _fours(12, 40), strides=(2, 1), one_kernel=True),
             ),
             source="built for vector units of 64 words that cost the same whatever they hold",
         ),
