@@ -35,7 +35,6 @@ from experiments.store import SCHEMA, read_mapping, write_json, write_text
 from experiments.workload import look_up
 from models.data.registry import N_FOLDS
 from models.finetune_settings import StandaloneSettings
-from models.learning import threads
 from models.predictor_card import PredictorCard, predictor_card
 from models.spaces import Archs, Space
 
@@ -199,9 +198,9 @@ def inherited(stages: Stages, archs: Archs) -> tuple[NDArray[np.bool_], NDArray[
     judged_by = stages.work.data.split("val").part(_judged_rows(stages))
     evaluator, labels = stages.evaluator(stages.supernet(), judged_by), judged_by.labels
     right, likelihoods = [], []
-    with threads(stages.work.config.compute.threads), torch.inference_mode():
+    with torch.inference_mode():
         for arch in archs:
-            scores = evaluator.scores(arch).cpu()
+            scores = evaluator.scores(arch)
             right.append(scores.argmax(dim=1).numpy() == labels)
             chosen = F.log_softmax(scores.double(), dim=1)[torch.arange(len(labels)), torch.from_numpy(labels)]
             likelihoods.append(chosen.numpy())

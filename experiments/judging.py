@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from experiments.progress import Task
 from experiments.workers import run_tasks
 from models.evaluate import WIDENS_UP_TO, SharedEvaluator
-from models.learning import threads
 from models.spaces import Archs, Space
 
 LARGEST_TABLE = WIDENS_UP_TO
@@ -33,16 +32,13 @@ def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
     return np.frombuffer(rows, dtype=np.int64).reshape(n, len(space.genes)).copy()
 
 
-def judge_all(
-    evaluator: SharedEvaluator, archs: Archs, progress: Task, *, n_threads: int, n_processes: int
-) -> NDArray[np.float64]:
+def judge_all(evaluator: SharedEvaluator, archs: Archs, progress: Task, *, n_processes: int) -> NDArray[np.float64]:
     """Accuracies of many networks, in pieces that share the beginning of their networks.
 
     Args:
         evaluator: Gives them.
         archs: The networks, `(n, n_genes)`.
         progress: Who is told; a step a network.
-        n_threads: Threads of each process, on which results depend. [1]
         n_processes: Workers at most. [1]
 
     Returns:
@@ -50,7 +46,7 @@ def judge_all(
     """
     size = _A_PIECE if evaluator.space.size <= WIDENS_UP_TO else _A_PIECE_OF_A_LARGE_SPACE
     starts = range(0, len(archs), size)
-    tasks = [_Judging(evaluator, archs[start : start + size], n_threads) for start in starts]
+    tasks = [_Judging(evaluator, archs[start : start + size]) for start in starts]
     found = np.empty(len(archs))
     for position, part in run_tasks(_judge, tasks, n_processes):
         found[starts[position] : starts[position] + len(part)] = part
@@ -64,13 +60,11 @@ class _Judging:
 
     evaluator: SharedEvaluator
     archs: Archs
-    n_threads: int
 
 
 def _judge(task: _Judging) -> NDArray[np.float64]:
     """Accuracies of a piece of a table; runs in a worker."""
-    with threads(task.n_threads):
-        return task.evaluator.evaluate(task.archs)
+    return task.evaluator.evaluate(task.archs)
 
 
 class AccuracyTable:

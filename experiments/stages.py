@@ -190,7 +190,8 @@ class Stages:
         """
         train, val = self.work.data.split("train"), self.judged_by if judged_by is None else judged_by
         calibration = train.take(train.at_most(N_CALIBRATION))
-        return SharedEvaluator(trainer.supernet, calibration, val.take(slice(None)), val.labels)
+        n_threads = self.work.config.compute.threads
+        return SharedEvaluator(trainer.supernet, calibration, val.take(slice(None)), val.labels, n_threads=n_threads)
 
     @property
     def is_large(self) -> bool:
@@ -240,10 +241,7 @@ class Stages:
             done = folder.result()
             if done is None or not path.exists() or file_digest(path) != done.get("sha256"):
                 with self.reporter.task("accuracies", len(archs)) as task:
-                    found = judge_all(
-                        evaluator, archs, task,
-                        n_threads=self.work.config.compute.threads, n_processes=self.work.config.compute.processes,
-                    )  # fmt: skip
+                    found = judge_all(evaluator, archs, task, n_processes=self.work.config.compute.processes)
                 write_array(path, found)
                 kind = {"kind": evaluator.kind, "split": evaluator.split}
                 folder.finish({"networks": len(archs), **kind, "sha256": file_digest(path)})

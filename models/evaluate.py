@@ -4,7 +4,8 @@ Networks that begin alike share what they compute. Beyond that, a channel of a c
 others are kept, nor do its statistics: so in a small space, where most networks will be judged, every layer runs once
 at its widest for each kernel and each input, and what follows reads leading channels; in a large one each layer runs
 as its network has it. Calibration rows and rows to judge travel in one batch; a layer's statistics come from the
-calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else.
+calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else, so every answer is
+computed with the number that the evaluator was made with.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 
 from energy.layers import NETWORK_INPUT
 from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, resized, slice_weight
+from models.learning import threads
 from models.spaces import Archs, Graph, Node, shapes
 from models.supernet import SuperNet
 
@@ -97,6 +99,8 @@ class SharedEvaluator:
         inputs: ArrayLike,
         labels: ArrayLike,
         split: str = "val",
+        *,
+        n_threads: int = 1,
     ) -> None:
         """Take a copy of the weights.
 
@@ -106,6 +110,7 @@ class SharedEvaluator:
             inputs: Inputs to judge by, `(n, channels, *size)`.
             labels: Their classes, `(n,)`.
             split: Name of the split that `inputs` are of.
+            n_threads: Threads of torch, on which results depend. [1]
 
         Raises:
             ValueError: Inputs do not have the shape of the space, or are not as many as labels.
@@ -113,6 +118,7 @@ class SharedEvaluator:
         self.split = split
         self.space = supernet.space
         self.n_convolutions = 0
+        self._n_threads = n_threads
         # Copies: aligned in memory, so that sums are added up in the same order, and without gradients.
         self._weights: dict[str, Tensor] = {
             name: tensor.detach().clone() for name, tensor in supernet.state_dict().items()
@@ -146,21 +152,24 @@ class SharedEvaluator:
         n_correct = np.zeros(len(distinct), dtype=np.int64)
         for begin in range(0, len(distinct), CHUNK_NETWORKS):
             chunk = slice(begin, begin + CHUNK_NETWORKS)
-            n_correct[chunk] = self._count_correct(distinct[chunk])
+            with threads(self._n_threads):
+                n_correct[chunk] = self._count_correct(distinct[chunk])
         return (n_correct / self._n_rows)[inverse.reshape(-1)]
 
     def scores(self, arch: Archs) -> Tensor:
         """Class scores of one network, `(n, n_classes)`, those that `evaluate` judges."""
         plan = _plan(self.space.graph(np.asarray(arch)), self._widest, {})
         moments: dict[int, Moments] = {}
-        return torch.cat([next(self._walk([plan], block, moments)) for block in range(len(self._blocks))])
+        with threads(self._n_threads):
+            return torch.cat([next(self._walk([plan], block, moments)) for block in range(len(self._blocks))])
 
     def statistics(self, arch: Archs) -> dict[str, Moments]:
         """Moments of one network's hidden layers by slot, those that `evaluate` normalises with."""
         graph = self.space.graph(np.asarray(arch))
         plan = _plan(graph, self._widest, {})
         moments: dict[int, Moments] = {}
-        next(self._walk([plan], 0, moments))
+        with threads(self._n_threads):
+            next(self._walk([plan], 0, moments))
         return {
             node.slot: (moments[step.number][0][: node.out_ch].clone(), moments[step.number][1][: node.out_ch].clone())
             for node, step in zip(graph, plan, strict=True)

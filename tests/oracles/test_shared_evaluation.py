@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models import evaluate
+from models import elastic, evaluate
 from models.evaluate import SharedEvaluator
+from models.learning import threads
 from models.spaces import Space, Stage, preset
 from models.subnet import Subnet
 from models.supernet import SuperNet
@@ -214,6 +215,30 @@ def test_training_the_shared_weights_further_does_not_reach_an_evaluator():
         for parameter in supernet.parameters():
             parameter.mul_(2)
     assert torch.equal(evaluator.scores(arch), before)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda evaluator, arch: evaluator.evaluate(arch[None]),
+        SharedEvaluator.scores,
+        SharedEvaluator.statistics,
+    ],
+    ids=["evaluate", "scores", "statistics"],
+)
+def test_every_answer_is_computed_on_the_threads_of_the_evaluator_whatever_torch_uses_outside(answer, monkeypatch):
+    used = []
+
+    def convolve(*arguments):
+        used.append(torch.get_num_threads())
+        return elastic.convolve(*arguments)
+
+    supernet = random_supernet(SPACES["deep-1d"])
+    evaluator = evaluator_of(supernet)
+    monkeypatch.setattr(evaluate, "convolve", convolve)
+    with threads(2):
+        answer(evaluator, supernet.space.largest)
+    assert set(used) == {1}
 
 
 @pytest.mark.parametrize(
