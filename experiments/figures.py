@@ -122,7 +122,8 @@ def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
         own = [row for row in rows if row["budget"] == budget]
         _draw_budget(axes, own, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
     if beside is not None:
-        _draw_beside(axes, rows, read_table(beside / "fronts.parquet"), [budget for budget, _ in budgets])
+        others = read_table(beside / "fronts.parquet")
+        _draw_beside(axes, others, [budget for budget, _ in budgets], _names((run, rows), (beside, others)))
     axes.set_xscale("log")
     axes.margins(x=0.07)
     _decimal_ticks(axes)
@@ -152,26 +153,27 @@ def _draw_budget(axes: Axes, rows: Sequence[Row], colour: str, marker: str) -> N
     axes.plot(latency_s, accuracy, color=colour, marker=marker, markersize=3, linewidth=0.9)
 
 
-def _draw_beside(axes: Axes, rows: Sequence[Row], others: Sequence[Row], budgets: Sequence[str]) -> None:
-    """Fronts of another run, dashed, with a key that says what differs."""
+def _draw_beside(axes: Axes, others: Sequence[Row], budgets: Sequence[str], names: Sequence[str]) -> None:
+    """Fronts of another run, dashed, with a key that says which of the two is which."""
     for index, budget in enumerate(budgets):
         own = _members([row for row in others if row["budget"] == budget])
         axes.plot(*_points(own), color=COLOURS[index % len(COLOURS)], linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
-    names = [_differing(rows, others), _differing(others, rows)]
     lines = [Line2D([], [], color="#444444", linewidth=0.9, linestyle=style) for style in ("solid", (0, (3, 2)))]
     # Above the axes: inside them it would lie on intervals and labels.
     axes.legend(
-        lines, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2,
+        lines, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 if sum(map(len, names)) > 32 else 2,
         frameon=False, handlelength=2.2, columnspacing=1.2, borderaxespad=0.1,
     )  # fmt: skip
 
 
-def _differing(rows: Sequence[Row], others: Sequence[Row]) -> str:
-    """What distinguishes a run from another: policy or rules, else its network space."""
-    for column in ("policy", "rules", "network"):
-        if rows and others and rows[0][column] != others[0][column]:
-            return f"{column} {rows[0][column]}"
-    return "this run" if rows is not others else "the other"
+def _names(*runs: tuple[Path, Sequence[Row]]) -> list[str]:
+    """What distinguishes each of two runs: policy or rules, else the space of its networks, else its folder."""
+    for title, column in (("policy", "policy"), ("rules", "rules"), ("space", "network")):
+        # The text form of a network begins with its space.
+        values = [str(rows[0][column]).split()[0] for _, rows in runs if rows]
+        if len(set(values)) == len(runs):
+            return [f"{title} {value}" for value in values]
+    return [folder.resolve().name for folder, _ in runs]
 
 
 def _members(rows: Sequence[Row]) -> list[Row]:

@@ -11,6 +11,8 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
@@ -308,6 +310,27 @@ def test_figures_have_exact_widths_and_searchable_text(tiny_run, tmp_path, capsy
     assert width_px == round(3.5 * 300)
     assert "latency of one inference" in paths[".svg"].read_text()
     assert b"/Subtype /Type3" not in paths[".pdf"].read_bytes()
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize(
+    ("column", "value", "named"),
+    [
+        ("policy", "another", ("policy packed", "policy another")),
+        ("network", "ebb1d k3c4s4", ("space tiny", "space ebb1d")),
+        ("seed", 7, ("conv1d-3-0123456789ab", "conv1d-3-ba9876543210")),
+    ],
+)
+def test_two_runs_in_one_figure_are_named_by_what_differs(column, value, named, tiny_run, tmp_path, capsys):
+    first = shutil.copytree(tiny_run, tmp_path / "conv1d-3-0123456789ab")
+    second = shutil.copytree(tiny_run, tmp_path / "conv1d-3-ba9876543210")
+    table = pq.read_table(second / "fronts.parquet")
+    changed = pa.array([value] * len(table), table.schema.field(column).type)
+    pq.write_table(table.set_column(table.column_names.index(column), column, changed), second / "fronts.parquet")
+    assert main(["plot", str(first), "--beside", str(second), "--format", "svg", "--json"]) == 0
+    (path,) = json.loads(capsys.readouterr().out)["files"]
+    drawn = Path(path).read_text()
+    assert all(name in drawn for name in named)
 
 
 def test_an_unknown_design_is_answered_with_the_nearest_one(tiny_run, capsys):
