@@ -93,8 +93,7 @@ def card(options: argparse.Namespace) -> int:
     least = {"networks": 0, "seeds": 1, "folds": 1}
     numbers = {name: whole(f"--{name}", getattr(options, name), least=one) for name, one in least.items()}
     effort = Effort(**numbers, front=options.front)
-    path = Path(options.run)
-    run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
+    run = _run(Path(options.run))
     reporter = Reporter(quiet=options.quiet or options.json)
     if effort.front:
         # Missing fronts are better told now than after hours.
@@ -108,6 +107,17 @@ def card(options: argparse.Namespace) -> int:
     else:
         print("\n\n".join(section.text() for section in sections))
     return 0
+
+
+def _run(folder: Path) -> Run:
+    """The run in a folder, where its cache is: what the card needs is found there, or trained into it."""
+    if not (folder / "config.toml").is_file():
+        raise ValueError(f"RUN must be the folder of a run, with config.toml in it, not {folder}")
+    run = Run.of(read_config(str(folder)), source=str(folder), root=folder.resolve().parent.parent)
+    if run.folder.resolve() != folder.resolve():
+        rule = f"must lie where it was made, as {run.folder.parent.name}/{run.folder.name} beside its cache"
+        raise ValueError(f"{folder}: {rule}; its card would need everything trained again")
+    return run
 
 
 def predictor(run: Run, effort: Effort, reporter: Reporter) -> PredictorCard:

@@ -60,11 +60,14 @@ OWN_FILES = {"device": "device.toml", "supply": "supply.toml", "teacher": "teach
 LEAST_LEARNT = 20
 """Networks that a predictor has to learn from at least. [1]"""
 
+_MOST = 1_000_000
+"""Upper limit of counts, far above every use: what is larger is a slip, found before hours of work. [1]"""
+
 
 class Section(BaseModel):
-    """A table of the config: frozen, strict about types, no unknown keys."""
+    """A table of the config: frozen, strict about types, no unknown keys, finite numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataSection(Section):
@@ -166,14 +169,14 @@ class ExecutionSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights."""
 
-    epochs: int = Field(default=40, ge=1)
-    batch_size: int = Field(default=64, ge=2)
+    epochs: int = Field(default=40, ge=1, le=_MOST)
+    batch_size: int = Field(default=64, ge=2, le=_MOST)
     learning_rate: float = Field(default=1e-2, gt=0)
-    n_random: int = Field(default=2, ge=0)
+    n_random: int = Field(default=2, ge=0, le=_MOST)
     draw: Literal["by gene", "by size"] = "by gene"
     opening: float = Field(default=0.0, ge=0, le=1)
     distillation: float = Field(default=0.5, ge=0, le=1)
-    log_every: int = Field(default=5, ge=1)
+    log_every: int = Field(default=5, ge=1, le=_MOST)
 
 
 class PredictorSection(Section):
@@ -191,8 +194,8 @@ class PredictorSection(Section):
 class SearchSection(Section):
     """The evolutionary search, one a budget."""
 
-    population: int = Field(default=50, ge=4)
-    evaluations: int = Field(default=1000, ge=1)
+    population: int = Field(default=50, ge=4, le=_MOST)
+    evaluations: int = Field(default=1000, ge=1, le=1000 * _MOST)
     refinement_rate: float = Field(default=0.25, ge=0, le=1)
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
     deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
@@ -208,20 +211,20 @@ class SearchSection(Section):
 class FinetuneSection(Section):
     """Training of the networks on the fronts, each on its own."""
 
-    epochs: int = Field(default=16, ge=1)
-    batch_size: int = Field(default=64, ge=2)
+    epochs: int = Field(default=16, ge=1, le=_MOST)
+    batch_size: int = Field(default=64, ge=2, le=_MOST)
     learning_rate: float = Field(default=8e-3, gt=0)
     distillation: float = Field(default=0.5, ge=0, le=1)
-    max_networks: int = Field(default=20, ge=1)
-    seeds: int = Field(default=1, ge=1)
-    validate_every: int = Field(default=2, ge=0)
+    max_networks: int = Field(default=20, ge=1, le=_MOST)
+    seeds: int = Field(default=1, ge=1, le=_MOST)
+    validate_every: int = Field(default=2, ge=0, le=_MOST)
 
 
 class ComputeSection(Section):
     """What it runs on."""
 
-    threads: int = Field(default=1, ge=1)
-    processes: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1, le=1024)
+    processes: int = Field(default=2, ge=1, le=1024)
     device: Literal["cpu", "cuda"] = "cpu"
 
 

@@ -27,6 +27,7 @@ from models.learning import (
     batches,
     dense,
     precision,
+    require_convergence,
     smooth_targets,
     soft_loss,
     threads,
@@ -188,6 +189,7 @@ class _Training:
             averaged = list(self.averaged.parameters())
             average_into(averaged, optimiser.weights, decay=settings.averaging, n_steps=optimiser.n_steps)
             total += loss.detach()
+        require_convergence(epoch, float(total), settings.learning_rate)
         return float(total) / len(chosen)
 
     def validate(self) -> float:

@@ -118,6 +118,22 @@ class TrainingSettings:
                 raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
 
 
+def require_convergence(epoch: int, loss: float, learning_rate: float) -> None:
+    """Demand a loss that is a number: weights are lost where it is none.
+
+    Args:
+        epoch: Epoch that ended, counted from 1.
+        loss: Its loss.
+        learning_rate: The largest step size.
+
+    Raises:
+        ValueError: The loss is infinite or no number.
+    """
+    if not math.isfinite(loss):
+        rule = f"learning_rate must be lower than {learning_rate:g}"
+        raise ValueError(f"{rule}: training diverged in epoch {epoch}, where the loss is {loss:g}")
+
+
 def warm_cosine(progress: float, warm_up: float) -> float:
     """Fraction of the largest learning rate: a linear rise, then half a cosine down to 0.
 

@@ -31,6 +31,7 @@ from models.learning import (
     batches,
     dense,
     precision,
+    require_convergence,
     smooth_targets,
     soft_loss,
     threads,
@@ -192,7 +193,7 @@ class SupernetTrainer:
         """Train for one epoch.
 
         Raises:
-            ValueError: All epochs are done.
+            ValueError: All epochs are done, or the losses are no numbers any more.
         """
         settings = self._settings
         if self.epoch >= settings.epochs:
@@ -204,6 +205,7 @@ class SupernetTrainer:
                 progress = (self.epoch + (step + 1) / len(chosen)) / settings.epochs
                 learning_rate = settings.learning_rate * warm_cosine(progress, settings.warm_up)
                 losses += self._step(batch, learning_rate, progress)
+            require_convergence(self.epoch + 1, losses.sum(), settings.learning_rate)
             self.epoch += 1
             largest, smallest, random = self._validate()
         return EpochLog(

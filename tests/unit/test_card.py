@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -203,5 +204,19 @@ def test_inherited_accuracy_is_that_of_the_shared_weights_on_each_fold(run):
 def test_mistake_in_the_call_is_one_line(run, capsys):
     assert main(["card", str(run), "--networks", "many"]) == 2
     assert capsys.readouterr().err == "ebbnas: --networks must be a whole number of at least 0, not 'many'\n"
-    assert main(["card", str(run / "nowhere")]) == 2
-    assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["nowhere", "watch"])
+def test_what_is_no_run_has_no_card(name, tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(["card", name]) == 2
+    assert capsys.readouterr().err == f"ebbnas: RUN must be the folder of a run, with config.toml in it, not {name}\n"
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
+
+
+def test_a_run_that_was_moved_away_from_its_cache_has_no_card(run, tmp_path, capsys):
+    moved = shutil.copytree(run, tmp_path / "deep" / "mine")
+    assert main(["card", str(moved)]) == 2
+    assert f"{moved}: must lie where it was made, as runs/{run.name} beside its cache" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep"]

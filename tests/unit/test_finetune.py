@@ -74,6 +74,12 @@ def test_fine_tuning_learns(job):
     assert correct(network(job, result), job.train).mean() > correct(before, job.train).mean() + 0.2
 
 
+def test_training_that_diverges_is_told(job):
+    settings = replace(job.settings, learning_rate=1e30)
+    with pytest.raises(ValueError, match=r"learning_rate must be lower than 1e\+30: .* diverged in epoch \d+, .* nan"):
+        run_job(replace(job, settings=settings))
+
+
 def test_training_alone_learns_from_random_weights(alone):
     result = run_job(alone)
     before = Subnet(SPACE, alone.arch, seed=alone.seed).eval()

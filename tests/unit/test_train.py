@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,13 @@ def test_epochs_beyond_the_last_are_refused():
     run(one, 4)
     with pytest.raises(ValueError, match="all 4 epochs are done"):
         one.run_epoch()
+
+
+def test_training_that_diverges_is_told_and_not_counted():
+    one = trainer(settings=replace(SETTINGS, learning_rate=1e30))
+    with pytest.raises(ValueError, match=r"learning_rate must be lower than 1e\+30: .* diverged in epoch 1, .* nan"):
+        one.run_epoch()
+    assert one.epoch == 0
 
 
 def test_log_holds_validation_every_few_epochs_and_at_the_end():
