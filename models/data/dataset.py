@@ -151,11 +151,14 @@ class DataSet:
         """The split called `"train"`, `"val"` or `"test"`, built at the first call.
 
         Raises:
-            ValueError: There is no split of that name.
+            ValueError: There is no split of that name, or nothing in it.
         """
         require_choice("split", name, SPLITS)
         if name not in self._splits:
-            self._splits[name] = self.build(name)
+            split = self.build(name)
+            if not len(split):
+                raise ValueError(f"data set {self.name!r}: split {name} must have samples, and has none")
+            self._splits[name] = split
         return self._splits[name]
 
     @property

@@ -56,7 +56,7 @@ Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.in
 
 
 def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold; its test images are not decoded before their split is asked for.
+    """The data set of one fold; of its test images sizes are checked, none is kept before their split is asked for.
 
     Args:
         fold: From 0 to 4, which part of the training images validates.
@@ -73,6 +73,8 @@ def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
         folder = LAYOUT.find(directory)
         files = {(name, kind): _idx_file(folder, name, kind) for name in _PREFIXES for kind in _KINDS}
         mark, n_parts = digest(folder, files.values()), N_PARTS_FULL
+        for name in _PREFIXES:
+            _check_sizes(files[name, "images"], files[name, "labels"])
         read = lambda name: _full(files[name, "images"], files[name, "labels"])  # noqa: E731
     return DataSet(
         name="fashion",
@@ -136,14 +138,25 @@ def _idx_file(folder: Path, name: str, kind: str) -> Path:
 
 def _full(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     """Images, labels and positions of two IDX files."""
-    try:
-        images, labels = read_idx(images_file, 3), read_idx(labels_file, 1).astype(np.int64)
-    except ValueError as error:
-        raise LAYOUT.wrong(f"{error}. {LAYOUT.remedy}") from None
-    if images.shape[1:] != (SIZE, SIZE) or len(images) != len(labels):
-        raise LAYOUT.wrong(
-            f"{images_file} must have an image of {SIZE} x {SIZE} for each of the {len(labels):,} labels in "
-            f"{labels_file.name}, not {' x '.join(f'{size:,}' for size in images.shape)}. {LAYOUT.remedy}"
-        )
+    images, labels = _read(images_file, 3), _read(labels_file, 1).astype(np.int64)
     LAYOUT.check_labels(labels_file, labels, N_CLASSES)
     return images, labels, np.arange(len(labels))
+
+
+def _check_sizes(images_file: Path, labels_file: Path) -> None:
+    """Demand whole files with an image for each label, and at least one."""
+    shape, n_labels = _read(images_file, 3).shape, len(_read(labels_file, 1))
+    if shape != (n_labels, SIZE, SIZE):
+        raise LAYOUT.wrong(
+            f"{images_file} must have an image of {SIZE} x {SIZE} for each of the {n_labels:,} labels in "
+            f"{labels_file.name}, not {' x '.join(f'{size:,}' for size in shape)}. {LAYOUT.remedy}"
+        )
+    if not n_labels:
+        raise LAYOUT.wrong(f"{images_file} must have images, and has none. {LAYOUT.remedy}")
+
+
+def _read(path: Path, n_axes: int) -> NDArray[np.uint8]:
+    try:
+        return read_idx(path, n_axes)
+    except ValueError as error:
+        raise LAYOUT.wrong(f"{error}. {LAYOUT.remedy}") from None

@@ -53,7 +53,7 @@ class Layout:
         if directory is None:
             raise self.wrong(f"needs a folder, and none is named; expected {self.expected}. {self.remedy}")
         if not directory.is_dir():
-            raise self.missing(directory, "no such folder")
+            raise self.missing(directory, "it is a file" if directory.exists() else "no such folder")
         for candidate in (directory, *(directory / folder for folder in self.folders)):
             if any((candidate / marker).exists() for marker in (self.marker, *self.also)):
                 return candidate

@@ -43,6 +43,9 @@ def byte_statistics(batches: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.fl
 
     Returns:
         Mean, and standard deviation or 1 for a constant channel, float32 `(channels,)` each.
+
+    Raises:
+        ValueError: There is no image.
     """
     counts: NDArray[np.int64] | int = 0
     for batch in batches:
@@ -51,7 +54,8 @@ def byte_statistics(batches: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.fl
             counts = counts + np.stack(
                 [np.bincount(channel.ravel(), minlength=256) for channel in images.swapaxes(0, 1)]
             )
-    assert not isinstance(counts, int), "there is at least one image"
+    if isinstance(counts, int):
+        raise ValueError("batches must hold at least one image")
     values, n = np.arange(256), counts.sum(axis=1)
     mean = counts @ values / n
     spread = np.sqrt(np.maximum(counts @ values**2 / n - mean**2, 0))

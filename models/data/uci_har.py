@@ -30,6 +30,9 @@ N_CLASSES = 6
 N_HANDS = 5
 """Groups that the training persons are dealt to; one of them validates. [1]"""
 
+_BEYOND = 1e9
+"""No acceleration, rotation or number of a person in the files is as large."""
+
 NAMES = "activity_labels.txt"
 """File with the number and name of each activity."""
 
@@ -49,7 +52,7 @@ LAYOUT = Layout(
 
 
 def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold; no file of its test folder is parsed before its split is asked for.
+    """The data set of one fold; of its test folder sizes and persons are checked, the rest waits for its split.
 
     Args:
         fold: From 0 to 4, which of the training persons validate.
@@ -61,8 +64,11 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
     folder = LAYOUT.find(directory)
     files = [LAYOUT.file(folder, name) for part in ("train", "test") for name in _files(part)]
     names = LAYOUT.file(folder, NAMES)
-    persons = _integers(folder / "train/subject_train.txt")
+    persons, testing = (_integers(folder / f"{part}/subject_{part}.txt") for part in ("train", "test"))
     known = np.unique(persons)
+    if len(both := np.intersect1d(known, testing)):
+        raise LAYOUT.wrong(f"{folder}/test/subject_test.txt must name nobody who trains, not person {both[0]}")
+    _check_sizes(folder, "test", len(testing))
     if len(known) < N_HANDS:
         raise LAYOUT.wrong(f"{folder}/train/subject_train.txt must name at least {N_HANDS} persons, not {len(known)}")
     validating = np.isin(persons, known[fold::N_HANDS])
@@ -128,6 +134,15 @@ def recordings(labels: NDArray[np.int64], persons: NDArray[np.int64]) -> NDArray
     return np.cumsum(is_new, dtype=np.int64)
 
 
+def _check_sizes(folder: Path, part: str, n_windows: int) -> None:
+    """Demand as many values in every file of a part as it has windows; none is parsed."""
+    for path, n_values in ((folder / name, 1 if "Signals" not in name else WINDOW) for name in _files(part)):
+        n_found = len(path.read_bytes().split())
+        if n_found != n_windows * n_values or not n_found:
+            rule = f"must have {n_windows * n_values:,} values, {n_values} for each of {n_windows:,} windows, and some"
+            raise LAYOUT.wrong(f"{path} {rule}, not {n_found:,}. {LAYOUT.remedy}")
+
+
 def _numbers(path: Path) -> NDArray[np.float64]:
     """All numbers of a text file, in order."""
     with warnings.catch_warnings():
@@ -136,8 +151,8 @@ def _numbers(path: Path) -> NDArray[np.float64]:
             values = np.fromfile(path, sep=" ")
         except (ValueError, DeprecationWarning):
             raise LAYOUT.wrong(f"{path} must hold numbers and nothing else: damaged. {LAYOUT.remedy}") from None
-    if not np.isfinite(values).all():
-        raise LAYOUT.wrong(f"{path} must hold finite numbers: damaged. {LAYOUT.remedy}")
+    if not (np.abs(values) < _BEYOND).all():
+        raise LAYOUT.wrong(f"{path} must hold finite numbers below {_BEYOND:g}: damaged. {LAYOUT.remedy}")
     return values
 
 

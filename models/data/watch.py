@@ -67,14 +67,18 @@ class Recordings:
         n = len(self.label)
         rules = {
             "signal must be int16 (n_steps, n_channels)": self.signal.dtype == np.int16 and self.signal.ndim == 2,
+            "offset, label and subject must be whole numbers (n,)": all(
+                column.ndim == 1 and np.issubdtype(column.dtype, np.integer)
+                for column in (self.offset, self.label, self.subject)
+            ),
             "offset must rise from 0 to the end of signal": self.offset.shape == (n + 1,)
             and self.offset[0] == 0
             and self.offset[-1] == len(self.signal)
             and bool((np.diff(self.offset) > 0).all()),
             "subject must name one person a recording": self.subject.shape == (n,),
             "label must name classes": bool(((self.label >= 0) & (self.label < len(self.classes))).all()),
-            "scale must be above 0 for each channel": self.scale.shape == self.signal.shape[1:]
-            and bool((self.scale > 0).all()),
+            "scale must be finite and above 0 for each channel": self.scale.shape == self.signal.shape[1:]
+            and bool((np.isfinite(self.scale) & (self.scale > 0)).all()),
         }
         for rule, is_met in rules.items():
             if not is_met:

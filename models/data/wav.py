@@ -20,7 +20,7 @@ def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
 
     Args:
         path: The file.
-        header_only: Whether to check the format and return no samples.
+        header_only: Whether to check format and size and return no samples.
 
     Raises:
         ValueError: It is damaged, or of another format; the file, the rule and the value are named.
@@ -33,17 +33,18 @@ def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
                 "16 bits a sample": (8 * file.getsampwidth(), 16),
             }
             n_frames = file.getnframes()
+            n_present = (path.stat().st_size - content.tell()) // 2
             data = b"" if header_only else file.readframes(n_frames)
+    except IsADirectoryError:
+        raise ValueError(f"{path} must be a WAV file with uncompressed samples: it is a folder") from None
     except (wave.Error, EOFError) as error:
         reason = str(error) or "it ends too early"
         raise ValueError(f"{path} must be a WAV file with uncompressed samples: {reason}") from None
     for rule, (value, demanded) in facts.items():
         if value != demanded:
             raise ValueError(f"{path} must have {rule}, not {value:,}")
-    if not header_only and (len(data) != 2 * n_frames or not n_frames):
-        raise ValueError(
-            f"{path} must have the {n_frames:,} samples its header tells, and some, not {len(data) // 2:,}"
-        )
+    if not 0 < n_frames <= n_present:
+        raise ValueError(f"{path} must have the {n_frames:,} samples its header tells, and some, not {n_present:,}")
     return np.frombuffer(data, dtype="<i2").astype(np.int16)
 
 

@@ -231,7 +231,10 @@ def test_file_with_a_pickle_is_refused_unread(tmp_path):
         ({"label": np.full(140, 7)}, "label must name classes"),
         ({"label": np.zeros(139, dtype=int)}, "offset must rise from 0 to the end"),
         ({"subject": np.zeros(3, dtype=int)}, "subject must name one person"),
-        ({"scale": np.zeros(6)}, "scale must be above 0"),
+        ({"scale": np.zeros(6)}, "scale must be finite and above 0"),
+        ({"scale": np.full(6, np.inf)}, "scale must be finite and above 0"),
+        ({"label": np.zeros(140)}, "label and subject must be whole numbers"),
+        ({"label": np.zeros((140, 1), dtype=int)}, "label and subject must be whole numbers"),
         ({"signal": np.zeros((244102, 6))}, "signal must be int16"),
     ],
 )

@@ -138,6 +138,28 @@ def test_damaged_file_is_named_with_the_rule_and_what_to_do(folder, name, change
         load("fashion", directory=folder).split("train")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t10k-images-idx3-ubyte", idx(np.zeros((19, 28, 28)))[:-1], "bytes after its header"),
+        ("t10k-labels-idx1-ubyte", idx(np.zeros(3)), "an image of 28 x 28 for each of the 3 labels"),
+        ("train-images-idx3-ubyte", idx(np.zeros((0, 28, 28))), "an image of 28 x 28 for each of the 100 labels"),
+    ],
+)
+def test_sizes_of_all_files_are_checked_before_anything_is_trained(folder, name, content, message):
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"data set 'fashion': .*{message}.*shipped subset"):
+        load("fashion", directory=folder)
+
+
+@pytest.mark.parametrize(("part", "n"), [("t10k", 0), ("train", 0), ("train", 3)])
+def test_too_few_images_are_one_line(folder, part, n):
+    (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(np.zeros((n, 28, 28))))
+    (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n)))
+    with pytest.raises(ValueError, match="must have (images, and has none|samples, and has none)|must hold at least one"):
+        load("fashion", directory=folder).split("train")
+
+
 def test_damaged_gzip_is_named(folder):
     path = folder / "train-images-idx3-ubyte"
     zipped = gzip.compress(path.read_bytes())

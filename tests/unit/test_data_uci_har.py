@@ -135,3 +135,19 @@ def test_names_that_are_not_numbered_from_1_to_6_are_refused(folder):
     (folder / "activity_labels.txt").write_text("1 WALKING\n3 SITTING\n", encoding="utf-8")
     with pytest.raises(ValueError, match="must number 6 activities from 1"):
         load("uci-har", directory=folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("y_test.txt", lambda _: "", "must have .* values, 1 for each of .* windows, and some, not 0"),
+        ("Inertial Signals/body_acc_x_test.txt", lambda t: t[:-200], "must have .* values, 128 for each of"),
+        ("subject_test.txt", lambda _: "1\n" * 24, "must name nobody who trains, not person 1"),
+        ("subject_train.txt", lambda t: "1e300 " + t.split(None, 1)[1], "must hold finite numbers below 1e"),
+    ],
+)
+def test_sizes_and_persons_are_checked_before_anything_is_trained(folder, name, change, message):
+    path = folder / name.partition(".")[0].rpartition("_")[2] / name
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"data set 'uci-har': .*{message}"):
+        load("uci-har", directory=folder)
