@@ -156,7 +156,7 @@ def test_sizes_of_all_files_are_checked_before_anything_is_trained(folder, name,
 def test_too_few_images_are_one_line(folder, part, n):
     (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(np.zeros((n, 28, 28))))
     (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(n)))
-    with pytest.raises(ValueError, match="must have (images, and has none|samples, and has none)|must hold at least one"):
+    with pytest.raises(ValueError, match=r"must have images, and has none|must hold at least one image"):
         load("fashion", directory=folder).split("train")
 
 
