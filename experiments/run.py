@@ -87,6 +87,8 @@ class Run:
         if not fresh and self._is_finished(stages):
             return Outcome.read(self.folder)
         settings, own_files = self._settings()
+        # A teacher's file that is wrong is told before a folder is made.
+        stages.teacher()
         if fresh:
             self._forget(stages)
         self._begin(stages, settings, own_files)

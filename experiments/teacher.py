@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,19 @@ def read_answers(path: Path, n_train: int, n_classes: int) -> NDArray[np.float32
         return ConfigError(str(path), "teacher.file", rule)
 
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise refuse(f"must be a .npy file of numbers: {error}") from None
-    if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
-        raise refuse(f"must hold floating-point numbers, not {getattr(found, 'dtype', 'an archive')}")
+        # Mapped, not read: whatever size a damaged header tells, nothing of it is taken from memory.
+        found = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError) as error:
+        raise refuse(f"must be a .npy file of numbers: {' '.join(str(error).split())}") from None
+    if found.dtype.kind != "f":
+        raise refuse(f"must hold floating-point numbers, not {found.dtype}")
     if found.shape != (n_train, n_classes):
         raise refuse(f"must have shape {(n_train, n_classes)}, a row for each training sample, not {found.shape}")
     answers = found.astype(np.float64)
-    wrong = ~((answers >= 0).all(axis=1) & (np.abs(answers.sum(axis=1) - 1) < _TOLERANCE))
+    if (answers < 0).any():
+        row, column = np.argwhere(answers < 0)[0]
+        raise refuse(f"must hold probabilities, not {answers[row, column]:g} in row {row}")
+    wrong = ~(np.abs(answers.sum(axis=1) - 1) < _TOLERANCE)
     if wrong.any():
         row = int(wrong.argmax())
         raise refuse(f"must hold probabilities of sum 1 in every row, not {answers[row].sum():g} in row {row}")

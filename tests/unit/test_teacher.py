@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.cli import main
 from experiments.config import ConfigError, read_config
 from experiments.finetuning import teacher_answers
 from experiments.progress import Reporter
@@ -15,7 +16,7 @@ from experiments.stages import Stages
 from experiments.store import Store
 from experiments.teacher import read_answers
 from experiments.workload import look_up
-from tests.integration.conftest import TINY
+from tests.integration.conftest import TINY, tiny_arguments
 
 
 def stages_of(root: Path, *settings: str) -> Stages:
@@ -56,6 +57,7 @@ def test_another_teacher_is_another_run_wherever_its_file_lies(tmp_path, answers
     [
         (lambda found: found[1:], r"must have shape \(\d+, \d+\), a row for each training sample, not \(\d+, \d+\)"),
         (lambda found: found * 2, "must hold probabilities of sum 1 in every row, not 2 in row 0"),
+        (lambda found: found + np.eye(*found.shape) * -1.5, r"must hold probabilities, not -1\.357\d* in row 0"),
         (lambda found: np.where(np.arange(len(found))[:, None] == 3, np.nan, found), "not nan in row 3"),
         (lambda found: found.argmax(axis=1), "must hold floating-point numbers, not int64"),
         (lambda found: np.array([{}]), "must be a .npy file of numbers"),
@@ -76,3 +78,24 @@ def test_a_cut_file_and_no_file_are_refused(tmp_path, answers):
         read_answers(path, *answers.shape)
     with pytest.raises(ConfigError, match=r"teacher\.file: must be a file, there is none at"):
         read_config("watch", settings=["teacher.file='nowhere.npy'"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: b"PK\x03\x04" + content,
+        lambda _: b"0.1 0.2 0.7\n",
+        lambda content: content.replace(b"(", b"{", 1),
+        lambda content: re.sub(rb"\((\d+), \d+\), }   ", rb"(\1, 99999999), }", content, count=1),
+    ],
+    ids=["archive", "text", "header", "size"],
+)
+def test_a_file_of_another_kind_is_one_line_before_a_run_is_begun(tmp_path, answers, change, capsys):
+    path, root = tmp_path / "answers.npy", tmp_path / "root"
+    np.save(path, answers)
+    path.write_bytes(change(path.read_bytes()))
+    assert main(tiny_arguments(root, "--quiet", settings=[f"teacher.file='{path}'"])) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"ebbnas: {path}: teacher.file: must be a .npy file of numbers: ")
+    assert message.count("\n") == 1
+    assert not list(root.glob("runs/*"))
