@@ -13,6 +13,9 @@ from typing import Any
 from experiments.stages import Stages
 from experiments.store import SCHEMA, digest, file_digest, library_versions
 
+_FOUND = {"infeasible", "notes", "n_inherited_front", "wall_times_s"}
+"""What the manifest of a finished run says of what was found."""
+
 
 def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
     """What is known of a run before it begins, JSON types."""
@@ -44,11 +47,16 @@ def stage_keys(stages: Stages) -> dict[str, Any]:
     }
 
 
+def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
+    """Whether a stored manifest is of a run of the same stages, finished or not."""
+    keys = found.get("stages")
+    return isinstance(keys, Mapping) and {name: keys[name] for name in keys if name != "finetune"} == stage_keys(stages)
+
+
 def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Whether a stored manifest is of a finished run of the same stages at the same effort."""
-    made = {name: key for name, key in found.get("stages", {}).items() if name != "finetune"}
-    is_same = made == stage_keys(stages) and found.get("effort") == _effort(stages)
-    return bool(found.get("is_finished")) and is_same
+    """Whether a stored manifest is whole, and of a finished run of the same stages at the same effort."""
+    is_whole = bool(found.get("is_finished")) and found.keys() >= _FOUND
+    return is_whole and is_made_of(found, stages) and found.get("effort") == _effort(stages)
 
 
 def peak_memory_bytes() -> dict[str, int]:

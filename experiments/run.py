@@ -167,7 +167,7 @@ class Run:
             rows = results.evaluation_rows(search, budget)
             stem = f"part-{budget.name}-"
             folder = self.folder / "evaluations"
-            parts = sorted(folder.glob(f"{stem}*.parquet"))
+            parts = sorted(folder.glob(f"{stem}{'[0-9]' * 7}-{'[0-9]' * 7}.parquet"))
             n_before = int(parts[-1].stem.rpartition("-")[2]) if parts else 0
             if n_before > len(rows):
                 # A shorter effort than before: the table speaks of the fronts that lie beside it.
@@ -252,6 +252,10 @@ class Run:
 
     def _begin(self, stages: Stages, settings: dict[str, Any], own_files: dict[str, bytes]) -> None:
         """Write what the run is."""
+        before = read_mapping(self.folder / "manifest.json")
+        if before is not None and not manifests.is_made_of(before, stages):
+            # Of other stages, as of a space that was another one: no part may be taken for one of this search.
+            shutil.rmtree(self.folder / "evaluations", ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, content in own_files.items():
             write_bytes(self.folder / name, content)

@@ -87,7 +87,7 @@ def _data(name: str, fold: int, directory: str | None) -> DataSet:
 def is_trained(folder: StageFolder) -> bool:
     """Whether a training is done and its files are whole."""
     result = folder.result()
-    if result is None:
+    if result is None or not all(isinstance(result.get(count), int) for count in ("epoch", "n_val")):
         return False
     return all(
         (folder.path / name).exists() and file_digest(folder.path / name) == digest

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from energy.checks import require_int, require_keys
+from energy.checks import require_int, require_keys, require_number
 from models.matern import Floats
 from models.predictor import LEAST_NETWORKS, Predictor
 from models.ranking import Agreement, agreement
@@ -127,6 +127,8 @@ class PredictorCard:
             ValueError: A key is missing or unknown, or the arrays do not fit together.
         """
         require_keys("card", data, required=(*_PLAIN, *_ARRAYS, "curves"), optional=("verdict",))
+        require_keys("curves", data["curves"], required=METHODS)
+        require_number("noise", data["noise"], least=0)
         plain: dict[str, Any] = {name: data[name] for name in _PLAIN}
         arrays: dict[str, Any] = {name: np.array(data[name], dtype=dtype) for name, dtype in _ARRAYS.items()}
         return cls(

@@ -268,6 +268,41 @@ def test_the_test_split_is_opened_only_when_everything_is_decided(copied_root, m
     assert "test" in events
 
 
+def without(path, key):
+    """Take a key out of a JSON file."""
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != key}))
+
+
+def test_damaged_files_of_a_run_are_made_again(tiny_run, copied_root):
+    assert main(tiny_arguments(copied_root, "--quiet")) == 0
+    folder, before = run_folder(copied_root), fronts(tiny_run)
+    manifest = folder / "manifest.json"
+    whole = json.loads(manifest.read_text())
+    for content in ({**whole, "stages": []}, {name: whole[name] for name in whole if name != "infeasible"}):
+        manifest.write_text(json.dumps(content))
+        assert main(tiny_arguments(copied_root, "--quiet")) == 0
+        assert json.loads(manifest.read_text())["stages"] == whole["stages"]
+    for key in ("epoch", "n_val"):
+        without(next((copied_root / "cache").glob("finetune-*/done.json")), key)
+    manifest.unlink()
+    (folder / "evaluations" / "part-470uF-mine.parquet").touch()
+    assert main(tiny_arguments(copied_root, "--quiet")) == 0
+    assert fronts(folder) == before
+
+
+def test_evaluations_of_other_stages_are_not_taken_for_those_of_this_run(copied_root):
+    assert main(tiny_arguments(copied_root, "--quiet")) == 0
+    folder = run_folder(copied_root)
+    parts = {path.name: path.read_bytes() for path in (folder / "evaluations").iterdir()}
+    for path in (folder / "evaluations").iterdir():
+        path.write_bytes(b"of a space that had the same name")
+    manifest = folder / "manifest.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "stages": {**content["stages"], "supernet": "another"}}))
+    assert main(tiny_arguments(copied_root, "--quiet")) == 0
+    assert {path.name: path.read_bytes() for path in (folder / "evaluations").iterdir()} == parts
+
+
 def test_a_run_with_an_own_device_keeps_its_file_and_closes_the_loop(copied_root, capsys):
     board = copied_root / "board.toml"
     text = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text()

@@ -256,6 +256,10 @@ def test_a_damaged_card_is_refused(card):
         PredictorCard.from_dict({**data, "measured": data["measured"][1:]})
     with pytest.raises(ValueError, match=f"curves: key {next(iter(METHODS))!r} is missing"):
         PredictorCard.from_dict({**data, "curves": {}})
+    with pytest.raises(ValueError, match="curves must be an object, not int"):
+        PredictorCard.from_dict({**data, "curves": 3})
+    with pytest.raises(ValueError, match="noise must be a finite number, not 'a'"):
+        PredictorCard.from_dict({**data, "noise": "a"})
 
 
 def test_the_figure_is_drawn_from_the_file_alone_and_the_same_every_time(card, tmp_path):
