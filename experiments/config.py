@@ -75,7 +75,7 @@ class DataSection(Section):
 
     name: str = "watch"
     fold: int = Field(default=0, ge=0, le=4)
-    dir: str | None = None
+    dir: str | None = Field(default=None, min_length=1)
 
 
 class StageSection(Section):

@@ -40,6 +40,7 @@ def test_later_settings_win_and_budgets_win_over_both():
     [
         ("search.evalutions=3", r"watch: search.evalutions: unknown key; did you mean 'evaluations'\?"),
         ("serch.evaluations=3", r"watch: serch: unknown key; did you mean 'search'\?"),
+        ("data.dir=''", "watch: data.dir: string should have at least 1 character, not ''"),
         ("supernet.learning_rate=inf", "watch: supernet.learning_rate: .* finite number, not inf"),
         ("supply.harvest_uncertainty=inf", "watch: supply.harvest_uncertainty: .* finite number, not inf"),
         ("finetune.batch_size=100000000000000000000", "watch: finetune.batch_size: .* 1000000, not 1000000000000"),
