@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from energy.counts import ShapeTable, published_counts
 from energy.designs import DesignTable, LayerDesign, Plan
@@ -102,15 +102,26 @@ def layer_costs(
 
 
 def published_nvm_bytes(network: NetworkShape, device: Device) -> int:
-    """Non-volatile memory by the published rule.
+    """Non-volatile memory by the published rule. [B]"""
+    return int(nvm_bytes_of(network.n_parameters, network.largest_map, network.adds, device))
 
-    Weights, biases, the progress record and twice the largest feature map, three times where maps are added. [B]
+
+def nvm_bytes_of(n_parameters: ArrayLike, largest_map: ArrayLike, adds: ArrayLike, device: Device) -> IntArray:
+    """Non-volatile memory of networks by the published rule.
+
+    Weights, biases, the progress record and twice the largest feature map, three times where maps are added.
+
+    Args:
+        n_parameters: Weights and biases, `(n,)`. [1]
+        largest_map: Words of the largest map, `(n,)`. [1]
+        adds: Whether maps are added, `(n,)`.
+        device: Gives the size of words and of the record.
+
+    Returns:
+        Bytes, `(n,)`. [B]
     """
-    largest = max(
-        max(layer.in_h * layer.in_w * layer.in_ch, layer.out_h * layer.out_w * layer.out_ch) for layer in network.layers
-    )
-    n_maps = 3 if any(layer.op == "add" for layer in network.layers) else 2
-    return (network.n_parameters + n_maps * largest + device.record_words) * device.word_bytes
+    words = np.asarray(n_parameters) + np.where(adds, 3, 2) * np.asarray(largest_map) + device.record_words
+    return np.asarray(words * device.word_bytes, dtype=np.int64)
 
 
 def cost(

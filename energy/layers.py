@@ -166,6 +166,17 @@ class NetworkShape:
         """Multiply-accumulates of all layers. [1]"""
         return sum(layer.n_macs for layer in self.layers)
 
+    @property
+    def largest_map(self) -> int:
+        """Elements of the largest map that a layer reads or writes. [1]"""
+        sizes = ((row.in_h * row.in_w * row.in_ch, row.out_h * row.out_w * row.out_ch) for row in self.layers)
+        return max(max(pair) for pair in sizes)
+
+    @property
+    def adds(self) -> bool:
+        """Whether maps are added."""
+        return any(layer.op == "add" for layer in self.layers)
+
     @classmethod
     def from_dict(cls, data: Any) -> NetworkShape:
         """Read the NETWORK.json form.

@@ -211,8 +211,9 @@ def _add_ablate(commands: Commands) -> None:
 
 def _add_explore(commands: Commands) -> None:
     command = _command(commands, "explore", "exact latency of every network of a space")
+    given = "a run's folder, a table architecture, accuracy, or the stated formula"
     command.add_argument("space", metavar="SPACE", help="such as conv1d-3")
-    command.add_argument("--accuracies", metavar="RUN|TABLE", help="a run's folder, or a table architecture, accuracy")
+    command.add_argument("--accuracies", metavar="RUN|TABLE|stated", help=given)
     command.add_argument("--sample", help="that many random networks in place of all")
     command.add_argument("--seed", default="0", help="of the sample")
     command.add_argument("--budgets", help="capacitances (default: 47uF,100uF,470uF)")

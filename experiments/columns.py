@@ -78,18 +78,22 @@ EVALUATIONS = pa.schema(
 
 
 def write_table(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
-    """Write rows as Parquet, and as CSV beside it where the name ends in `.csv`; missing columns are null."""
+    """Write rows as Parquet, or as CSV where the name ends in `.csv`; missing columns are null."""
+    whole = [{name: row.get(name) for name in schema.names} for row in rows]
+    write_columns(path, pa.Table.from_pylist(whole, schema))
+
+
+def write_columns(path: Path, columns: pa.Table) -> None:
+    """Write a table as Parquet, or as CSV where the name ends in `.csv`."""
     if path.suffix == ".csv":
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(schema.names)
-        for row in rows:
-            writer.writerow([_cell(row.get(name)) for name in schema.names])
+        writer.writerow(columns.column_names)
+        writer.writerows(zip(*([_cell(value) for value in column.to_pylist()] for column in columns), strict=True))
         write_bytes(path, text.getvalue().encode())
         return
     buffer = io.BytesIO()
-    whole = [{name: row.get(name) for name in schema.names} for row in rows]
-    pq.write_table(pa.Table.from_pylist(whole, schema), buffer)
+    pq.write_table(columns, buffer)
     write_bytes(path, buffer.getvalue())
 
 

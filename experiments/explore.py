@@ -1,12 +1,13 @@
 """`explore`: the exact latency of every network of a space, or of a sample, and with accuracies the exact front.
 
-Accuracies come from a run's shared weights or from a table with the columns `architecture, accuracy`.
+Where one batch makes a power cycle, a network costs the sum of its layers and millions take seconds; where cycles are
+shared, each is planned as a whole. Accuracies come from a run's shared weights, from a table with the columns
+`architecture, accuracy`, or by the formula of `evo.stated`.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +20,31 @@ from numpy.typing import NDArray
 from energy.cost import cost
 from energy.device import Device, read_device
 from energy.execution import Execution
+from energy.explorer import Explorer
 from energy.planner import check_rules, explorer_for
-from energy.rules import rules
+from energy.rules import Rules, rules
 from energy.schedule import Pricer
 from energy.supply import Scenarios, Supply, SupplyFamily, read_supply_family
 from evo.baselines import exact_front
+from evo.every_network import every_network
+from evo.stated import StatedAccuracy
+from experiments.accuracies import STATED, Accuracies, accuracies_of
 from experiments.cli import INFEASIBLE, print_json
-from experiments.columns import Row, read_table, write_table
+from experiments.columns import write_columns
 from experiments.progress import Reporter
 from experiments.quantities import budget_name, parse, whole, write
 from experiments.tables import table
 from models.spaces import Archs, Space, preset
 
 LARGEST_SPACE = 100_000
-"""Spaces of more networks are explored by a sample only. [1]"""
+"""Spaces of more networks are explored by a sample only where each is planned as a whole. [1]"""
+
+LARGEST_SUM = 5_000_000
+"""The same where a network costs the sum of its layers. [1]"""
 
 DEFAULT_BUDGETS = "47uF,100uF,470uF"
 
 _NETWORKS_A_STEP = 512
-
-Accuracies = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,22 +63,79 @@ class Conditions:
     rules: str
     execution: Execution
 
+    @property
+    def scenarios(self) -> Scenarios:
+        """The supplies, in the order of the budgets."""
+        return Scenarios.of(list(self.budgets.values()))
 
-def latencies(space: Space, archs: Archs, conditions: Conditions, reporter: Reporter) -> NDArray[np.float64]:
-    """Least latency of each network under each budget, infinite where nothing is feasible.
+    @property
+    def rule_set(self) -> Rules:
+        """Which designs may be chosen."""
+        return rules(self.rules, self.device.max_vector).under(self.execution.counting)
+
+    @property
+    def are_layers_independent(self) -> bool:
+        """Whether a network costs the sum of its layers."""
+        return self.execution.counting == "published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Networks of a space under their best plans.
+
+    Attributes:
+        space: The space.
+        archs: The networks, `(n, n_genes)`.
+        names: Their text forms, `(n,)`.
+        latency_s: Least latencies, infinite where nothing is feasible, `(n, n_budgets)`. [s]
+        accuracies: Their accuracies, `(n,)`, where they were asked for. [1]
+        kind: Which kind of accuracies.
+    """
+
+    space: Space
+    archs: Archs
+    names: Sequence[str]
+    latency_s: NDArray[np.float64]
+    accuracies: Accuracies | None
+    kind: str
+
+
+def explored(
+    space: Space, conditions: Conditions, archs: Archs | None, source: str | None, reporter: Reporter
+) -> Networks:
+    """Networks under their best plans, with accuracies where a source is given.
 
     Args:
         space: The space.
-        archs: Networks, `(n, n_genes)`.
-        conditions: What they are planned for.
+        conditions: What networks are planned for.
+        archs: The networks, `(n, n_genes)`; None for all of a space whose networks cost the sum of their layers.
+        source: A run's folder, a table, or `STATED`.
         reporter: Who is told.
-
-    Returns:
-        Latencies, `(n, n_budgets)`. [s]
     """
-    scenarios = Scenarios.of(list(conditions.budgets.values()))
-    rule_set = rules(conditions.rules, conditions.device.max_vector)
-    explorer = explorer_for(conditions.device, scenarios, rule_set, conditions.execution)
+    is_every = archs is None
+    rows = space.enumerate() if archs is None else archs
+    names = space.encode_every() if is_every else [space.encode(arch) for arch in rows]
+    # A wrong file is told before anything takes long.
+    kind, accuracies = source or "", None
+    if source is not None and source != STATED:
+        kind, accuracies = accuracies_of(source, rows, names, space)
+    if is_every:
+        explorer = Explorer(conditions.device, conditions.scenarios, conditions.rule_set, n_threads=2)
+        found = every_network(space, explorer)
+        latency_s = found.latency_s
+        if source == STATED:
+            accuracies = StatedAccuracy(space).of(rows, found.n_macs, found.n_parameters)
+    else:
+        latency_s = one_by_one(space, rows, conditions, reporter)
+        if source == STATED:
+            accuracies = StatedAccuracy(space).evaluate(rows)
+    return Networks(space=space, archs=rows, names=names, latency_s=latency_s, accuracies=accuracies, kind=kind)
+
+
+def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Reporter) -> NDArray[np.float64]:
+    """Least latencies of networks `(n, n_genes)`, each planned as a whole, `(n, n_budgets)`. [s]"""
+    scenarios = conditions.scenarios
+    explorer = explorer_for(conditions.device, scenarios, conditions.rule_set, conditions.execution)
     pricer = Pricer(conditions.device)
     found = np.empty((len(archs), len(scenarios)))
     starts = range(0, len(archs), _NETWORKS_A_STEP)
@@ -90,106 +153,44 @@ def latencies(space: Space, archs: Archs, conditions: Conditions, reporter: Repo
     return found
 
 
-def accuracies_of(source: str, archs: Archs, space: Space) -> tuple[str, Accuracies]:
-    """Accuracies of networks, and which kind they are.
-
-    Args:
-        source: A run's folder, or a table in CSV or Parquet.
-        archs: Networks, `(n, n_genes)`.
-        space: Their space.
-
-    Raises:
-        ValueError: The run is of another space, or the table lacks a column or a network.
-    """
-    path = Path(source)
-    if path.is_dir():
-        return "inherited_val", _by_run(path, archs, space)
-    known = _read_accuracies(path)
-    names = [space.encode(arch) for arch in archs]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{path}: architecture {name!r} is missing")
-    return "given", np.array([known[name] for name in names])
-
-
-def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
-    from experiments.config import read_config
-    from experiments.run import Run
-    from experiments.stages import Stages
-
-    run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
-    own = run.work.space
-    if [own.name, own.stages, own.padding] != [space.name, space.stages, space.padding]:
-        raise ValueError(f"--accuracies must be a run of space {space.name!r}, this one is of {own.name!r}")
-    stages = Stages(work=run.work, store=run.store, reporter=Reporter(), log=lambda entry: None)
-    if stages.supernet_folder.result() is None:
-        raise ValueError(f"{path}: the shared weights of the run are not trained; finish it with ebbnas search {path}")
-    return stages.accuracies(stages.evaluator(stages.supernet())).evaluate(archs)
-
-
-def _read_accuracies(path: Path) -> dict[str, float]:
-    if path.suffix == ".parquet":
-        rows: Sequence[Mapping[str, Any]] = read_table(path)
-    else:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    known: dict[str, float] = {}
-    for number, row in enumerate(rows, start=1):
-        try:
-            known[str(row["architecture"])] = value = float(row["accuracy"])
-        except (KeyError, TypeError, ValueError):
-            message = f"row {number} must have architecture and accuracy, a number: {dict(row)}"
-            raise ValueError(f"{path}: {message}") from None
-        if not 0 <= value <= 1:
-            raise ValueError(f"{path}: accuracy of row {number} must be from 0 to 1, not {value:g}")
-    return known
-
-
 def explore_command(options: argparse.Namespace) -> int:
     """`ebbnas explore`."""
     conditions, notes = _conditions(options)
     space = _space(options)
-    archs = _archs(options, space)
     reporter = Reporter(quiet=options.quiet or options.json)
-    kind, accuracies = accuracies_of(options.accuracies, archs, space) if options.accuracies else ("", None)
+    is_every = options.sample is None and conditions.are_layers_independent and space.size <= LARGEST_SUM
+    archs = None if is_every else _archs(options, space)
+    networks = explored(space, conditions, archs, options.accuracies, reporter)
     for note in notes:
         reporter.note(f"note: {note}")
-    latency_s = latencies(space, archs, conditions, reporter)
-    rows: list[Row] = []
-    for index, arch in enumerate(archs):
-        own: Row = {} if accuracies is None else {"accuracy": float(accuracies[index])}
-        for budget, value in zip(conditions.budgets, latency_s[index].tolist(), strict=True):
-            own[f"latency_s_{budget}"] = value if np.isfinite(value) else None
-        rows.append({"architecture": space.encode(arch), **own, **({"accuracy_kind": kind} if kind else {})})
-    schema = pa.schema(
-        [(name, pa.string() if name.startswith(("arch", "accuracy_kind")) else pa.float64()) for name in rows[0]],
-        metadata={"schema": "1"},
-    )
+    accuracies = networks.accuracies
+    columns: dict[str, Any] = {"architecture": pa.array(networks.names)}
+    if accuracies is not None:
+        columns["accuracy"] = pa.array(accuracies)
+    for index, budget in enumerate(conditions.budgets):
+        column = networks.latency_s[:, index]
+        columns[f"latency_s_{budget}"] = pa.array(column, mask=~np.isfinite(column))
+    if accuracies is not None:
+        columns["accuracy_kind"] = pa.array([networks.kind] * len(networks.names))
     files = [Path(options.out) / f"explore{end}" for end in (".parquet", ".csv")]
     for path in files:
-        write_table(path, rows, schema)
+        write_columns(path, pa.table(columns, metadata={"schema": "1"}))
     found = _Found(
-        space=space,
-        archs=archs,
+        networks=networks,
         conditions=conditions,
-        latency_s=latency_s,
-        accuracies=accuracies,
         files=files,
         notes=notes,
     )
     _print(options, found)
-    return 0 if np.isfinite(latency_s).any(axis=0).all() else INFEASIBLE
+    return 0 if np.isfinite(networks.latency_s).any(axis=0).all() else INFEASIBLE
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
-    """What exploring found, see `latencies`."""
+    """What exploring found."""
 
-    space: Space
-    archs: Archs
+    networks: Networks
     conditions: Conditions
-    latency_s: NDArray[np.float64]
-    accuracies: Accuracies | None
     files: Sequence[Path]
     notes: Sequence[str]
 
@@ -197,24 +198,25 @@ class _Found:
         """A line a budget, with the exact front where accuracies are known."""
         lines = []
         for index, budget in enumerate(self.conditions.budgets):
-            column = self.latency_s[:, index]
+            column = self.networks.latency_s[:, index]
             feasible = column[np.isfinite(column)]
             line: dict[str, Any] = {"budget": budget, "networks": len(column), "feasible": len(feasible)}
             line["latency_s_min"] = float(feasible.min()) if len(feasible) else None
             line["latency_s_max"] = float(feasible.max()) if len(feasible) else None
-            if self.accuracies is not None:
+            if self.networks.accuracies is not None:
                 line["front"] = self._front(index)
             lines.append(line)
         return lines
 
     def _front(self, index: int) -> list[dict[str, Any]]:
-        assert self.accuracies is not None
-        front = exact_front(self.accuracies, self.latency_s[:, index])
+        accuracies, latency_s = self.networks.accuracies, self.networks.latency_s[:, index]
+        assert accuracies is not None
+        front = exact_front(accuracies, latency_s)
         return [
             {
-                "architecture": self.space.encode(self.archs[row]),
-                "accuracy": float(self.accuracies[row]),
-                "latency_s": float(self.latency_s[row, index]),
+                "architecture": self.networks.names[row],
+                "accuracy": float(accuracies[row]),
+                "latency_s": float(latency_s[row]),
             }
             for row in front.rows[::-1]
         ]
@@ -224,9 +226,10 @@ def _print(options: argparse.Namespace, found: _Found) -> None:
     summary = found.summary()
     if options.json:
         files = [str(path) for path in found.files]
-        print_json({"space": found.space.name, "budgets": summary, "files": files, "notes": list(found.notes)})
+        print_json({"space": found.networks.space.name, "budgets": summary, "files": files, "notes": list(found.notes)})
         return
-    print(f"{found.space.name}: {len(found.archs):,} networks under {len(summary)} budgets, every latency exact.\n")
+    n_networks = f"{len(found.networks.names):,} networks under {len(summary)} budgets"
+    print(f"{found.networks.space.name}: {n_networks}, every latency exact.\n")
     cells = [
         (
             line["budget"],

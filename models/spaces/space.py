@@ -319,6 +319,16 @@ class Space:
             rows = np.hstack([np.repeat(rows, len(block), axis=0), np.tile(block, (len(rows), 1))])
         return rows
 
+    def encode_every(self) -> list[str]:
+        """Text forms of all networks in the order of `enumerate`."""
+        common = product(*(gene.options for gene in self._common_genes))
+        letters = [gene.name[0] for gene in self._common_genes]
+        heads = ["".join(f"{a}{b}" for a, b in zip(letters, values, strict=True)) for values in common]
+        parts = [
+            [stage.text(stage.chosen(stage.options(row))) for row in stage.rows().tolist()] for stage in self.stages
+        ]
+        return ["-".join(names) for names in product(*([heads] if letters else []), *parts)]
+
     def sample(self, rng: np.random.Generator, n: int) -> Archs:
         """Random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
         return self.canonical(rng.integers(0, self.n_options, size=(n, len(self.genes))))

@@ -11,6 +11,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from energy.designs import LayerDesign, check_plan
@@ -437,6 +438,19 @@ def test_explore_writes_the_exact_latency_of_every_network_it_looks_at(capsys, t
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["architecture", "latency_s_100uF", "latency_s_5mF"]
     assert min(float(row["latency_s_5mF"]) for row in rows) == found["budgets"][1]["latency_s_min"]
+
+
+def test_explore_takes_every_network_of_2021_at_once(capsys, tmp_path):
+    policy = ["--policy", "one-batch-per-cycle", "--rules", "inas2021"]
+    arguments = ["explore", "conv1d-3", *policy, "--accuracies", "stated", "--out", str(tmp_path)]
+    _, found = answer(capsys, *arguments, "--budgets", "100uF")
+    (line,) = found["budgets"]
+    assert line["networks"] == line["feasible"] == 4096
+    rows = pd.read_parquet(tmp_path / "explore.parquet")
+    best = rows.sort_values(["latency_s_100uF", "accuracy"], ascending=[True, False])
+    is_new = best["accuracy"] > best["accuracy"].cummax().shift(fill_value=-1)
+    assert [one["architecture"] for one in line["front"]] == best["architecture"][is_new].tolist()
+    assert set(rows["accuracy_kind"]) == {"stated"}
 
 
 def test_explore_with_a_table_of_accuracies_gives_the_exact_front(capsys, tmp_path):
