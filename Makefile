@@ -35,7 +35,7 @@ bench: .venv/installed-dev
 
 quality: .venv/installed
 	$(BIN)/python -m experiments explore conv1d-3 --accuracies "$$(ls -dt runs/watch-* | head -1)" --out runs --quiet --policy one-batch-per-cycle --rules inas2021
-	$(BIN)/python tests/benchmarks/search_quality.py runs/explore.parquet
+	$(BIN)/python tests/benchmarks/search_quality.py conv1d-3 --accuracies runs/explore.parquet
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist ebbnas.egg-info

@@ -18,8 +18,8 @@ from pymoo.core.population import Population
 from pymoo.core.sampling import Sampling
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from evo.archive import Archive
-from evo.front import Front
+from evo.archive import Archive, Evaluations
+from evo.front import non_dominated
 from evo.genome import Genomes, JointGenome
 from evo.legal import ABSENT, Indices
 from evo.refinement import NewGenomes, Optima, Refinement
@@ -171,9 +171,12 @@ class FrontMating(Mating):  # type: ignore[misc]
     Attributes:
         archive: What was priced.
         optima: What the explorer has settled.
+        front_share: Share of the children that are neighbours of the front. [1]
     """
 
-    def __init__(self, archive: Archive, optima: Optima, refinement_rate: float) -> None:
+    def __init__(
+        self, archive: Archive, optima: Optima, refinement_rate: float, front_share: float = FRONT_SHARE
+    ) -> None:
         super().__init__(
             TournamentSelection(func_comp=binary_tournament),
             JointCrossover(optima.layout),
@@ -184,6 +187,7 @@ class FrontMating(Mating):  # type: ignore[misc]
         )
         self.archive = archive
         self.optima = optima
+        self.front_share = front_share
 
     def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
         """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
@@ -209,12 +213,27 @@ class FrontMating(Mating):  # type: ignore[misc]
     def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
         rng: np.random.Generator = kwargs["random_state"]
         found = self.archive.evaluations
-        front = Front.of(found.values, found.feasible, problem.objectives).rows
-        n_near = int(rng.binomial(n_offsprings, FRONT_SHARE)) if len(front) else 0
+        front = selected_front(problem, found) if self.front_share else np.zeros(0, dtype=np.int64)
+        n_near = int(rng.binomial(n_offsprings, self.front_share)) if len(front) else 0
         near = self.mutation.mutate(found.genomes[rng.choice(front, n_near)], rng) if n_near else found.genomes[:0]
         crossed = super()._do(problem, pop, n_offsprings - n_near, **kwargs) if n_near < n_offsprings else []
         children = np.array([*near, *(child.X for child in crossed)][:n_offsprings], dtype=np.int64)
         return Population.new(X=rng.permutation(children))
+
+
+class RandomMating(FrontMating):
+    """Draws children at random: nothing is bred."""
+
+    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
+        return Population.new(X=random_genomes(self.optima.layout, n_offsprings, kwargs["random_state"]))
+
+
+def selected_front(problem: Any, found: Evaluations) -> Indices:
+    """Rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
+    values, violations = problem.fitness(found)
+    rows = np.flatnonzero((violations <= 0).all(axis=1))
+    rows = rows[non_dominated(values[rows])]
+    return np.asarray(rows[np.lexsort(values[rows].T[::-1])])
 
 
 def _another(values: Indices, sizes: Indices, rng: np.random.Generator) -> Indices:

@@ -19,8 +19,9 @@ from evo import checkpoint
 from evo.archive import Archive, Evaluations
 from evo.front import Bounds, Front
 from evo.genome import Genomes
+from evo.methods import method
 from evo.objectives import CONSTRAINTS, Constraint
-from evo.operators import FrontMating, JointSampling
+from evo.operators import FRONT_SHARE, FrontMating, JointSampling, RandomMating
 from evo.problem import JointProblem, LearningSource
 from evo.refinement import Explorer, Optima
 
@@ -35,7 +36,9 @@ class SearchSettings:
     Attributes:
         population: Designs that survive a generation. [1]
         evaluations: Genomes priced at most; only whole generations are run. [1]
-        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced. [1]
+        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced, where the
+            method does not say. [1]
+        method: One of `evo.methods.METHODS`.
         seed: Root of all chance.
 
     Raises:
@@ -45,6 +48,7 @@ class SearchSettings:
     population: int = 50
     evaluations: int = 1000
     refinement_rate: float = 0.25
+    method: str = "joint"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +56,7 @@ class SearchSettings:
         require_int("evaluations", self.evaluations, least=self.population)
         require_number("refinement_rate", self.refinement_rate, least=0, most=1)
         require_int("seed", self.seed, least=0)
+        method(self.method)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +129,10 @@ class Search:
 
     def _start(self) -> NSGA2:
         settings, optima = self.settings, Optima(self.problem.layout, self.explorer)
-        mating = FrontMating(self.archive, optima, settings.refinement_rate)
+        chosen = method(settings.method)
+        rate = settings.refinement_rate if chosen.refinement_rate is None else chosen.refinement_rate
+        share = FRONT_SHARE if chosen.front_share is None else chosen.front_share
+        mating = (RandomMating if chosen.is_random else FrontMating)(self.archive, optima, rate, share)
         algorithm = NSGA2(
             pop_size=settings.population,
             sampling=JointSampling(self.problem.layout),

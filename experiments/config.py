@@ -12,12 +12,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from energy.checks import closest
 from energy.execution import Execution
 from energy.planner import check_rules
 from energy.rules import rules
+from evo.methods import method
 from experiments.quantities import parse
 from experiments.store import digest, file_digest
 from models.spaces import preset
@@ -197,9 +207,15 @@ class SearchSection(Section):
     population: int = Field(default=50, ge=4, le=_MOST)
     evaluations: int = Field(default=1000, ge=1, le=1000 * _MOST)
     refinement_rate: float = Field(default=0.25, ge=0, le=1)
+    method: str = "joint"
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
     deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
     time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, name: str) -> str:
+        return method(name).name
 
     @model_validator(mode="after")
     def _whole_population(self) -> SearchSection:

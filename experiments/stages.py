@@ -23,8 +23,10 @@ from energy.optima import ScenarioExplorer, ScenariosExplorer
 from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.genome import JointGenome
-from evo.problem import AccuracySource, JointProblem, Pricing
+from evo.methods import method, planning_supply
+from evo.problem import AccuracySource, Pricing
 from evo.search import Search, SearchSettings, stream
+from evo.selection import PROBLEMS
 from experiments.judging import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
 from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes
@@ -257,7 +259,8 @@ class Stages:
     @cached_property
     def explorer(self) -> ScenariosExplorer:
         """The explorer of all budgets together: a layer shape is enumerated once for all."""
-        scenarios = Scenarios.of([budget.supply for budget in self.work.budgets])
+        chosen = method(self.work.config.search.method)
+        scenarios = Scenarios.of([planning_supply(chosen, budget.supply) for budget in self.work.budgets])
         return explorer_for(self.work.device, scenarios, self.work.rules, self.work.execution)
 
     def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
@@ -304,10 +307,12 @@ class Stages:
             population=config.search.population,
             evaluations=config.search.evaluations,
             refinement_rate=config.search.refinement_rate,
+            method=config.search.method,
             seed=config.seed,
         )
         own = accuracies.anew() if isinstance(accuracies, PredictedAccuracies) else accuracies
-        return Search(JointProblem(self.layout, own, pricing), explorer, settings)
+        problem = PROBLEMS[method(settings.method).selects_by](self.layout, own, pricing)
+        return Search(problem, explorer, settings)
 
     def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:
         """The search of a budget as its newest checkpoint has it, None where there is none."""

@@ -1,9 +1,11 @@
-"""How good searches are against the exact front, over seeds: the tables of the README. Run by `make quality`.
+"""How good ways to search are against the exact front, over seeds: tables and a figure of the README.
 
-Reads the table that `ebbnas explore conv1d-3 --accuracies RUN` wrote: every network with its inherited accuracy and its
-latency under each budget. Prints, for each budget, the share of the front's hypervolume that 1,000 evaluations reach at
-refinement rates 0, 0.25 and 1, beside random joint genomes and random networks with the explorer's plans. Under the
-published policy the front is exact; packed plans come from a heuristic, so that a share may pass 1.
+    python tests/benchmarks/search_quality.py conv2d-5 --evaluations 10000 --seeds 11 --figure docs/search.png
+    python tests/benchmarks/search_quality.py conv1d-3 --accuracies runs/explore.parquet --policy packed
+
+Prints, for each budget, the share of the front's hypervolume that searches reach. Accuracies come from the stated
+formula, or from the table that `ebbnas explore SPACE --accuracies RUN` wrote. Under the published policy the front is
+exact; packed plans come from a heuristic, so that a share may pass 1, and their table must hold the latencies.
 """
 
 import argparse
@@ -22,22 +24,27 @@ import pandas as pd
 
 from energy.device import read_device
 from energy.execution import PACKED, PUBLISHED
+from energy.explorer import Explorer
 from energy.optima import ScenarioExplorer
 from energy.planner import explorer_for
 from energy.rules import rules
 from energy.supply import Scenarios, read_supply_family
-from evo.baselines import exact_front, random_explored, random_joint
-from evo.front import Front
+from evo.baselines import exact_front
+from evo.every_network import every_network
 from evo.genome import JointGenome
-from evo.problem import JointProblem, Pricing
+from evo.methods import METHODS, method, planning_supply
+from evo.problem import Pricing
 from evo.search import Search, SearchSettings
+from evo.selection import PROBLEMS
+from evo.stated import StatedAccuracy
 from models.spaces import preset
 
-SPACE, DEVICE = preset("conv1d-3"), read_device("msp430fr5994-tinas2025")
+DEVICE, FAMILY = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025")
 POLICIES = {"published": (rules("inas2021"), PUBLISHED), "packed": (rules("ebbnas"), PACKED)}
 BUDGETS = {"47uF": 47e-6, "100uF": 100e-6, "470uF": 470e-6}
-METHODS = ("rate 0", "rate 0.25", "rate 1", "random joint", "random networks")
-OPPONENT = {"rate 0": "random joint", "rate 0.25": "random networks", "rate 1": "random networks"}
+STATED = "stated"
+N_STEPS = 20
+"""Points of a curve of progress."""
 
 
 class Table:
@@ -45,96 +52,153 @@ class Table:
 
     kind, split = "inherited", "val"
 
-    def __init__(self, path):
-        self.frame = pd.read_parquet(path).set_index("architecture")
-        self.known = self.frame["accuracy"].to_dict()
+    def __init__(self, frame, space):
+        self.known = frame["accuracy"].to_dict()
+        self.space = space
 
     def evaluate(self, archs):
-        return np.array([self.known[SPACE.encode(arch)] for arch in archs])
+        return np.array([self.known[self.space.encode(arch)] for arch in archs])
 
 
 @lru_cache
-def prepared(path, policy, budget):
-    """Accuracies, exact front, and a warm explorer for one budget: made once a process, outside the measured time."""
-    table = Table(path)
-    supply = read_supply_family("tinas2025").supply(BUDGETS[budget])
+def references(space_name, accuracies, policy):
+    """Accuracy source, and the front of every network under each budget."""
+    space = preset(space_name)
+    if accuracies == STATED:
+        if policy != "published":
+            raise SystemExit("packed plans of every network come from a table: give --accuracies TABLE")
+        scenarios = Scenarios.of([FAMILY.supply(capacitance_f) for capacitance_f in BUDGETS.values()])
+        every = every_network(space, Explorer(DEVICE, scenarios, POLICIES[policy][0]))
+        source = StatedAccuracy(space)
+        known = source.of(space.enumerate(), every.n_macs, every.n_parameters)
+        return source, {name: exact_front(known, every.latency_s[:, i]) for i, name in enumerate(BUDGETS)}
+    frame = pd.read_parquet(accuracies).set_index("architecture")
+    fronts = {name: exact_front(frame["accuracy"], frame[f"latency_s_{name}"].fillna(np.inf)) for name in BUDGETS}
+    return Table(frame, space), fronts
+
+
+@lru_cache
+def layout_of(space_name, policy):
+    """The genome, made once a process."""
+    return JointGenome(preset(space_name), POLICIES[policy][0])
+
+
+@lru_cache
+def explorer_of(policy, budget, plans_for_endless_power):
+    """An explorer, which gets warmer from run to run; results do not depend on it."""
+    chosen = method("continuous" if plans_for_endless_power else "joint")
+    supply = planning_supply(chosen, FAMILY.supply(BUDGETS[budget]))
     rule_set, execution = POLICIES[policy]
-    explorer = ScenarioExplorer(explorer=explorer_for(DEVICE, Scenarios.of([supply]), rule_set, execution), scenario=0)
-    explorer.best(sorted({layer for arch in SPACE.enumerate() for layer in SPACE.network(arch).layers}, key=str))
-    latency_s = table.frame[f"latency_s_{budget}"].fillna(np.inf)
-    return table, supply, explorer, exact_front(table.frame["accuracy"], latency_s)
+    return ScenarioExplorer(explorer=explorer_for(DEVICE, Scenarios.of([supply]), rule_set, execution), scenario=0)
 
 
 def one_run(task):
-    """Share of the exact hypervolume and seconds of one method, budget and seed."""
-    path, policy, budget, method, seed, n_evaluations = task
-    table, supply, explorer, exact = prepared(path, policy, budget)
-    rule_set, execution = POLICIES[policy]
+    """Shares of the exact hypervolume on the way, share of unsafe designs that selection liked, and seconds."""
+    space_name, accuracies, policy, budget, name, rate, seed, n_evaluations = task
+    source, fronts = references(space_name, accuracies, policy)
+    chosen = method(name)
+    explorer = explorer_of(policy, budget, planning_supply(chosen, FAMILY.supply(1e-3)) != FAMILY.supply(1e-3))
+    pricing = Pricing(device=DEVICE, supply=FAMILY.supply(BUDGETS[budget]), execution=POLICIES[policy][1])
+    problem = PROBLEMS[chosen.selects_by](layout_of(space_name, policy), source, pricing)
+    settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, method=name, seed=seed)
     start_s = time.perf_counter()
-    pricing = Pricing(device=DEVICE, supply=supply, execution=execution)
-    problem = JointProblem(JointGenome(SPACE, rule_set), table, pricing)
-    if method.startswith("rate"):
-        rate = float(method.split()[1])
-        settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, seed=seed)
-        search = Search(problem, explorer, settings)
-        while not search.done:
-            search.step()
-        front = search.front
-        assert len(search.archive) <= n_evaluations
-    else:
-        rng = np.random.default_rng([seed, *method.encode()])
-        joint = method == "random joint"
-        found = random_joint(problem, n_evaluations, rng) if joint else None
-        found = found or random_explored(problem, explorer, n_evaluations, rng)
-        front = Front.of(found.values, found.feasible)
-    return front.hypervolume_ratio(exact), time.perf_counter() - start_s
+    search = Search(problem, explorer, settings)
+    curve = []
+    while not search.done:
+        search.step()
+        if len(search.archive) >= n_evaluations * (len(curve) + 1) / N_STEPS:
+            curve.append(search.front.hypervolume_ratio(fronts[budget]))
+    assert len(search.archive) <= n_evaluations
+    curve += [search.front.hypervolume_ratio(fronts[budget])] * (N_STEPS - len(curve))
+    return curve, time.perf_counter() - start_s
 
 
 def main():
     """Run every method, budget and seed, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", type=Path, help="explore.parquet of conv1d-3, with accuracies")
+    parser.add_argument("space", help="such as conv2d-5")
+    parser.add_argument("--accuracies", default=STATED, help="explore.parquet with accuracies (default: the formula)")
     parser.add_argument("--policy", choices=POLICIES, default="published", help="that of the table")
+    parser.add_argument("--methods", default=",".join(METHODS), help="names, with commas")
+    parser.add_argument("--rates", default="0.25", help="refinement rates of the method joint, with commas")
     parser.add_argument("--seeds", type=int, default=11)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--figure", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    keys = [(b, m, s) for b in BUDGETS for m in METHODS for s in seeds]
-    tasks = [(options.table, options.policy, *key, options.evaluations) for key in keys]
+    ways = [
+        (name, float(rate))
+        for name in options.methods.split(",")
+        for rate in (options.rates.split(",") if name == "joint" else ["0.25"])
+    ]
+    keys = [(budget, *way, seed) for way in ways for budget in BUDGETS for seed in seeds]
+    tasks = [(options.space, options.accuracies, options.policy, *key, options.evaluations) for key in keys]
+    start_s = time.perf_counter()
+    _, fronts = references(options.space, options.accuracies, options.policy)
+    exact_s = time.perf_counter() - start_s
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(keys, pool.map(one_run, tasks, chunksize=options.seeds), strict=True))
-    rows = [summary(found, budget, method, seeds) for budget in BUDGETS for method in METHODS]
+        found = dict(zip(keys, pool.map(one_run, tasks), strict=True))
+    rows = [summary(found, budget, *way, seeds) for budget in BUDGETS for way in ways]
+    if options.figure:
+        draw(options.figure, rows, options.evaluations)
     if options.json:
         print(json.dumps(rows))
         return
-    every = "the front of all networks under the explorer's plans"
-    front = "the exact front" if options.policy == "published" else every
-    print(f"share of the hypervolume of {front}, {options.evaluations} evaluations, {options.seeds} seeds")
-    print(f"{'budget':8}{'method':18}{'median':>8}{'worst':>8}{'best':>8}{'s a run':>9}   better in")
+    sizes = ", ".join(f"{name} {len(front)}" for name, front in fronts.items())
+    print(f"front of all {preset(options.space).size:,} networks in {exact_s:.1f} s, members: {sizes}")
+    print(
+        f"share of its hypervolume, {options.evaluations} evaluations, {options.seeds} seeds, {options.policy} policy\n"
+    )
+    print(f"{'budget':8}{'method':18}{'median':>8}{'worst':>8}{'best':>8}{'s a run':>9}   joint is better in")
     for row in rows:
-        better = f"{row['wins']} of {options.seeds} seeds than {row['opponent']}" if row["opponent"] else ""
         shares = "".join(f"{row[key]:8.4f}" for key in ("median", "worst", "best"))
-        print(f"{row['budget']:8}{row['method']:18}{shares}{row['s']:9.2f}   {better}")
+        print(
+            f"{row['budget']:8}{row['method']:18}{shares}{row['s']:9.2f}   {row['joint_wins']} of {options.seeds} seeds"
+        )
 
 
-def summary(found, budget, method, seeds):
-    """Median, worst and best share of a method, its median seconds, and how often it beats its opponent."""
-    shares, seconds = zip(*(found[budget, method, seed] for seed in seeds), strict=True)
-    opponent = OPPONENT.get(method)
-    wins = sum(found[budget, method, s][0] > found[budget, opponent, s][0] for s in seeds) if opponent else 0
+def summary(found, budget, name, rate, seeds):
+    """Curves of a method, median, worst and best of their ends, and how often the joint search ends higher."""
+    runs = [found[budget, name, rate, seed] for seed in seeds]
+    ends = [curve[-1] for curve, _ in runs]
+    ours = [found.get((budget, "joint", 0.25, seed)) for seed in seeds]
     return {
         "budget": budget,
-        "method": method,
-        "median": float(np.median(shares)),
-        "worst": min(shares),
-        "best": max(shares),
-        "s": float(np.median(seconds)),
-        "opponent": opponent,
-        "wins": wins,
+        "method": name if name != "joint" else f"joint, rate {rate:g}",
+        "median": float(np.median(ends)),
+        "worst": min(ends),
+        "best": max(ends),
+        "s": float(np.median([seconds for _, seconds in runs])),
+        "joint_wins": sum(one is not None and one[0][-1] > end for one, end in zip(ours, ends, strict=True)),
+        "curves": [curve for curve, _ in runs],
     }
+
+
+def draw(path, rows, n_evaluations):
+    """Share of the exact hypervolume over evaluations, a panel a budget: median and range of the seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    from experiments.figures import COLOURS, STYLE
+
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(1, len(BUDGETS), figsize=(7.16, 2.4), sharey=True, layout="constrained")
+        steps = n_evaluations * np.arange(1, N_STEPS + 1) / N_STEPS
+        for axis, budget in zip(axes, BUDGETS, strict=True):
+            for colour, row in zip(COLOURS, (row for row in rows if row["budget"] == budget), strict=False):
+                curves = np.array(row["curves"])
+                axis.plot(steps, np.median(curves, axis=0), color=colour, label=row["method"])
+                axis.fill_between(steps, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.2, linewidth=0)
+            axis.set_title(budget.replace("u", "\N{MICRO SIGN}"))
+            axis.set_xlabel("evaluations")
+        axes[0].set_ylabel("share of the exact hypervolume")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+        figure.savefig(path, dpi=200)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""What selection looks at: the objectives, one score, or the objectives as if power never failed.
+
+Evaluations are priced under the supply that is asked for in every case; only `fitness`, which selection and breeding
+see, differs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evo.archive import Evaluations
+from evo.genome import JointGenome
+from evo.methods import CONTINUOUS, OBJECTIVES, SCORE, continuous_power
+from evo.objectives import DEFAULT_OBJECTIVES, Floats, Objective
+from evo.problem import AccuracySource, JointProblem, Pricing
+
+SCORE_EXPONENT = -0.07
+"""Exponent of the latency in the score accuracy x latency^w of hardware-aware search (Tan et al., CVPR 2019)."""
+
+
+class ScoreProblem(JointProblem):
+    """Selects by one number, accuracy x latency^`SCORE_EXPONENT`; the logged objectives stay what they are.
+
+    Raises:
+        ValueError: Error or latency is no objective.
+    """
+
+    def __init__(
+        self,
+        layout: JointGenome,
+        accuracy: AccuracySource,
+        pricing: Pricing,
+        objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES,
+    ) -> None:
+        super().__init__(layout, accuracy, pricing, objectives)
+        names = [objective.name for objective in objectives]
+        if not {"error", "latency"} <= set(names):
+            raise ValueError(f"objectives of method 'score' must contain error and latency, not {names!r}")
+        self._error, self._latency = names.index("error"), names.index("latency")
+        self.n_obj = 1
+
+    def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
+        """The negative score as the only column, infinite latency scoring nothing, and violations."""
+        error, latency_s = evaluations.values[:, self._error], evaluations.values[:, self._latency]
+        return -((1 - error) * latency_s**SCORE_EXPONENT)[:, None], evaluations.violations
+
+
+class ContinuousProblem(JointProblem):
+    """Selects as if power never failed, what ordinary hardware-aware search does; prices under the real supply."""
+
+    def __init__(
+        self,
+        layout: JointGenome,
+        accuracy: AccuracySource,
+        pricing: Pricing,
+        objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES,
+    ) -> None:
+        super().__init__(layout, accuracy, pricing, objectives)
+        powered = Pricing(
+            device=pricing.device, supply=continuous_power(pricing.supply), execution=pricing.execution,
+            uncertainty=pricing.uncertainty, deadline_s=pricing.deadline_s,
+        )  # fmt: skip
+        self._powered = JointProblem(layout, accuracy, powered, objectives)
+        self._powered.known_accuracies = self.known_accuracies
+        self._seen: dict[bytes, tuple[Floats, Floats]] = {}
+
+    def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
+        """Scaled objectives and violations on a device that is plugged in."""
+        keys = [genome.tobytes() for genome in evaluations.genomes]
+        new = [row for row, key in enumerate(keys) if key not in self._seen]
+        if new:
+            genomes = evaluations.genomes[new]
+            values, violations = self._powered.fitness(self._powered.price(genomes))
+            pairs = zip(genomes, values, violations, strict=True)
+            self._seen.update({genome.tobytes(): (own, broken) for genome, own, broken in pairs})
+        found = [self._seen[key] for key in keys]
+        return np.array([values for values, _ in found]), np.array([broken for _, broken in found])
+
+    def revalued(self, evaluations: Evaluations) -> Evaluations:
+        """The same evaluations with the accuracies that the source gives now, for selection too."""
+        self._seen.clear()
+        return super().revalued(evaluations)
+
+
+PROBLEMS: dict[str, type[JointProblem]] = {OBJECTIVES: JointProblem, SCORE: ScoreProblem, CONTINUOUS: ContinuousProblem}
+"""What selection looks at, by `Method.selects_by`."""
