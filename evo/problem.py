@@ -6,7 +6,7 @@ Infeasible designs keep infinite times: NSGA-II ranks them by their violations a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.core.problem import Problem
 
+from energy.checks import require_choice
 from energy.cost import Cost, cost
 from energy.device import Device
 from energy.execution import PACKED, Execution
@@ -74,36 +75,72 @@ class Pricing:
     Attributes:
         device: Memories and event prices.
         supply: Capacitor and harvester.
+        more_supplies: Others on which the same design must be safe, too.
+        over: Which of several latencies (worst cases, energies) counts, a key of `AGGREGATES`.
         execution: Policy, counting and cuts.
         uncertainty: The harvesters that the worst case is taken over.
         deadline_s: What the worst-case latency must not exceed; None for no deadline. [s]
+
+    Raises:
+        ValueError: `over` is unknown.
     """
 
     device: Device
     supply: Supply
+    more_supplies: tuple[Supply, ...] = ()
+    over: str = "worst"
     execution: Execution = PACKED
     uncertainty: HarvestUncertainty = NOMINAL
     deadline_s: float | None = None
 
-    def limit(self, constraint: Constraint) -> float:
-        """What the amount of a constraint is compared with, in its unit."""
-        if constraint.limit == "deadline_s":
-            return self.deadline_s or 1.0
-        owner = self.supply if hasattr(self.supply, constraint.limit) else self.device
-        return float(getattr(owner, constraint.limit))
+    def __post_init__(self) -> None:
+        require_choice("over", self.over, AGGREGATES)
 
-    def amounts(self, priced: Cost) -> Floats:
-        """How far plans are over each limit, `(n, n_constraints)`; an unsafe plan never ends and misses no deadline."""
-        worst_s = priced.worst_case_latency_s[:, 0]
+    @property
+    def scenarios(self) -> Scenarios:
+        """All supplies, side by side."""
+        return Scenarios.of([self.supply, *self.more_supplies])
+
+    def limits(self, constraint: Constraint) -> Floats:
+        """What the amounts of a constraint are compared with, in its unit, `(n_scenarios,)` or `(1,)`."""
+        if constraint.limit == "deadline_s":
+            return np.array([self.deadline_s or 1.0])
+        scenarios = self.scenarios
+        found = getattr(scenarios, constraint.limit, None)
+        return np.array([getattr(self.device, constraint.limit)]) if found is None else np.asarray(found)
+
+    def amounts(self, priced: Cost) -> tuple[Floats, Floats]:
+        """How far plans are over each limit where they are furthest: in its unit, and as a share of the limit.
+
+        An unsafe plan never ends and misses no deadline.
+
+        Returns:
+            Two arrays `(n, n_constraints)`.
+        """
+        worst_s = priced.worst_case_latency_s
         late_s = np.zeros_like(worst_s)
         if self.deadline_s is not None:
             late_s = np.maximum(np.where(np.isfinite(worst_s), worst_s, 0.0) - self.deadline_s, 0.0)
-        columns = [late_s if row.limit == "deadline_s" else getattr(priced, row.column)[:, 0] for row in CONSTRAINTS]
-        return np.column_stack(columns).astype(np.float64)
+        columns = [late_s if row.limit == "deadline_s" else getattr(priced, row.column) for row in CONSTRAINTS]
+        shares = [column / self.limits(row) for column, row in zip(columns, CONSTRAINTS, strict=True)]
+        over, broken = (np.column_stack([column.max(axis=1) for column in group]) for group in (columns, shares))
+        return over.astype(np.float64), broken
+
+
+def _geometric_mean(values: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.exp(np.log(values).mean(axis=1)))
+
+
+AGGREGATES: dict[str, Callable[[Floats], Floats]] = {
+    "worst": lambda values: np.asarray(values.max(axis=1)),
+    "mean": _geometric_mean,
+}
+"""What counts of the values under several supplies, `(n, n_scenarios)` to `(n,)`; the mean is that of logarithms."""
 
 
 class JointProblem(Problem):  # type: ignore[misc]
-    """Error and latency (or other rows of `OBJECTIVES`) of joint genomes under one supply.
+    """Error and latency (or other rows of `OBJECTIVES`) of joint genomes under one supply, or under several at once.
 
     Attributes:
         layout: The genome.
@@ -123,7 +160,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         self.accuracy = accuracy
         self.pricing = pricing
         self.objectives = tuple(objectives)
-        self._scenarios = Scenarios.of([pricing.supply])
+        self._scenarios = pricing.scenarios
         self._pricer = Pricer(pricing.device)
         self.known_accuracies: dict[bytes, float] = {}
         super().__init__(
@@ -150,12 +187,13 @@ class JointProblem(Problem):  # type: ignore[misc]
             pricer=self._pricer,
         )
         error = 1.0 - self._accuracy(genomes[:, self.layout.architecture])
-        amounts = pricing.amounts(priced)
+        amounts, violations = pricing.amounts(priced)
+        count = AGGREGATES[pricing.over]
         return Evaluations(
             genomes=genomes,
-            values=np.column_stack([_column(row, error, priced) for row in self.objectives]),
+            values=np.column_stack([_column(row, error, priced, count) for row in self.objectives]),
             amounts=amounts,
-            violations=amounts / [self.pricing.limit(row) for row in CONSTRAINTS],
+            violations=violations,
         )
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
@@ -184,9 +222,6 @@ class JointProblem(Problem):  # type: ignore[misc]
         out["F"], out["G"] = self.fitness(self.price(np.asarray(x, dtype=np.int64)))
 
 
-def _column(objective: Objective, error: Floats, priced: Cost) -> Floats:
+def _column(objective: Objective, error: Floats, priced: Cost, count: Callable[[Floats], Floats]) -> Floats:
     """Values of one objective, `(n,)`."""
-    if objective.column == "error":
-        return error
-    values: Floats = getattr(priced, objective.column)[:, 0]
-    return values
+    return error if objective.column == "error" else count(getattr(priced, objective.column))

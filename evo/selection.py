@@ -6,6 +6,8 @@ see, differs.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from evo.archive import Evaluations
@@ -56,10 +58,7 @@ class ContinuousProblem(JointProblem):
         objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES,
     ) -> None:
         super().__init__(layout, accuracy, pricing, objectives)
-        powered = Pricing(
-            device=pricing.device, supply=continuous_power(pricing.supply), execution=pricing.execution,
-            uncertainty=pricing.uncertainty, deadline_s=pricing.deadline_s,
-        )  # fmt: skip
+        powered = replace(pricing, supply=continuous_power(pricing.supply), more_supplies=())
         self._powered = JointProblem(layout, accuracy, powered, objectives)
         self._powered.known_accuracies = self.known_accuracies
         self._seen: dict[bytes, tuple[Floats, Floats]] = {}

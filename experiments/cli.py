@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "choose", "robust", "compare", "report", "grid", "export", "verify",
+    "network", "choose", "compare", "report", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -223,6 +223,17 @@ def _add_explore(commands: Commands) -> None:
     command.add_argument("--rules", default="ebbnas", help="ebbnas, inas2021 or tinas2025")
     command.add_argument("--policy", default="packed", help="packed or one-batch-per-cycle")
     command.add_argument("--out", default=".", metavar="DIR", help="where explore.parquet and explore.csv go")
+
+
+def _add_robust(commands: Commands) -> None:
+    command = _command(commands, "robust", "designs safe on several supplies at once", "experiments.robust")
+    command.add_argument("run", metavar="RUN", help="a run's folder, which gives the accuracies")
+    command.add_argument("--budgets", help="capacitances (default: those of the run)")
+    factors = "each budget with its resistance times each of these (default: 1,1.5)"
+    command.add_argument("--resistance-factors", default="1,1.5", metavar="F,F", help=factors)
+    command.add_argument("--over", default="worst", help="which latency counts: worst (default) or mean, of logarithms")
+    command.add_argument("--evaluations", help="of each search (default: that of the run)")
+    command.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")
 
 
 def _add_evaluate(commands: Commands) -> None:

@@ -201,6 +201,10 @@ class PredictorSection(Section):
         return self
 
 
+_ADDED_LATER = {"method": "joint"}
+"""Settings of a search that were added once there were runs, and their defaults, which leave hashes as they were."""
+
+
 class SearchSection(Section):
     """The evolutionary search, one a budget."""
 
@@ -211,6 +215,11 @@ class SearchSection(Section):
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
     deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
     time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides a search, as JSON types: all but its effort, and what was added later only where it is set."""
+        settings = self.model_dump(mode="json", exclude={"evaluations", "time_limit"})
+        return {key: value for key, value in settings.items() if (key, value) not in _ADDED_LATER.items()}
 
     @field_validator("method")
     @classmethod
@@ -281,8 +290,8 @@ class Config(Section):
     def key(self) -> str:
         """Hash that names the run's folder: all but the name, the effort limits and the number of processes."""
         settings = self.to_dict()
-        del settings["name"], settings["search"]["evaluations"], settings["compute"]["processes"]
-        settings["search"].pop("time_limit", None)
+        del settings["name"], settings["compute"]["processes"]
+        settings["search"] = {key: value for key, value in self.search.decisive().items() if value is not None}
         for section, file in self.own_files().items():
             del settings[section]["file"]
             settings[section]["content"] = file_digest(file)

@@ -144,7 +144,7 @@ class Stages:
             "supply": budget.supply.to_dict(),
             "harvest_uncertainty": config.supply.harvest_uncertainty,
             "execution": config.execution.model_dump(),
-            "search": config.search.model_dump(exclude={"evaluations", "time_limit"}),
+            "search": config.search.decisive(),
             "seed": config.seed,
         }
         return self.store.stage("search", reads)

@@ -1,0 +1,79 @@
+"""One design for several supplies at once: the explorer's plans for each of them, and which of them holds best.
+
+A plan found for one supply may be unsafe on a smaller capacitor and slow on a larger one. There is no exact answer for
+a network here; the best of the plans found for each supply alone is where evolution starts from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from energy.cost import cost
+from energy.designs import LayerDesign, Plan
+from energy.layers import LayerShape, NetworkShape
+from energy.optima import LayerOptima, ScenariosExplorer
+from energy.schedule import Pricer
+from evo.front import Front
+from evo.problem import AGGREGATES, Pricing
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustExplorer:
+    """The explorer of several supplies as one that plans for all of them.
+
+    Attributes:
+        explorer: Explores the supplies of the pricing, in their order.
+        pricing: Several supplies, and what counts of their latencies.
+    """
+
+    explorer: ScenariosExplorer
+    pricing: Pricing
+
+    @cached_property
+    def _pricer(self) -> Pricer:
+        return Pricer(self.pricing.device)
+
+    @property
+    def shares_cycles(self) -> bool:
+        """True: whatever the policy, the best plan of a network is more than its best layers."""
+        return True
+
+    def best(self, layers: list[LayerShape]) -> LayerOptima:
+        """Explore layers under every supply."""
+        return self.explorer.best(layers)
+
+    def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """The best design of a layer under the supply with the least energy a cycle, alone in a tuple: safe in all."""
+        least = int(np.argmin(self.pricing.scenarios.budget_j))
+        return (self.explorer.designs(layer)[least],)
+
+    def plan(self, network: NetworkShape) -> Plan:
+        """The best, over all supplies, of the plans found for each; where none is safe in all the least unsafe."""
+        scenarios = self.pricing.scenarios
+        plans = list(dict.fromkeys(self.explorer.plan(network, index) for index in range(len(scenarios))))
+        pricing = self.pricing
+        priced = cost([network] * len(plans), plans, pricing.device, scenarios, pricing.execution, pricer=self._pricer)
+        broken = self.pricing.amounts(priced)[1].sum(axis=1)
+        latency_s = AGGREGATES[self.pricing.over](priced.latency_s)
+        return plans[int(np.lexsort((latency_s, broken))[0])]
+
+
+def latency_factor(robust: Front, special: Front) -> float:
+    """How much longer a robust design takes than a specialised one that is no more accurate, on the median. [1]
+
+    For each design of the specialised front the fastest robust one of at least its accuracy counts; designs that no
+    robust one is as accurate as are left out.
+
+    Args:
+        robust: Front of error and latency under one supply, of designs that are safe under several.
+        special: Front of error and latency under that supply alone.
+
+    Returns:
+        The median factor, nan where no robust design is as accurate as any specialised one.
+    """
+    error, latency_s = robust.values.T
+    factors = [latency_s[error <= wanted].min() / own_s for wanted, own_s in special.values if (error <= wanted).any()]
+    return float(np.median(factors)) if factors else float("nan")
