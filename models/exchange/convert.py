@@ -203,15 +203,14 @@ class _Builder:
         return read
 
     def _reshape(self, operation: Operation, read: _Map) -> _Map:
-        height, width, channels = read.size
-        shape = operation.out_shape
-        is_renamed = shape == (math.prod(read.size),) or (shape[:1] == (channels,) and len(shape) > 1)
-        if read.source == NETWORK_INPUT and not (is_renamed and len(shape) == 1):
+        shape, n_numbers = operation.out_shape, math.prod(read.size)
+        is_flat = shape == (n_numbers,)
+        is_renamed = is_flat or (len(shape) > 1 and shape[0] == read.size[2] and math.prod(shape) == n_numbers)
+        if read.source == NETWORK_INPUT and shape and not is_flat:
             return _input_map(shape)
-        if not is_renamed or math.prod(shape) != height * width * channels:
-            raise ValueError(
-                f"{operation}: a reshape must flatten {_of(read)} or keep its channels, not make {times(shape)}"
-            )
+        if not is_renamed:
+            made = times(shape) or "one without the batch"
+            raise ValueError(f"{operation}: a reshape must flatten {_of(read)} or keep its channels, not make {made}")
         return replace(read, shape=shape)
 
     def _same(self, operation: Operation, read: _Map) -> _Map:

@@ -111,14 +111,12 @@ class _Reader:
         """The network."""
         (given,) = (node.args[0] for node in self.nodes if node.op == "output")
         if len(given) != 1 or given[0] not in self.maps:
-            raise ValueError(
-                f"{name}: the module must give one tensor that depends on its input, not {len(given)} results"
-            )
+            raise ValueError(f"{name}: the module must give one tensor that depends on its input, and nothing else")
         found = {}
         for node in self.nodes:
             if node.op == "call_function" and node in self.maps:
                 found[node.name] = node, [self._now(read) for read in self._reads(node)]
-                if node.target._schema.name.endswith("_"):
+                if _operator(node).endswith("_"):
                     self.changed[node.args[0]] = node
         needed: set[str] = set()
         open_nodes = [self._now(given[0])]
@@ -140,14 +138,13 @@ class _Reader:
         return [read for read in node.args if isinstance(read, torch.fx.Node) and read in self.maps]
 
     def _operation(self, node: Any, reads: list[Any]) -> Operation:
-        operator = node.target._schema.name.split("::")[-1]
-        arguments = _arguments(node)
+        operator = _operator(node)
         if operator not in _KIND_OF:
             raise unsupported(node.name, operator, tuple(sorted(name for name in _KIND_OF if not name.endswith("_"))))
         kind, name = _KIND_OF[operator], self._name(node)
         if kind != "add" and (len(reads) > 1 or node.args[0] not in self.maps):
             raise ValueError(f"node {node.name!r} ({operator}) must read one map first, and constants behind it")
-        constant_size = 0
+        arguments, constant_size = _arguments(node), 0
         if kind == "add" and len(reads) == 1:
             kind = "bias"
             constants = [value for value in node.args if not (isinstance(value, torch.fx.Node) and value in self.maps)]
@@ -173,6 +170,12 @@ class _Reader:
                     return str(self.parameters[read.name]).rpartition(".")[0] or str(node.name)
                 read = read.args[0] if read.args and read not in self.maps else None
         return str(node.name)
+
+
+def _operator(node: Any) -> str:
+    """Name of what a node does, without `aten::` and the kind of its arguments."""
+    schema = getattr(node.target, "_schema", None)
+    return str(node.target.__name__ if schema is None else schema.name.split("::")[-1])
 
 
 def _arguments(node: Any) -> dict[str, Any]:

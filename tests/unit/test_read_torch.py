@@ -101,9 +101,22 @@ class Looks(nn.Module):
         return x.relu() if x.sum() > 0 else x
 
 
+class Halves(nn.Module):
+    def forward(self, x):
+        one, other = x.chunk(2, dim=1)
+        return one + other
+
+
+class Squeezed(nn.Module):
+    def forward(self, x):
+        return x.relu().mean(dim=2, keepdim=True).squeeze()
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "message"),
     [
+        (Halves(), (6, 8), "operator chunk is not supported"),
+        (Squeezed(), (6, 8), "a reshape must flatten 6x1 or keep its channels, not make one without the batch"),
         (nn.MaxPool1d(2), (6, 8), "operator max_pool1d is not supported; supported are adaptive_avg_pool1d,"),
         (nn.Conv1d(6, 4, 3, groups=2), (6, 8), "groups must be 1, or the 6 channels of its input (depthwise), not 2"),
         (nn.Conv1d(6, 4, 3, dilation=2), (6, 8), "dilation must be 1, not 2"),
@@ -113,7 +126,7 @@ class Looks(nn.Module):
         (nn.Linear(8, 3), (6, 8), "a fully connected layer must read one axis of features, not 6x8"),
         (nn.ReLU6(), (6, 8), "operator hardtanh is not supported"),
         (nn.Conv1d(6, 4, 3), (3, 8), "--input 3x8 must suit the module, and it says: Given groups=1, weight of size"),
-        (Pair(), (6, 8), "net: the module must give one tensor that depends on its input, not 2 results"),
+        (Pair(), (6, 8), "net: the module must give one tensor that depends on its input, and nothing else"),
         (Looks(), (6, 8), "net: torch.export must be able to trace the module: "),
     ],
 )
