@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "choose", "compare", "report", "grid", "export", "verify",
+    "choose", "compare", "report", "grid", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,8 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
+        _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -284,3 +285,34 @@ def _add_lists(commands: Commands) -> None:
         command = _command(commands, name, text, "experiments.listings")
         if name == "datasets":
             command.add_argument("--data-dir", metavar="DIR", help="folder to look in for each of them")
+
+
+def _add_network(commands: Commands) -> None:
+    text = "NETWORK.json of an ONNX file or a torch module"
+    command = _command(commands, "network", text, "experiments.importing")
+    command.add_argument("model", metavar="MODEL", help="net.onnx, or net.py:build, a function that makes a module")
+    command.add_argument("--input", metavar="6x128", help="channels and sizes of its input, without the batch")
+    command.add_argument("--out", metavar="NETWORK.json", help="where the network goes")
+    fuse = "merge batch norm and ReLU into convolutions (default: yes)"
+    command.add_argument("--fuse", choices=("yes", "no"), default="yes", help=fuse)
+
+
+def _add_export(commands: Commands) -> None:
+    text = "the trained network of a design as files that other programs run"
+    command = _command(commands, "export", text, "experiments.exporting")
+    _add_stored_design(command)
+    command.add_argument("dir", metavar="DIR", help="folder for the files")
+    command.add_argument("--format", default="c", help="onnx or torch (default: c, not built yet)")
+
+
+def _add_design(commands: Commands) -> None:
+    text = "one design of a run on a page of Markdown"
+    command = _command(commands, "design", text, "experiments.design_card")
+    _add_stored_design(command)
+    command.add_argument("--out", metavar="FILE", help="where the page goes (default: printed)")
+
+
+def _add_stored_design(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("id", metavar="ID", help="of a row of fronts.csv")
+    command.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest
-from experiments.columns import read_table
-from experiments.config import read_config
+from experiments.stored_designs import stored_design
 from experiments.tables import table
-from experiments.workload import look_up
 from models.accuracy import correct
-from models.subnet import Subnet
 
 SPLITS = ("val", "test")
 
@@ -67,19 +63,8 @@ def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -
     Raises:
         ValueError: There is no such run or design, or its weights are missing or damaged.
     """
-    config = read_config(str(run), data_dir=data_dir)
-    rows = {row["id"]: row for row in read_table(run / "fronts.parquet")}
-    if design_id not in rows:
-        raise ValueError(f"ID must be of {run / 'fronts.csv'}, not {design_id!r}{closest(design_id, rows)}")
-    row = rows[design_id]
-    work = look_up(config)
-    path = run / "designs" / f"{design_id}.safetensors"
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    try:
-        subnet = Subnet.from_bytes(work.space, work.space.decode(row["architecture"]), path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    stored = stored_design(run, design_id, data_dir=data_dir)
+    row, work, subnet = stored.row, stored.work, stored.subnet()
     columns = {f"accuracy_finetuned_{split}": split for split in SPLITS}
     computed = {name: float(correct(subnet, work.data.split(split)).mean()) for name, split in columns.items()}
     return Evaluation(

@@ -2,7 +2,18 @@
 
 from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
+from models.data.normalisation import Normalisation
 from models.data.registry import DATASETS, DataSetNote, describe, load
 from models.data.synthetic import synthetic
 
-__all__ = ["DATASETS", "Augmentation", "DataSet", "DataSetNote", "Split", "describe", "load", "synthetic"]
+__all__ = [
+    "DATASETS",
+    "Augmentation",
+    "DataSet",
+    "DataSetNote",
+    "Normalisation",
+    "Split",
+    "describe",
+    "load",
+    "synthetic",
+]

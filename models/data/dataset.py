@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from energy.checks import require_choice, require_int
 from models.data.augmentation import Augmentation
+from models.data.normalisation import Normalisation
 
 SPLITS = ("train", "val", "test")
 """Names of the splits."""
@@ -118,6 +119,7 @@ class DataSet:
         build: Makes the split of a name; called at most once for each.
         build_dense: Makes the validation split again with its recordings cut into more windows, which overlap more;
             None where samples are not cut from recordings.
+        build_normalisation: Gives what was done to raw samples; None where splits say so themselves, or nothing was.
 
     Raises:
         ValueError: The sizes are no whole numbers or the names do not match the classes.
@@ -133,6 +135,7 @@ class DataSet:
     augmentation: Augmentation = field(default_factory=Augmentation)
     build: Callable[[str], Split] = field(repr=False)
     build_dense: Callable[[], Split] | None = field(default=None, repr=False)
+    build_normalisation: Callable[[], Normalisation] | None = field(default=None, repr=False)
     _splits: dict[str, Split] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -169,3 +172,15 @@ class DataSet:
         if "dense val" not in self._splits:
             self._splits["dense val"] = self.build_dense()
         return self._splits["dense val"]
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What makes raw samples those of the splits; training alone decides it."""
+        if self.build_normalisation is not None:
+            return self.build_normalisation()
+        split = self.split("val")
+        n_axes = len(split.sample_shape)
+        if split.mean is None or split.spread is None:
+            return Normalisation.none(n_axes)
+        raw = "image of bytes from 0 to 255"
+        return Normalisation.by_channel(split.mean, split.spread, n_axes=n_axes, raw=raw)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
 from models.data.folders import Layout, digest
+from models.data.normalisation import Normalisation
 from models.data.wav import one_second, read_wav
 
 TESTING, VALIDATION = "testing_list.txt", "validation_list.txt"
@@ -33,6 +34,11 @@ INPUT_SHAPE = (49, 10, 1)
 
 SOURCE = "a folder in the layout of Speech Commands (P. Warden, arXiv:1804.03209); files as given by the user"
 LICENCE = "as the files' source states it"
+
+RAW = (
+    "cepstral coefficients of a second of sound, as models/features.py of EbbNAS computes them, frames by coefficients"
+)
+"""What a sample is before it is normalised."""
 
 LAYOUT = Layout(
     name="speech",
@@ -86,6 +92,10 @@ def load_speech(fold: int, directory: Path | None = None, *, features: Features 
             groups=roles[name],
         )
 
+    def normalisation() -> Normalisation:
+        mean, spread = statistics()
+        return Normalisation(mean=mean[None, None], spread=spread[None, None], raw=RAW)
+
     return DataSet(
         name="speech",
         n_classes=len(words),
@@ -96,6 +106,7 @@ def load_speech(fold: int, directory: Path | None = None, *, features: Features 
         fingerprint=f"speech-{digest(folder, [*files, folder / TESTING, folder / VALIDATION])}-fold{fold}",
         augmentation=Augmentation(noise=0.1, shift=5, shift_width=0),
         build=build,
+        build_normalisation=normalisation,
     )
 
 

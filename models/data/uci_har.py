@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
 from models.data.folders import Layout, digest
+from models.data.normalisation import Normalisation
 from models.data.windows import Normaliser
 
 WINDOW = 128
@@ -41,6 +42,9 @@ SOURCE = (
     "Reyes-Ortiz, ESANN 2013; files as given by the user"
 )
 LICENCE = "as the repository states it"
+
+RAW = f"window of {WINDOW} steps at 50 Hz of {', '.join(CHANNELS)}, as in the files of the source"
+"""What a sample is before it is normalised."""
 
 LAYOUT = Layout(
     name="uci-har",
@@ -90,6 +94,10 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
         inputs = np.ascontiguousarray(normaliser()(windows.transpose(0, 2, 1)).transpose(0, 2, 1))
         return Split(inputs=inputs, labels=labels, groups=groups)
 
+    def normalisation() -> Normalisation:
+        found = normaliser()
+        return Normalisation.by_channel(found.mean, found.spread, n_axes=2, raw=RAW)
+
     return DataSet(
         name="uci-har",
         n_classes=N_CLASSES,
@@ -100,6 +108,7 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
         fingerprint=f"uci-har-{digest(folder, [*files, names])}-fold{fold}",
         augmentation=Augmentation(mixing=0.1),
         build=build,
+        build_normalisation=normalisation,
     )
 
 

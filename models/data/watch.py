@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split
+from models.data.normalisation import Normalisation
 from models.data.windows import Normaliser, windows
 
 FILE = "watch.npz"
@@ -36,6 +37,9 @@ PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
 
 SOURCE = "Python package seglearn 1.2.5, file seglearn/data/watch_dataset.npy; Burns et al., arXiv:1802.01489"
 LICENCE = "BSD-3-Clause, (c) 2018 David M. Burns"
+
+RAW = f"window of {WINDOW} steps at 50 Hz, ax ay az wx wy wz of a wrist in the units of the source"
+"""What a sample is before it is normalised."""
 
 _KEYS = ("signal", "offset", "label", "subject", "scale", "classes")
 
@@ -121,9 +125,15 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
         if not len(recordings.of(members)):
             raise ValueError(f"data set 'watch': split {name} of fold {fold} needs persons {members}, {where} has none")
 
+    def normaliser() -> Normaliser:
+        return Normaliser.of([recordings.recording(index) for index in recordings.of(roles["train"])])
+
     def build(name: str, stride: int = STRIDE) -> Split:
-        normalise = Normaliser.of([recordings.recording(index) for index in recordings.of(roles["train"])])
-        return _split(recordings, roles[name], normalise, stride)
+        return _split(recordings, roles[name], normaliser(), stride)
+
+    def normalisation() -> Normalisation:
+        found = normaliser()
+        return Normalisation.by_channel(found.mean, found.spread, n_axes=2, raw=RAW)
 
     return DataSet(
         name="watch",
@@ -136,6 +146,7 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
         augmentation=Augmentation(mixing=0.1),
         build=build,
         build_dense=lambda: build("val", DENSE_STRIDE),
+        build_normalisation=normalisation,
     )
 
 

@@ -116,6 +116,7 @@ DESIGNS = str(Path(__file__).resolve().parents[1] / "golden" / "published_design
         ("devices",),
         ("supplies",),
         ("spaces",),
+        ("network", "missing.onnx"),
     ],
     ids=lambda arguments: " ".join(Path(argument).name for argument in arguments[:2]),
 )

@@ -115,6 +115,24 @@ def test_held_out_windows_are_normalised_by_mean_and_spread_of_the_training_reco
         np.testing.assert_allclose(split.inputs[1], expected.T, rtol=1e-4, atol=1e-5)
 
 
+def test_the_normalisation_of_a_data_set_makes_raw_windows_those_of_its_splits(watch):
+    with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
+        values, offset = archive["signal"] * archive["scale"], archive["offset"]
+    split = watch.split("val")
+    start = offset[split.groups[0]]
+    assert watch.normalisation.mean.shape == (6, 1)
+    np.testing.assert_array_equal(watch.normalisation(values[start : start + 128].T[None])[0], split.inputs[0])
+
+
+def test_bytes_have_the_normalisation_of_their_split_and_waves_have_none():
+    data = load("fashion")
+    split = data.split("val")
+    np.testing.assert_allclose(data.normalisation(split.inputs[:3]), split.take(slice(3)), atol=1e-6)
+    waves = synthetic(np.random.default_rng(0))
+    np.testing.assert_array_equal(waves.normalisation(waves.split("val").inputs), waves.split("val").inputs)
+    assert "test" not in [*data.opened, *waves.opened]
+
+
 def test_training_windows_are_near_mean_0_and_spread_1(watch):
     inputs = watch.split("train").inputs
     np.testing.assert_allclose(inputs.mean(axis=(0, 2)), 0, atol=0.05)

@@ -99,6 +99,8 @@ def test_features_of_every_coefficient_are_normalised_by_the_training_split(fold
     held = read_wav(folder / "no" / "g_nohash_0.wav").sum(dtype=float)
     expected = (held - totals.mean()) / totals.std()
     assert data.split("val").inputs[0, 0, 7, 0] == pytest.approx(expected, rel=1e-5)
+    raw = sums(one_second(read_wav(folder / "no" / "g_nohash_0.wav"))[None])[:, None]
+    np.testing.assert_allclose(data.normalisation(raw)[0], data.split("val").inputs[0], rtol=1e-5)
 
 
 def test_default_features_are_cepstral_coefficients(folder):

@@ -70,6 +70,8 @@ def test_samples_are_normalised_by_the_training_persons_alone(original):
         data.split("val").take(slice(None)), (signals[np.isin(persons, (1, 8))] - mean) / spread, atol=1e-5
     )
     np.testing.assert_allclose(data.split("test").take(slice(None)), (known["test"][1] - mean) / spread, atol=1e-5)
+    raw = signals[np.isin(persons, (1, 8))]
+    np.testing.assert_allclose(data.normalisation(raw), data.split("val").inputs, atol=1e-5)
     assert data.split("train").sample_shape == (9, 128)
 
 

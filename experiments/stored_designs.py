@@ -1,0 +1,77 @@
+"""A design of a finished run with its trained network, read from the run's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from energy.checks import closest
+from experiments.columns import Row, read_table
+from experiments.config import read_config
+from experiments.design_files import Overrides, Request, read_request
+from experiments.store import read_json
+from experiments.workload import Workload, look_up
+from models.subnet import Subnet
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredDesign:
+    """One design of a run.
+
+    Attributes:
+        run: The run's folder.
+        id: The design.
+        row: Its row of `fronts`.
+        work: What the run's config stands for.
+    """
+
+    run: Path
+    id: str
+    row: Row
+    work: Workload
+
+    def subnet(self) -> Subnet:
+        """Its network with the fine-tuned weights.
+
+        Raises:
+            ValueError: They are missing, damaged, or of another network.
+        """
+        path = self.run / "designs" / f"{self.id}.safetensors"
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file")
+        space = self.work.space
+        try:
+            return Subnet.from_bytes(space, space.decode(self.row["architecture"]), path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def request(self) -> Request:
+        """Its design file, as `price` reads it.
+
+        Raises:
+            ValueError: It is missing or damaged.
+        """
+        overrides = Overrides(deadline_s=self.work.config.search.deadline, uncertainty=self.work.uncertainty)
+        path = self.run / "designs" / f"{self.id}.json"
+        try:
+            return read_request(read_json(path), path.parent, overrides)
+        except ValueError as error:
+            raise ValueError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def stored_design(run: Path, design_id: str, *, data_dir: str | None = None) -> StoredDesign:
+    """Find a design.
+
+    Args:
+        run: The run's folder.
+        design_id: An id of its `fronts`.
+        data_dir: Folder of the data set, in place of the config's: runs travel.
+
+    Raises:
+        ValueError: There is no such run or design.
+    """
+    config = read_config(str(run), data_dir=data_dir)
+    rows = {row["id"]: row for row in read_table(run / "fronts.parquet")}
+    if design_id not in rows:
+        raise ValueError(f"ID must be of {run / 'fronts.csv'}, not {design_id!r}{closest(design_id, rows)}")
+    return StoredDesign(run=run, id=design_id, row=rows[design_id], work=look_up(config))
