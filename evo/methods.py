@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from energy.checks import require_choice
+from energy.device import Device, Prices
+from energy.events import BOOT_EVENTS
+from energy.rules import Rules
 from energy.supply import Supply
 
 OBJECTIVES, SCORE, CONTINUOUS = "objectives", "score", "continuous power"
@@ -75,11 +80,49 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Planning:
+    """What the explorer plans for.
+
+    Attributes:
+        device: Gives prices and memories.
+        supplies: The supplies.
+        rules: Which designs may be chosen.
+    """
+
+    device: Device
+    supplies: tuple[Supply, ...]
+    rules: Rules
+
+    @property
+    def as_if_powered(self) -> Planning:
+        """The same as if power never failed: nothing boots, no progress is recorded, and no batch is worth planning."""
+        return Planning(
+            device=replace(
+                self.device,
+                published=_without_boots(self.device.published),
+                exact=_without_boots(self.device.exact),
+            ),
+            supplies=tuple(continuous_power(supply) for supply in self.supplies),
+            rules=replace(self.rules, batch_sizes=lambda n: (1,)),
+        )
+
+
+def planning(chosen: Method, given: Planning) -> Planning:
+    """What the explorer of a method plans for, where networks run on what is given."""
+    return given.as_if_powered if chosen.selects_by == CONTINUOUS else given
+
+
 def continuous_power(supply: Supply) -> Supply:
     """A supply whose power never fails: one cycle holds any inference, and recharging takes no time."""
     return replace(supply, capacitance_f=_ENDLESS_F, resistance_ohm=_NO_RESISTANCE_OHM)
 
 
-def planning_supply(chosen: Method, supply: Supply) -> Supply:
-    """The supply that the explorer plans for, where networks run on another."""
-    return continuous_power(supply) if chosen.selects_by == CONTINUOUS else supply
+def _without_boots(prices: Prices) -> Prices:
+    """Prices of a program that never boots and records no progress."""
+    free = (*BOOT_EVENTS, "record_write_calls", "record_write_words")
+    energy_j, time_s = (
+        {event: np.zeros_like(price) if event in free else price for event, price in row.items()}
+        for row in (prices.energy_j, prices.time_s)
+    )
+    return replace(prices, energy_j=energy_j, time_s=time_s)

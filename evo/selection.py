@@ -12,7 +12,7 @@ import numpy as np
 
 from evo.archive import Evaluations
 from evo.genome import JointGenome
-from evo.methods import CONTINUOUS, OBJECTIVES, SCORE, continuous_power
+from evo.methods import CONTINUOUS, OBJECTIVES, SCORE, Planning
 from evo.objectives import DEFAULT_OBJECTIVES, Floats, Objective
 from evo.problem import AccuracySource, JointProblem, Pricing
 
@@ -58,7 +58,8 @@ class ContinuousProblem(JointProblem):
         objectives: tuple[Objective, ...] = DEFAULT_OBJECTIVES,
     ) -> None:
         super().__init__(layout, accuracy, pricing, objectives)
-        powered = replace(pricing, supply=continuous_power(pricing.supply), more_supplies=())
+        given = Planning(device=pricing.device, supplies=(pricing.supply,), rules=layout.rules).as_if_powered
+        powered = replace(pricing, device=given.device, supply=given.supplies[0], more_supplies=())
         self._powered = JointProblem(layout, accuracy, powered, objectives)
         self._powered.known_accuracies = self.known_accuracies
         self._seen: dict[bytes, tuple[Floats, Floats]] = {}

@@ -23,7 +23,7 @@ from energy.optima import ScenarioExplorer, ScenariosExplorer
 from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.genome import JointGenome
-from evo.methods import method, planning_supply
+from evo.methods import Planning, method, planning
 from evo.problem import AccuracySource, Pricing
 from evo.search import Search, SearchSettings, stream
 from evo.selection import PROBLEMS
@@ -259,9 +259,12 @@ class Stages:
     @cached_property
     def explorer(self) -> ScenariosExplorer:
         """The explorer of all budgets together: a layer shape is enumerated once for all."""
-        chosen = method(self.work.config.search.method)
-        scenarios = Scenarios.of([planning_supply(chosen, budget.supply) for budget in self.work.budgets])
-        return explorer_for(self.work.device, scenarios, self.work.rules, self.work.execution)
+        work = self.work
+        supplies = tuple(budget.supply for budget in work.budgets)
+        given = Planning(device=work.device, supplies=supplies, rules=work.rules)
+        plan_for = planning(method(work.config.search.method), given)
+        scenarios = Scenarios.of(plan_for.supplies)
+        return explorer_for(plan_for.device, scenarios, plan_for.rules, work.execution)
 
     def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         """Search one budget, or go on where its search was left."""

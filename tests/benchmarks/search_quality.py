@@ -32,7 +32,7 @@ from energy.supply import Scenarios, read_supply_family
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.genome import JointGenome
-from evo.methods import METHODS, method, planning_supply
+from evo.methods import METHODS, Planning, method, planning
 from evo.problem import Pricing
 from evo.search import Search, SearchSettings
 from evo.selection import PROBLEMS
@@ -84,12 +84,14 @@ def layout_of(space_name, policy):
 
 
 @lru_cache
-def explorer_of(policy, budget, plans_for_endless_power):
+def explorer_of(policy, budget, selects_by):
     """An explorer, which gets warmer from run to run; results do not depend on it."""
-    chosen = method("continuous" if plans_for_endless_power else "joint")
-    supply = planning_supply(chosen, FAMILY.supply(BUDGETS[budget]))
+    chosen = next(row for row in METHODS.values() if row.selects_by == selects_by)
     rule_set, execution = POLICIES[policy]
-    return ScenarioExplorer(explorer=explorer_for(DEVICE, Scenarios.of([supply]), rule_set, execution), scenario=0)
+    given = Planning(device=DEVICE, supplies=(FAMILY.supply(BUDGETS[budget]),), rules=rule_set)
+    plan_for = planning(chosen, given)
+    explorer = explorer_for(plan_for.device, Scenarios.of(plan_for.supplies), plan_for.rules, execution)
+    return ScenarioExplorer(explorer=explorer, scenario=0)
 
 
 def one_run(task):
@@ -97,7 +99,7 @@ def one_run(task):
     space_name, accuracies, policy, budget, name, rate, seed, n_evaluations = task
     source, fronts = references(space_name, accuracies, policy)
     chosen = method(name)
-    explorer = explorer_of(policy, budget, planning_supply(chosen, FAMILY.supply(1e-3)) != FAMILY.supply(1e-3))
+    explorer = explorer_of(policy, budget, chosen.selects_by)
     pricing = Pricing(device=DEVICE, supply=FAMILY.supply(BUDGETS[budget]), execution=POLICIES[policy][1])
     problem = PROBLEMS[chosen.selects_by](layout_of(space_name, policy), source, pricing)
     settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, method=name, seed=seed)

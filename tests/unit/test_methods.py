@@ -7,9 +7,10 @@ import pytest
 
 from energy.cost import cost
 from energy.optima import ScenarioExplorer
+from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.front import Front
-from evo.methods import METHODS, continuous_power, method, planning_supply
+from evo.methods import METHODS, Planning, continuous_power, method, planning
 from evo.operators import random_genomes
 from evo.problem import Pricing
 from evo.search import Search, SearchSettings
@@ -30,9 +31,11 @@ class NoExplorer:
 
 def new(name, execution="ebbnas", capacitance_f=100e-6, explorer=None, **settings):
     chosen, supply = method(name), FAMILY.supply(capacitance_f)
-    explorer = explorer or ScenarioExplorer(
-        explorer=explorer_of(planning_supply(chosen, supply), execution), scenario=0
-    )
+    if explorer is None:
+        plan_for = planning(chosen, Planning(device=DEVICE, supplies=(supply,), rules=layout_of(TINY, execution).rules))
+        scenarios = Scenarios.of(plan_for.supplies)
+        explorer = explorer_for(plan_for.device, scenarios, plan_for.rules, EXECUTIONS[execution])
+        explorer = ScenarioExplorer(explorer=explorer, scenario=0)
     pricing = Pricing(device=DEVICE, supply=supply, execution=EXECUTIONS[execution])
     problem = PROBLEMS[chosen.selects_by](layout_of(TINY, execution), Formula(TINY), pricing)
     settings = {"population": 8, "evaluations": 40, "method": name, **settings}
