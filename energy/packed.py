@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from energy.cutting import greedy_s, optimal_s
+from energy.descent import CandidateBatches, descend
 from energy.designs import TILE_GENES, VECTORS, LayerDesign, Plan
 from energy.device import Device
 from energy.enumeration import (
@@ -158,11 +158,9 @@ class PackedExplorer:
         return self._memo[layer][1][scenario]
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
-        """The best plan of a network under one scenario: coordinate descent on the true schedule.
+        """The best plan of a network under one scenario: coordinate descent on the true schedule, see `energy.descent`.
 
-        Layers are taken in turn; each takes the candidate with the least latency of the whole network, until a sweep
-        changes nothing, at most `_MOST_SWEEPS` times. Where a layer has no feasible design, its least infeasible one
-        stays.
+        Where a layer has no feasible design, its least infeasible one stays.
         """
         self._explore(network.layers)
         candidates = [self.candidates(layer, scenario) for layer in network.layers]
@@ -179,48 +177,24 @@ class PackedExplorer:
         """Index of the candidate of each layer, by descent under the cuts that are asked for.
 
         Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
+        Where every batch is a cycle of its own, layers are independent and the best alone are the best together.
         """
-        starts = [[0] * len(batches)]
-        if self.cuts == "optimal":
-            starts.append(self._descend(starts[0], batches, scenario, "greedy")[1])
-        return min(self._descend(start, batches, scenario, self.cuts) for start in starts)[1]
-
-    def _descend(
-        self, start: list[int], batches: list[list[LayerBatches]], scenario: int, cuts: str
-    ) -> tuple[float, list[int]]:
-        """Latency [s] and candidates where no change of one layer makes the network faster."""
-        chosen = start
-        best_s = self._latency_s([own[i] for own, i in zip(batches, chosen, strict=True)], scenario, cuts)
-        for _ in range(_MOST_SWEEPS):
-            before_s = best_s
-            for layer, options in enumerate(batches):
-                for index in range(len(options)):
-                    if index == chosen[layer]:
-                        continue
-                    changed = [*chosen[:layer], index, *chosen[layer + 1 :]]
-                    row = [own[i] for own, i in zip(batches, changed, strict=True)]
-                    latency_s = self._latency_s(row, scenario, cuts)
-                    if latency_s < best_s:
-                        best_s, chosen = latency_s, changed
-            if best_s == before_s:
-                break
-        return best_s, chosen
-
-    def _latency_s(self, layers: Sequence[LayerBatches], scenario: int, cuts: str) -> float:
-        """Latency of batches one after the other; plain arrays, because a plan asks for hundreds of them. [s]"""
-        if cuts == "each":
-            return schedule(self.pricer.joined(layers), self.scenarios, scenario, cuts).latency_s
-        energies_nj = (
-            np.concatenate([layer.nanojoules[0] for layer in layers]),
-            np.concatenate([layer.nanojoules[1] for layer in layers]),
-        )
-        reload_s = np.concatenate([layer.reload_s for layer in layers])
+        first = np.zeros(len(batches), dtype=np.int64)
+        if self.cuts == "each":
+            return [int(index) for index in first]
+        candidates = CandidateBatches.of(batches).arrays
         boot, budget, law = self._boot, self._budget_nj[scenario], self._law_of[scenario]
-        if cuts == "greedy":
-            cycles_s = greedy_s(energies_nj, reload_s, boot, budget, law)
-        else:
-            cycles_s = optimal_s(energies_nj, reload_s, boot, budget, law, self._is_concave[scenario])
-        return sum(layer.warm_total_s for layer in layers) + cycles_s
+        is_concave = self._is_concave[scenario]
+        greedy_s, greedy = descend(first, candidates, boot, budget, law, (False, is_concave), _MOST_SWEEPS)
+        found = [(greedy_s, greedy.tolist())]
+        if self.cuts == "optimal":
+            ends = [
+                descend(start, candidates, boot, budget, law, (True, is_concave), _MOST_SWEEPS)
+                for start in (first, greedy)
+            ]
+            found = [(latency_s, chosen.tolist()) for latency_s, chosen in ends]
+        _, chosen = min(found)
+        return list(chosen)
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
         """Power cycles of a network under a plan and one scenario."""

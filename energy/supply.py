@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -144,12 +145,12 @@ class Scenarios:
         """One scenario, still as an axis: fields are `(1,)`."""
         return Scenarios(**{field.name: getattr(self, field.name)[index : index + 1] for field in fields(self)})
 
-    @property
+    @cached_property
     def stored_energy_j(self) -> FloatArray:
         """Energy between the thresholds, E_full = C (Von^2 - Voff^2) / 2, Eq. (1), `(n_scenarios,)`. [J]"""
         return self.capacitance_f * (self.v_on_v**2 - self.v_off_v**2) / 2
 
-    @property
+    @cached_property
     def budget_j(self) -> FloatArray:
         """Energy that one power cycle may plan for, E_av = f E_full, Eq. (2), `(n_scenarios,)`. [J]"""
         return self.usable_fraction * self.stored_energy_j
@@ -175,14 +176,14 @@ class Scenarios:
         first, second, third, fourth, fifth = (float(constant[index]) for constant in self._law)
         return first, second, third, fourth, fifth
 
-    @property
+    @cached_property
     def _law(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
         """Constants of `recharge_law`, `(n_scenarios,)` each; margin-scaled supplies start at the margin."""
         margin = 2 * self.budget_j / self.capacitance_f + self.v_off_v**2
         start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
         return start, 2 / self.capacitance_f, self.v_supply_v, self.v_on_v, self.resistance_ohm * self.capacitance_f
 
-    @property
+    @cached_property
     def is_concave(self) -> NDArray[np.bool_]:
         """Whether recharge is concave within the budget, V >= Vs / 2 down to it, `(n_scenarios,)`."""
         return np.asarray(self._voltage_v(self.budget_j) >= self.v_supply_v / 2)

@@ -264,7 +264,8 @@ class Stages:
         given = Planning(device=work.device, supplies=supplies, rules=work.rules)
         plan_for = planning(method(work.config.search.method), given)
         scenarios = Scenarios.of(plan_for.supplies)
-        return explorer_for(plan_for.device, scenarios, plan_for.rules, work.execution)
+        n_threads = work.config.compute.processes
+        return explorer_for(plan_for.device, scenarios, plan_for.rules, work.execution, n_threads=n_threads)
 
     def search(self, budget: Budget, accuracies: AccuracySource) -> Search:
         """Search one budget, or go on where its search was left."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
 
@@ -89,6 +90,7 @@ def shapes(name: str, graph: Graph) -> NetworkShape:
     )
 
 
+@lru_cache(maxsize=65_536)
 def _layer(node: Node, in_map: tuple[int, int, int]) -> LayerShape:
     in_h, in_w, in_ch = in_map
     kernels = [node.kernel if size > 1 else 1 for size in (in_h, in_w)]
