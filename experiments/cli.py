@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "choose", "robust", "compare", "report", "grid", "export", "verify",
+    "network", "choose", "robust", "compare", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_evaluate, _add_card, _add_plot, _add_report, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -251,6 +251,12 @@ def _add_plot(commands: Commands) -> None:
     command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
+
+
+def _add_report(commands: Commands) -> None:
+    command = _command(commands, "report", "one interactive page of a run", "experiments.report")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--out", metavar="FILE", help="where the page goes (default: RUN/report.html)")
 
 
 def _add_calibrate(commands: Commands) -> None:

@@ -80,17 +80,22 @@ EVALUATIONS = pa.schema(
 def write_table(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
     """Write rows as Parquet, and as CSV beside it where the name ends in `.csv`; missing columns are null."""
     if path.suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(schema.names)
-        for row in rows:
-            writer.writerow([_cell(row.get(name)) for name in schema.names])
-        write_bytes(path, text.getvalue().encode())
+        write_bytes(path, csv_text(rows, schema).encode())
         return
     buffer = io.BytesIO()
     whole = [{name: row.get(name) for name in schema.names} for row in rows]
     pq.write_table(pa.Table.from_pylist(whole, schema), buffer)
     write_bytes(path, buffer.getvalue())
+
+
+def csv_text(rows: Sequence[Row], schema: pa.Schema) -> str:
+    """Rows as CSV with a head line; missing columns are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(schema.names)
+    for row in rows:
+        writer.writerow([_cell(row.get(name)) for name in schema.names])
+    return text.getvalue()
 
 
 def _cell(value: Any) -> str:
@@ -108,5 +113,5 @@ def read_table(path: Path) -> list[Row]:
         return list(pq.read_table(path).to_pylist())
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file; has the run finished?") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: must be whole Parquet: {str(error).splitlines()[0]}") from None
