@@ -127,7 +127,7 @@ def _front(report: Report) -> figure:
     chart.y_range.renderers = chart.x_range.renderers = [r for r in chart.renderers if r is not ring]
     for name, dimension in (("deadline", "height"), ("least accuracy", "width")):
         chart.add_layout(Span(name=name, dimension=dimension, line_color=_INK, line_dash="dashed", visible=False))
-    chart.add_tools(HoverTool(renderers=points, tooltips=_TIP), TapTool(renderers=points))
+    chart.add_tools(HoverTool(renderers=points, tooltips=_TIP, limit=1), TapTool(renderers=points))
     return chart
 
 
@@ -195,7 +195,7 @@ def _parts() -> figure:
     chart.x_range.start = 0
     chart.x_range.renderers = bars
     chart.ygrid.grid_line_color = None
-    chart.add_tools(HoverTool(renderers=bars, tooltips=_TIP))
+    chart.add_tools(HoverTool(renderers=bars, tooltips=_TIP, limit=1))
     return chart
 
 

@@ -126,15 +126,14 @@ def tip(report: Report, one: Design) -> str:
     off = "" if one.row["on_front"] else " <em>off the front</em>"
     return (
         f'<div class="tip"><b>{escape(str(one.row["id"]))}</b>{off}<table>{rows}</table>'
-        f"<p>plan: layer, tile (height x width x outputs x inputs), loop order, vectors, batch</p><ul>{plan}</ul></div>"
+        f"<p>plan: layer, tile (height x width x outputs x inputs), loop order, vectors, tiles a batch</p>"
+        f"<ul>{plan}</ul></div>"
     )
 
 
 def _plan_lines(one: Design) -> list[str]:
     pairs = zip(one.answer["layers"], one.answer["plan"], strict=True)
-    return [
-        f"{layer['layer']}: {tile(plan)} {plan['order']} {plan['vector']} S{plan['batch']}" for layer, plan in pairs
-    ]
+    return [f"{layer['layer']}: {tile(plan)} {plan['order']} {plan['vector']} {plan['batch']}" for layer, plan in pairs]
 
 
 def tile(plan: dict[str, Any]) -> str:
