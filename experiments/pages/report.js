@@ -193,15 +193,17 @@
   }
 
   // ---- text --------------------------------------------------------------------------------------------------------
+  const quoted = (path) => (/^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
   function commands(design, isPicked) {
     const lines = [];
     if (!isPicked) {
       const options = [`--budget ${state.front.name}`];
       if (state.deadline !== Infinity) options.push(`--deadline ${state.deadline}s`);
       if (state.least > 0) options.push(`--min-accuracy ${rounded(state.least)}`);
-      lines.push(`ebbnas choose ${data.place} ${options.join(" ")} --prefer ${state.prefer}`);
+      lines.push(`ebbnas choose ${quoted(data.place)} ${options.join(" ")} --prefer ${state.prefer}`);
     }
-    const file = `${data.place}/designs/${design ? design.row.id : ""}.json`;
+    const file = quoted(`${data.place}/designs/${design ? design.row.id : ""}.json`);
     if (design) lines.push(`ebbnas price ${file}`, `ebbnas simulate ${file}`);
     return lines;
   }
