@@ -64,11 +64,13 @@ class Design:
         row: Its row of `fronts`, nulls where a value is not known.
         answer: What `ebbnas price` says of its file.
         runs: Its power cycles; empty where the file is not feasible.
+        is_playable: Whether `ebbnas simulate` takes it.
     """
 
     row: Row
     answer: Answer
     runs: tuple[CycleRun, ...]
+    is_playable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +240,12 @@ def _request(folder: Path, id: str) -> Request:
 def _design(row: Row, request: Request, answer: Answer) -> Design:
     names = request.network.layer_names
     entries = answer["schedule"] if answer["feasible"] else []
-    return Design(row=row, answer=answer, runs=tuple(_cycle_run(entry, names, request.supply) for entry in entries))
+    return Design(
+        row=row,
+        answer=answer,
+        runs=tuple(_cycle_run(entry, names, request.supply) for entry in entries),
+        is_playable=request.execution.counting == "exact" and request.supply.recharge == "energy-balance",
+    )
 
 
 def _cycle_run(entry: Mapping[str, Any], names: Sequence[str], supply: Supply) -> CycleRun:

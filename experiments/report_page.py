@@ -162,6 +162,7 @@ def _design(report: Report, front: Front, one: Design) -> dict[str, Any]:
         "cycles_summary": _cycles_summary(front, one),
         "parts_tip": parts_tip(one, {part: name for part, (name, _) in PARTS.items()}),
         "runs": runs,
+        "is_playable": one.is_playable,
     }
 
 

@@ -204,7 +204,8 @@
       lines.push(`ebbnas choose ${quoted(data.place)} ${options.join(" ")} --prefer ${state.prefer}`);
     }
     const file = quoted(`${data.place}/designs/${design ? design.row.id : ""}.json`);
-    if (design) lines.push(`ebbnas price ${file}`, `ebbnas simulate ${file}`);
+    if (design) lines.push(`ebbnas price ${file}`);
+    if (design && design.is_playable) lines.push(`ebbnas simulate ${file}`);
     return lines;
   }
 

@@ -111,6 +111,7 @@ def test_fronts_go_from_the_small_capacitor_to_the_large_and_their_designs_from_
     assert [front.name for front in report.fronts] == ["100uF", "470uF"]
     assert [one.row["id"] for one in report.fronts[1].designs] == [f"470uF-c{n}" for n in (2, 4, 6, 7)]
     assert report.place == "runs/little"
+    assert report.deadline_s is None
     assert report.notes == ("a note <of> its own",)
 
 
@@ -132,6 +133,16 @@ def test_a_design_whose_file_was_changed_is_told(tmp_path):
     path.write_text(json.dumps(made))
     (note,) = [note for note in read_report(tmp_path / "run").notes if "470uF-c2" in note]
     assert "in the table" in note
+
+
+def test_only_designs_that_can_be_played_are_said_to_be(tmp_path):
+    write_run(tmp_path / "run")
+    path = tmp_path / "run" / "designs" / "470uF-c2.json"
+    made = json.loads(path.read_text())
+    made["supply"]["recharge"] = "margin-scaled"
+    path.write_text(json.dumps(made))
+    report = read_report(tmp_path / "run")
+    assert [one.row["id"] for front in report.fronts for one in front.designs if not one.is_playable] == ["470uF-c2"]
 
 
 def test_where_no_network_was_fine_tuned_the_page_shows_inherited_accuracies_and_says_so(tmp_path):
