@@ -120,11 +120,12 @@ def _front(report: Report) -> figure:
     drawn = [front for front in report.fronts if front.designs]
     for index, front in enumerate(drawn):
         points += _curve(chart, report, front, colour_of(index), marker_of(index))
+    # Ranges are those of the designs: they are not to jump with every choice.
+    chart.y_range.renderers = chart.x_range.renderers = list(chart.renderers)
     chosen = ColumnDataSource({"x": [], "y": [], "low": [], "high": [], "worst": []}, name="chosen")
     chart.segment("x", "low", "x", "high", source=chosen, line_color=_INK, line_width=1.5)
     chart.segment("x", "y", "worst", "y", source=chosen, line_color=_INK, line_width=1.5, line_dash="dotted")
-    ring = chart.scatter("x", "y", source=chosen, size=20, fill_color=None, line_color=_INK, line_width=2.5)
-    chart.y_range.renderers = chart.x_range.renderers = [r for r in chart.renderers if r is not ring]
+    chart.scatter("x", "y", source=chosen, size=20, fill_color=None, line_color=_INK, line_width=2.5)
     for name, dimension in (("deadline", "height"), ("least accuracy", "width")):
         chart.add_layout(Span(name=name, dimension=dimension, line_color=_INK, line_dash="dashed", visible=False))
     chart.add_tools(HoverTool(renderers=points, tooltips=_TIP, limit=1), TapTool(renderers=points))
@@ -142,7 +143,7 @@ def marker_of(index: int) -> str:
 
 
 def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str) -> list[GlyphRenderer]:
-    """Draw one budget: intervals (hidden at first), line, and what is returned: designs off the front, and members."""
+    """Draw one budget: intervals (hidden at first), worst cases, line, and what is returned: the designs' marks."""
     members = [one for one in front.designs if one.row["on_front"]]
     others = [one for one in front.designs if not one.row["on_front"]]
     of_members, of_others = (_points(report, designs) for designs in (members, others))
@@ -150,6 +151,7 @@ def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str
         "x", "low", "x", "high", source=of_members, line_color=colour, line_width=1.5, line_alpha=0.5, visible=False,
         name=f"intervals {front.name}",
     )  # fmt: skip
+    chart.segment("x", "y", "worst", "y", source=of_members, line_color=colour, line_alpha=0.4, line_dash="dotted")
     chart.line("x", "y", source=of_members, line_color=colour, line_width=2, name=f"line {front.name}")
     style = {"marker": marker, "line_color": colour}
     hollow = chart.scatter(
@@ -169,6 +171,7 @@ def _points(report: Report, designs: list[Design]) -> ColumnDataSource:
     known = [one for one in designs if one.row[report.accuracy] is not None]
     columns: dict[str, list[Any]] = {
         "x": [one.row["latency_s"] for one in known],
+        "worst": [one.row["worst_case_latency_s"] or one.row["latency_s"] for one in known],
         "design": [one.row["id"] for one in known],
         "tip": [tip(report, one) for one in known],
     }

@@ -108,7 +108,7 @@ def _deadline_rule(report: Report) -> str:
         )
     return (
         f"A deadline is compared with the worst-case latency, for a harvester of up to "
-        f"{report.harvest_uncertainty:g} times the resistance; from the chosen design a dotted line leads to it."
+        f"{report.harvest_uncertainty:g} times the resistance; a dotted line leads to it."
     )
 
 

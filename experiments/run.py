@@ -138,9 +138,11 @@ class Run:
         if rows:
             with self.times.of("figures"):
                 self._draw()
-        (self.folder / "best_so_far.csv").unlink(missing_ok=True)
+        # Of a shorter search: a run that is killed after `_finish` is not to be left with an older report.
+        for name in ("best_so_far.csv", REPORT):
+            (self.folder / name).unlink(missing_ok=True)
         self._finish(stages, keys, {"n_inherited_front": n_members, "infeasible": infeasible})
-        # Last, for it shows the manifest; a run that is killed here writes it when it is read.
+        # Last, for it shows the manifest; where it is missing, the next command writes it.
         self._report()
         return Outcome.read(self.folder, is_new=True)
 
