@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "choose", "compare", "report", "grid", "verify",
+    "choose", "compare", "grid", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -99,7 +99,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
         _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
-        _add_lists,
+        _add_report, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -264,6 +264,12 @@ def _add_plot(commands: Commands) -> None:
     command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
+
+
+def _add_report(commands: Commands) -> None:
+    command = _command(commands, "report", "one interactive page of a run", "experiments.report")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--out", metavar="FILE", help="where the page goes (default: RUN/report.html)")
 
 
 def _add_calibrate(commands: Commands) -> None:

@@ -79,22 +79,31 @@ EVALUATIONS = pa.schema(
 
 def write_table(path: Path, rows: Sequence[Row], schema: pa.Schema) -> None:
     """Write rows as Parquet, or as CSV where the name ends in `.csv`; missing columns are null."""
-    whole = [{name: row.get(name) for name in schema.names} for row in rows]
-    write_columns(path, pa.Table.from_pylist(whole, schema))
+    write_columns(path, as_columns(rows, schema))
 
 
 def write_columns(path: Path, columns: pa.Table) -> None:
     """Write a table as Parquet, or as CSV where the name ends in `.csv`."""
     if path.suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns.column_names)
-        writer.writerows(zip(*([_cell(value) for value in column.to_pylist()] for column in columns), strict=True))
-        write_bytes(path, text.getvalue().encode())
+        write_bytes(path, csv_text(columns).encode())
         return
     buffer = io.BytesIO()
     pq.write_table(columns, buffer)
     write_bytes(path, buffer.getvalue())
+
+
+def as_columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Rows as a table; missing columns are null."""
+    return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
+
+
+def csv_text(columns: pa.Table) -> str:
+    """A table as CSV with a head line; null is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns.column_names)
+    writer.writerows(zip(*([_cell(value) for value in column.to_pylist()] for column in columns), strict=True))
+    return text.getvalue()
 
 
 def _cell(value: Any) -> str:
@@ -112,5 +121,5 @@ def read_table(path: Path) -> list[Row]:
         return list(pq.read_table(path).to_pylist())
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file; has the run finished?") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: must be whole Parquet: {str(error).splitlines()[0]}") from None

@@ -11,6 +11,9 @@ from experiments.quantities import write
 from experiments.store import read_json
 from experiments.tables import table
 
+REPORT = "report.html"
+"""Name of the interactive page in a run's folder."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -137,7 +140,8 @@ class Outcome:
 
     def _places(self) -> list[tuple[str, Path]]:
         places = [("run", self.folder)]
-        for what, name in (("table", "fronts.csv"), ("figure", "figures/front.pdf"), ("image", "figures/front.png")):
+        names = ("fronts.csv", "figures/front.pdf", "figures/front.png", REPORT)
+        for what, name in zip(("table", "figure", "image", "report"), names, strict=True):
             if (self.folder / name).exists():
                 places.append((what, self.folder / name))
         return places

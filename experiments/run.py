@@ -26,7 +26,7 @@ from experiments import manifests, results
 from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
 from experiments.config import OWN_FILES, Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
-from experiments.outcome import Outcome
+from experiments.outcome import REPORT, Outcome
 from experiments.progress import Reporter
 from experiments.stages import Stages, StageTimes, append_to
 from experiments.store import Store, read_mapping, write_bytes, write_json, write_text
@@ -85,6 +85,8 @@ class Run:
         reporter = Reporter(quiet=quiet)
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
         if not fresh and self._is_finished(stages):
+            if not (self.folder / REPORT).exists():
+                self._report()
             return Outcome.read(self.folder)
         settings, own_files = self._settings()
         # A teacher's file that is wrong is told before a folder is made.
@@ -136,8 +138,12 @@ class Run:
         if rows:
             with self.times.of("figures"):
                 self._draw()
-        (self.folder / "best_so_far.csv").unlink(missing_ok=True)
+        # Of a shorter search: a run that is killed after `_finish` is not to be left with an older report.
+        for name in ("best_so_far.csv", REPORT):
+            (self.folder / name).unlink(missing_ok=True)
         self._finish(stages, keys, {"n_inherited_front": n_members, "infeasible": infeasible})
+        # Last, for it shows the manifest; where it is missing, the next command writes it.
+        self._report()
         return Outcome.read(self.folder, is_new=True)
 
     def _thinned(
@@ -237,6 +243,11 @@ class Run:
         from experiments.figures import plot_run
 
         plot_run(self.folder, kind="front", formats=("pdf", "png"), width="ieee1")
+
+    def _report(self) -> None:
+        from experiments.report import write_report
+
+        write_report(self.folder)
 
     @property
     def _device_file(self) -> Path | None:

@@ -15,7 +15,7 @@ PACKAGES = ("energy", "models", "evo", "experiments")
 
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TORCH_FREE_MODULES = ("models/__init__.py", *(str(p.relative_to(ROOT)) for p in MODULES if "models/spaces" in str(p)))
-HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "pandas", "pyarrow")
+HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "bokeh", "pandas", "pyarrow")
 COMPILER = ("numba", "llvmlite")
 
 

@@ -77,7 +77,7 @@ def copied_root(tiny_run, tmp_path):
 def test_a_run_leaves_everything_that_the_interface_names(tiny_run):
     names = {path.relative_to(tiny_run).as_posix() for path in tiny_run.rglob("*") if path.is_file()}
     assert {"config.toml", "manifest.json", "fronts.parquet", "fronts.csv", "log.jsonl"} <= names
-    assert {"figures/front.pdf", "figures/front.png"} <= names
+    assert {"figures/front.pdf", "figures/front.png", "report.html"} <= names
     rows = fronts(tiny_run)
     assert list(rows[0]) == FRONTS.names
     assert {f"designs/{row['id']}{end}" for row in rows for end in (".json", ".safetensors")} <= names
@@ -229,6 +229,17 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny_run, copied_root
     assert main(tiny_arguments(copied_root, "--quiet")) == 0
     assert steps[:4] == [0, 1, 2, 2]
     assert fronts(run_folder(copied_root)) == fronts(tiny_run)
+
+
+def test_a_report_that_is_gone_is_written_again_and_nothing_else(tiny_run, copied_root, capsys):
+    folder = copied_root / "runs" / tiny_run.name
+    shutil.copytree(tiny_run, folder)
+    (folder / "report.html").unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    assert main(["search", str(folder), "--quiet"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(f"report   {folder / 'report.html'}")
+    (report,) = {path for path in folder.rglob("*") if path.is_file() and before.get(path) != path.stat().st_mtime_ns}
+    assert report.read_bytes() == (tiny_run / "report.html").read_bytes()
 
 
 def test_where_nothing_is_feasible_the_least_infeasible_design_and_its_amount_are_named(copied_root, capsys):
