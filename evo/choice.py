@@ -64,9 +64,7 @@ class Choice:
     short: float = 0.0
 
 
-def choose(
-    accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike, limits: Limits, prefer: str = "knee"
-) -> Choice:
+def choose(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike, limits: Limits, prefer: str = "knee") -> Choice:
     """Choose one design.
 
     The knee is the member with the least sum of normalised error and log time, by ideal and nadir of the whole front:

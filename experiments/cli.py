@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "choose", "robust", "compare", "report", "grid", "export", "verify",
+    "network", "robust", "compare", "report", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_evaluate, _add_choose, _add_card, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -229,6 +229,16 @@ def _add_evaluate(commands: Commands) -> None:
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("id", metavar="ID", help="of a row of fronts.csv")
     command.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")
+
+
+def _add_choose(commands: Commands) -> None:
+    command = _command(commands, "choose", "one design of a run for a budget, and why", "experiments.choosing")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--budget", help="capacitance, such as 470uF (default: a design for each of the run)")
+    command.add_argument("--deadline", help="what the worst-case latency must not exceed, such as 60s")
+    command.add_argument("--min-accuracy", help="on validation, such as 0.8 or 80%%")
+    prefer = "knee (default), accuracy, latency or energy, among what keeps to the limits"
+    command.add_argument("--prefer", default="knee", help=prefer)
 
 
 def _add_card(commands: Commands) -> None:

@@ -1,4 +1,4 @@
-"""Slow oracles of indicators, by their definitions on plain numbers: every member of the reference against every design.
+"""Slow oracles of indicators, by their definitions on plain numbers: all members of the reference against all designs.
 
 `reference` must be a front already; values are (1 - accuracy, latency) pairs.
 """
