@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "network", "robust", "compare", "report", "grid", "export", "verify",
+    "network", "robust", "report", "grid", "export", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_choose, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_evaluate, _add_choose, _add_compare, _add_card, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -239,6 +239,15 @@ def _add_choose(commands: Commands) -> None:
     command.add_argument("--min-accuracy", help="on validation, such as 0.8 or 80%%")
     prefer = "knee (default), accuracy, latency or energy, among what keeps to the limits"
     command.add_argument("--prefer", default="knee", help=prefer)
+
+
+def _add_compare(commands: Commands) -> None:
+    command = _command(commands, "compare", "fronts of finished runs over each other", "experiments.comparing")
+    command.add_argument("runs", nargs="+", metavar="RUN", help="runs of one method differ in the seed alone")
+    command.add_argument("--on", default="finetuned", help="finetuned (default) or inherited accuracy, on validation")
+    command.add_argument("--out", metavar="DIR", help="write tables (text, CSV, LaTeX) and a figure a budget there")
+    command.add_argument("--format", default="pdf,png", help="of the figures: pdf, png, svg, several with commas")
+    command.add_argument("--width", default="ieee1", help="of the figures: ieee1, ieee2, acm1 or slide")
 
 
 def _add_card(commands: Commands) -> None:

@@ -75,11 +75,8 @@ def plot_run(
     """
     if kind in _NOT_BUILT:
         raise ValueError(f"--kind {kind} is not built yet")
-    for option, value, known in (("--kind", kind, KINDS), ("--width", width, WIDTHS_IN)):
-        require_choice(option, value, known)
-    for name in formats:
-        if name not in FORMATS:
-            raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
+    require_choice("--kind", kind, KINDS)
+    require_figure(formats, width)
     if beside is not None and kind != "front":
         raise ValueError(f"--beside must be used with --kind front, not {kind}")
     if kind == "predictor":
@@ -94,6 +91,18 @@ def plot_run(
         figure = front(run, WIDTHS_IN[width], beside)
         stem = kind if beside is None else f"{kind}-beside-{beside.name}"
         return [save_figure(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
+
+
+def require_figure(formats: Sequence[str], width: str) -> None:
+    """Demand formats and a width that are known.
+
+    Raises:
+        ValueError: One is not; the nearest is named.
+    """
+    require_choice("--width", width, WIDTHS_IN)
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
 
 
 def save_figure(figure: Figure, path: Path, name: str) -> Path:
@@ -126,7 +135,7 @@ def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
         _draw_beside(axes, others, [budget for budget, _ in budgets], _names((run, rows), (beside, others)))
     axes.set_xscale("log")
     axes.margins(x=0.07)
-    _decimal_ticks(axes)
+    decimal_ticks(axes)
     axes.set_xlabel("latency of one inference [s]")
     axes.set_ylabel("test accuracy, fine-tuned [%]")
     axes.grid(which="major", linewidth=0.3, color="#dddddd")
@@ -194,8 +203,7 @@ def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> No
     for index, budget in enumerate(budgets):
         end = _members([row for row in rows if row["budget"] == budget])[-1]
         ((x_pt, y_pt),) = _on_page_pt(axes, [end])
-        number = budget.rstrip("Fpnum")
-        text = f"{number} {budget[len(number) :].replace('u', 'µ')}"
+        text = shown_budget(budget)
         half_pt = len(text) * _CHARACTER_PT / 2
         top_pt = max(y for x, y in points_pt if abs(x - x_pt) < half_pt + 2) + 4
         while any(abs(x - x_pt) < half_pt + half and abs(y - top_pt) < _LINE_PT for x, y, half in placed):
@@ -215,14 +223,24 @@ def _on_page_pt(axes: Axes, rows: Sequence[Row]) -> list[tuple[float, float]]:
     return [(float(x) * scale, float(y) * scale) for x, y in pixels]
 
 
-def _decimal_ticks(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each decade with plain numbers."""
+def decimal_ticks(axes: Axes) -> None:
+    """Ticks with plain numbers at 1, 2 and 5 of each decade, finer where fewer than three of them fit."""
     low, high = axes.get_xlim()
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), range(1, 10), np.arange(1, 10, 0.5), np.arange(1, 10, 0.1)):
+        ticks = [m * 10.0**d for d in decades for m in steps if low <= m * 10.0**d <= high]
+        if len(ticks) > 2:
+            break
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.12g}"))
+
+
+def shown_budget(budget: str) -> str:
+    """The name of a budget as figures write it: `470 µF`."""
+    number = budget.rstrip("Fpnum")
+    return f"{number} {budget[len(number) :].replace('u', 'µ')}"
 
 
 KINDS = ("front", "predictor", "timeline")
