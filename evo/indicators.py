@@ -7,6 +7,7 @@ All on the normalised axes of `evo.front`: scaled objectives (log10 latency), id
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moocore
@@ -87,3 +88,19 @@ def _normalised(values: ArrayLike, reference: Front) -> tuple[Floats, Floats]:
     if not np.isfinite(points).all():
         raise ValueError("objective values of a front must be finite; leave infeasible rows out")
     return points, bounds.normalise(scaled(reference.values, objectives))
+
+
+def hypervolume_so_far(values: ArrayLike, counts: Sequence[int], reference: Front) -> Floats:
+    """Hypervolume after so many evaluations, `(n_counts,)`. [1]
+
+    Args:
+        values: Objective values in the order in which designs were priced, infinite where they do not count,
+            `(n, n_objectives)`.
+        counts: Numbers of evaluations, each from 0 to n.
+        reference: Whose bounds the volume is measured in, not empty.
+    """
+    array = np.asarray(values, dtype=np.float64).reshape(-1, len(reference.objectives))
+    counted = np.asarray(np.isfinite(array).all(axis=1))
+    bounds, objectives = reference.bounds, reference.objectives
+    volumes = [hypervolume(array[:count][counted[:count]], bounds, objectives) for count in counts]
+    return np.array(volumes, dtype=np.float64)

@@ -65,8 +65,8 @@ def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[s
     kind = "finetuned" if any(row["accuracy_finetuned_val"] is not None for row in rows) else "inherited"
     rows = [row for row in rows if row[f"accuracy_{kind}_val"] is not None]
     time = next(name for name in TIMES if all(row[name] is not None for row in rows))
-    columns = [[row[name] for row in rows] for name in (f"accuracy_{kind}_val", time, "energy_j")]
-    found = choose_design(*columns, limits, prefer)
+    accuracy, time_s, energy_j = ([row[name] for row in rows] for name in (f"accuracy_{kind}_val", time, "energy_j"))
+    found = choose_design(accuracy, time_s, energy_j, limits, prefer)
     picture = Picture(rows=[rows[row] for row in found.members], kind=kind, time=time, choice=found, limits=limits)
     result: dict[str, Any] = {
         "budget": budget,

@@ -265,8 +265,8 @@ def _add_card(commands: Commands) -> None:
 def _add_plot(commands: Commands) -> None:
     command = _command(commands, "plot", "figures of a run, from its files")
     command.add_argument("run", metavar="RUN", help="a run's folder")
-    command.add_argument("--kind", default="front", help="front, predictor or timeline")
-    command.add_argument("--beside", metavar="RUN", help="fronts of another run, dashed")
+    command.add_argument("--kind", default="front", help="front, breakdown, convergence, predictor or timeline")
+    command.add_argument("--beside", action="append", default=[], metavar="RUN", help="another run; again for more")
     command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")

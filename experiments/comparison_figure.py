@@ -15,11 +15,8 @@ from matplotlib.lines import Line2D
 from evo.objectives import Floats
 from evo.statistics import attainment
 from experiments.comparison import Comparison
-from experiments.figures import COLOURS, decimal_ticks, shown_budget
+from experiments.figures import COLOURS, LINES, Line, decimal_ticks, shown_budget
 from experiments.finished import KINDS
-
-LINES: Sequence[tuple[float, tuple[float, ...]] | str] = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-"""Line styles of methods, so that they are told apart without colours."""
 
 
 def draw(found: Comparison, budget: str, width_in: float) -> Figure:
@@ -75,7 +72,7 @@ def _draw_method(
     fronts: Sequence[Floats],
     ends_s: tuple[float, float],
     colour: str,
-    line: tuple[float, tuple[float, ...]] | str,
+    line: Line,
 ) -> None:
     surfaces = attainment(fronts)
     grid_s = np.unique(np.concatenate([[*ends_s], *(_members(front)[:, 1] for front in fronts)]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -34,6 +34,11 @@ _CHARACTER_PT, _LINE_PT = 4.8, 9.5
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito's colours, told apart by colour-blind readers."""
 
+Line = Literal["solid"] | tuple[float, tuple[float, ...]]
+
+LINES: Sequence[Line] = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+"""Line styles that go with the colours, so that curves are told apart without them."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 STYLE: Any = {
@@ -55,7 +60,7 @@ STYLE: Any = {
 
 
 def plot_run(
-    run: Path, *, kind: str, formats: Sequence[str], width: str, beside: Path | None = None, design: str | None = None
+    run: Path, *, kind: str, formats: Sequence[str], width: str, beside: Sequence[Path] = (), design: str | None = None
 ) -> list[Path]:
     """Draw a figure of a run into its folder `figures/`.
 
@@ -64,7 +69,8 @@ def plot_run(
         kind: A key of `KINDS`.
         formats: Of `FORMATS`, one file each.
         width: A key of `WIDTHS_IN`.
-        beside: Another run whose fronts are drawn beside those of this one, such as one of another policy.
+        beside: Other runs: one whose fronts are drawn beside those of this one, such as one of another policy; for
+            `convergence` any number, other seeds or methods.
         design: Id of the design whose time line is drawn; None for the front's member that is best on validation.
 
     Returns:
@@ -73,23 +79,33 @@ def plot_run(
     Raises:
         ValueError: An argument is unknown or not built yet, or the run has no such files.
     """
-    if kind in _NOT_BUILT:
-        raise ValueError(f"--kind {kind} is not built yet")
     require_choice("--kind", kind, KINDS)
     require_figure(formats, width)
-    if beside is not None and kind != "front":
-        raise ValueError(f"--beside must be used with --kind front, not {kind}")
+    if beside and kind not in ("front", "convergence"):
+        raise ValueError(f"--beside must be used with --kind front or convergence, not {kind}")
+    if len(beside) > 1 and kind == "front":
+        raise ValueError(f"--beside must name one run with --kind front, not {len(beside)}; `compare` takes more")
+    # The other figures draw with the conventions of this module.
     if kind == "predictor":
-        from experiments.predictor_figure import plot_predictor  # which draws with the conventions of this module
+        from experiments.predictor_figure import plot_predictor
 
         return plot_predictor(run, formats, width)
     if kind == "timeline":
-        from experiments.timelines import plot_timeline  # which draws with the conventions of this module
+        from experiments.timelines import plot_timeline
 
         return plot_timeline(run, formats, width, design)
+    if kind == "convergence":
+        from experiments.convergence_figure import plot_convergence
+
+        return plot_convergence(run, beside, formats, width)
+    if kind == "breakdown":
+        from experiments.breakdown_figure import plot_breakdown
+
+        return plot_breakdown(run, formats, width)
+    other = beside[0] if beside else None
     with mpl.rc_context(STYLE):
-        figure = front(run, WIDTHS_IN[width], beside)
-        stem = kind if beside is None else f"{kind}-beside-{beside.name}"
+        figure = front(run, WIDTHS_IN[width], other)
+        stem = kind if other is None else f"{kind}-beside-{other.name}"
         return [save_figure(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
 
 
@@ -243,7 +259,5 @@ def shown_budget(budget: str) -> str:
     return f"{number} {budget[len(number) :].replace('u', 'µ')}"
 
 
-KINDS = ("front", "predictor", "timeline")
-"""Kinds of figures that are built."""
-
-_NOT_BUILT = ("breakdown", "convergence")
+KINDS = ("front", "breakdown", "convergence", "predictor", "timeline")
+"""Kinds of figures."""

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evo.front import Front
-from evo.indicators import additive_epsilon, igd_plus, indicators
+from evo.indicators import additive_epsilon, hypervolume_so_far, igd_plus, indicators
 from tests.oracles import hypervolume as volume_oracle
 from tests.oracles import indicators as oracle
 
@@ -80,3 +80,14 @@ def test_values_that_are_not_finite_are_refused():
             indicator([(0.2, math.inf)], reference)
     with pytest.raises(ValueError, match="empty front"):
         igd_plus([(0.2, 1.0)], Front.of(np.empty((0, 2))))
+
+
+@given(sets, sets)
+def test_hypervolume_so_far_is_that_of_the_designs_up_to_there(rows, reference_rows):
+    reference = Front.of(reference_rows)
+    values = np.array(rows)
+    values[1::3] = math.inf  # neither counts nor harms
+    found = hypervolume_so_far(values, range(len(rows) + 1), reference)
+    kept = [[row for i, row in enumerate(rows[:count]) if i % 3 != 1] for count in range(len(rows) + 1)]
+    expected = [volume_oracle.ratio_basis(part, reference_rows) for part in kept]
+    assert found.tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12)
