@@ -98,7 +98,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_evaluate, _add_choose, _add_compare, _add_card, _add_plot, _add_calibrate, _add_lists,
+        _add_evaluate, _add_choose, _add_compare, _add_table, _add_card, _add_plot, _add_calibrate, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -248,6 +248,14 @@ def _add_compare(commands: Commands) -> None:
     command.add_argument("--out", metavar="DIR", help="write tables (text, CSV, LaTeX) and a figure a budget there")
     command.add_argument("--format", default="pdf,png", help="of the figures: pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="of the figures: ieee1, ieee2, acm1 or slide")
+
+
+def _add_table(commands: Commands) -> None:
+    command = _command(commands, "table", "the fronts of a run as a table", "experiments.front_tables")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--budget", help="capacitance, such as 470uF (default: all of the run)")
+    command.add_argument("--format", default="text", help="text (default), latex (with booktabs) or csv")
+    command.add_argument("--out", metavar="FILE", help="where it goes, in place of the screen")
 
 
 def _add_card(commands: Commands) -> None:
