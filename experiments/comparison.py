@@ -124,7 +124,7 @@ class Comparison:
         """
         require_choice("kind", kind, KINDS)
         runs = [fronts for method in methods for fronts in method.fronts.values()]
-        if any(list(fronts) != list(runs[0]) for fronts in runs):
+        if any(set(fronts) != set(runs[0]) for fronts in runs):
             raise ValueError("methods must have the same budgets in all runs")
         if len({method.label for method in methods}) < len(methods):
             raise ValueError("methods must have different labels")

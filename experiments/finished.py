@@ -97,20 +97,25 @@ class FinishedRun:
         Args:
             kind: Of `KINDS`: `finetuned` are the rows of the fronts, `inherited` everything priced whose accuracy was
                 inherited, not predicted.
+
+        Raises:
+            ValueError: A budget has designs, none of which has such an accuracy, or a file is missing or damaged.
         """
-        found = {}
-        for budget in self.budgets:
-            if kind == "finetuned":
-                rows = self.of_budget(budget)
-                errors, latencies_s = (
-                    [1 - row["accuracy_finetuned_val"] for row in rows],
-                    [r["latency_s"] for r in rows],
-                )
-                found[budget] = np.column_stack([errors, latencies_s]).astype(np.float64)
-            else:
-                priced = self.evaluations(budget)
-                found[budget] = priced[np.isfinite(priced).all(axis=1)]
-        return found
+        return {
+            budget: self._finetuned(budget) if kind == "finetuned" else self._inherited(budget)
+            for budget in self.budgets
+        }
+
+    def _finetuned(self, budget: str) -> Floats:
+        rows = [row for row in self.of_budget(budget) if row["accuracy_finetuned_val"] is not None]
+        if self.of_budget(budget) and not rows:
+            raise ValueError(f"{self.folder}: nothing of {budget} was fine-tuned; only inherited accuracy is known")
+        errors = [1 - row["accuracy_finetuned_val"] for row in rows]
+        return np.column_stack([errors, [row["latency_s"] for row in rows]]).astype(np.float64)
+
+    def _inherited(self, budget: str) -> Floats:
+        priced = self.evaluations(budget)
+        return np.asarray(priced[np.isfinite(priced).all(axis=1)])
 
     def evaluations(self, budget: str) -> Floats:
         """Error on validation and latency of every design priced at a budget, in that order, `(n, 2)`. [1], [s]

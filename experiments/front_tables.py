@@ -20,8 +20,8 @@ from experiments.tables import table as text_table
 FORMATS = ("text", "latex", "csv")
 
 _HEAD = (
-    "budget", "network", "validation [%]", "test [%]", "interval [%]", "latency [s]", "x limit", "cycles", "energy [mJ]",
-    "VM [B]",
+    "budget", "network", "validation [%]", "test [%]", "interval [%]", "latency [s]", "x limit", "cycles",
+    "energy [mJ]", "VM [B]",
 )  # fmt: skip
 _TEXT = (0, 1)
 

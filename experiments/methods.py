@@ -116,11 +116,16 @@ def _require_same_ground(run: FinishedRun, first: FinishedRun) -> None:
     for what, own, expected in (
         ("data set", _data(run), _data(first)),
         ("device", _device(run), _device(first)),
-        ("budgets", ", ".join(run.budgets), ", ".join(first.budgets)),
+        ("budgets", _budgets(run), _budgets(first)),
         ("supply", _supply(run), _supply(first)),
     ):
         if own != expected:
             raise ValueError(f"{run.folder}: {what} must be that of {first.folder}, {expected}, not {own}")
+
+
+def _budgets(run: FinishedRun) -> str:
+    """In the order of names: that of a config says nothing."""
+    return ", ".join(sorted(run.budgets))
 
 
 def _data(run: FinishedRun) -> str:

@@ -8,9 +8,11 @@ import shutil
 import struct
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
+from experiments.columns import FRONTS, read_table, write_table
 from experiments.finished import FinishedRun
 from experiments.methods import methods
 from tests.integration.conftest import tiny_arguments
@@ -83,6 +85,31 @@ def test_inherited_fronts_are_of_everything_priced_and_finetuned_ones_of_the_tab
             assert np.isclose(inherited[budget], own, rtol=1e-12, atol=0).all(axis=1).any()
 
 
+def test_designs_that_were_only_predicted_or_break_a_limit_do_not_count(runs, tmp_path, capsys):
+    folder = shutil.copytree(runs[0, "0.25"], tmp_path / "predicted")
+    (path,) = (folder / "evaluations").glob("part-47uF-*")
+    table = pq.read_table(path)
+    frame = table.to_pandas()
+    frame["accuracy_predicted_val"] = frame["accuracy_inherited_val"]
+    frame.loc[frame.index % 2 == 0, "accuracy_inherited_val"] = None
+    pq.write_table(table.from_pandas(frame, table.schema, preserve_index=False), path)
+    run = FinishedRun.read(folder)
+    counted = frame[(frame.index % 2 == 1) & frame["feasible"]]
+    assert not frame["feasible"].all()
+    assert run.values("inherited")["47uF"].tolist() == [
+        [1 - row.accuracy_inherited_val, row.latency_s] for row in counted.itertuples()
+    ]
+    assert len(run.evaluations("47uF")) == len(frame)
+
+
+def test_a_run_of_which_nothing_was_finetuned_can_be_compared_on_inherited_accuracy(runs, tmp_path, capsys):
+    folder = shutil.copytree(runs[1, "0.25"], tmp_path / "not tuned")
+    rows = [{**row, "accuracy_finetuned_val": None} for row in read_table(folder / "fronts.parquet")]
+    write_table(folder / "fronts.parquet", rows, FRONTS)
+    assert "nothing of 47uF was fine-tuned" in mistake(capsys, runs[0, "0.25"], folder)
+    answer(capsys, runs[0, "0.25"], folder, "--on", "inherited")
+
+
 def test_tables_and_figures_are_written_where_asked(runs, tmp_path, capsys):
     found = answer(capsys, *runs.values(), "--out", tmp_path / "out", "--format", "svg,png", "--width", "acm1")
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -130,6 +157,9 @@ def test_runs_of_other_budgets_or_devices_are_refused(runs, tmp_path, capsys):
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "n_inherited_front": {"47uF": 3}}))
     assert "budgets must be that of" in mistake(capsys, runs[0, "0.25"], other)
+    turned = dict(reversed(manifest["n_inherited_front"].items()))
+    path.write_text(json.dumps({**manifest, "n_inherited_front": turned}))
+    assert [one["budget"] for one in answer(capsys, runs[0, "0.25"], other)["summaries"]] == ["47uF", "470uF"]
     path.write_text(json.dumps({**manifest, "hashes": {**manifest["hashes"], "device": "another"}}))
     assert "device must be that of" in mistake(capsys, runs[0, "0.25"], other)
 
