@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "choose", "compare", "grid", "verify",
+    "grid", "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -99,7 +99,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
         _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
-        _add_report, _add_lists,
+        _add_report, _add_choose, _add_compare, _add_table, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -244,6 +244,33 @@ def _add_evaluate(commands: Commands) -> None:
     command.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")
 
 
+def _add_choose(commands: Commands) -> None:
+    command = _command(commands, "choose", "one design of a run for a budget, and why", "experiments.choosing")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--budget", help="capacitance, such as 470uF (default: a design for each of the run)")
+    command.add_argument("--deadline", help="what the worst-case latency must not exceed, such as 60s")
+    command.add_argument("--min-accuracy", help="on validation, such as 0.8 or 80%%")
+    prefer = "knee (default), accuracy, latency or energy, among what keeps to the limits"
+    command.add_argument("--prefer", default="knee", help=prefer)
+
+
+def _add_compare(commands: Commands) -> None:
+    command = _command(commands, "compare", "fronts of finished runs over each other", "experiments.comparing")
+    command.add_argument("runs", nargs="+", metavar="RUN", help="runs of one method differ in the seed alone")
+    command.add_argument("--on", default="finetuned", help="finetuned (default) or inherited accuracy, on validation")
+    command.add_argument("--out", metavar="DIR", help="write tables (text, CSV, LaTeX) and a figure a budget there")
+    command.add_argument("--format", default="pdf,png", help="of the figures: pdf, png, svg, several with commas")
+    command.add_argument("--width", default="ieee1", help="of the figures: ieee1, ieee2, acm1 or slide")
+
+
+def _add_table(commands: Commands) -> None:
+    command = _command(commands, "table", "the fronts of a run as a table", "experiments.front_tables")
+    command.add_argument("run", metavar="RUN", help="a run's folder")
+    command.add_argument("--budget", help="capacitance, such as 470uF (default: all of the run)")
+    command.add_argument("--format", default="text", help="text (default), latex (with booktabs) or csv")
+    command.add_argument("--out", metavar="FILE", help="where it goes, in place of the screen")
+
+
 def _add_card(commands: Commands) -> None:
     text = "how far the accuracies of a run can be trusted"
     command = _command(commands, "card", text, "experiments.card")
@@ -259,8 +286,8 @@ def _add_card(commands: Commands) -> None:
 def _add_plot(commands: Commands) -> None:
     command = _command(commands, "plot", "figures of a run, from its files")
     command.add_argument("run", metavar="RUN", help="a run's folder")
-    command.add_argument("--kind", default="front", help="front, predictor or timeline")
-    command.add_argument("--beside", metavar="RUN", help="fronts of another run, dashed")
+    command.add_argument("--kind", default="front", help="front, breakdown, convergence, predictor or timeline")
+    command.add_argument("--beside", action="append", default=[], metavar="RUN", help="another run; again for more")
     command.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
     command.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
     command.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")

@@ -141,7 +141,7 @@ def plot(options: argparse.Namespace) -> int:
     from experiments.figures import plot_run
 
     formats = [item.strip() for item in options.format.split(",")]
-    beside = None if options.beside is None else Path(options.beside)
+    beside = [Path(folder) for folder in options.beside]
     paths = plot_run(
         Path(options.run), kind=options.kind, formats=formats, width=options.width, beside=beside, design=options.id
     )

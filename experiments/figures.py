@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -34,6 +34,11 @@ _CHARACTER_PT, _LINE_PT = 4.8, 9.5
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito's colours, told apart by colour-blind readers."""
 
+Line = Literal["solid"] | tuple[float, tuple[float, ...]]
+
+LINES: Sequence[Line] = ("solid", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+"""Line styles that go with the colours, so that curves are told apart without them."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 STYLE: Any = {
@@ -55,7 +60,7 @@ STYLE: Any = {
 
 
 def plot_run(
-    run: Path, *, kind: str, formats: Sequence[str], width: str, beside: Path | None = None, design: str | None = None
+    run: Path, *, kind: str, formats: Sequence[str], width: str, beside: Sequence[Path] = (), design: str | None = None
 ) -> list[Path]:
     """Draw a figure of a run into its folder `figures/`.
 
@@ -64,7 +69,8 @@ def plot_run(
         kind: A key of `KINDS`.
         formats: Of `FORMATS`, one file each.
         width: A key of `WIDTHS_IN`.
-        beside: Another run whose fronts are drawn beside those of this one, such as one of another policy.
+        beside: Other runs: one whose fronts are drawn beside those of this one, such as one of another policy; for
+            `convergence` any number, other seeds or methods.
         design: Id of the design whose time line is drawn; None for the front's member that is best on validation.
 
     Returns:
@@ -73,27 +79,46 @@ def plot_run(
     Raises:
         ValueError: An argument is unknown or not built yet, or the run has no such files.
     """
-    if kind in _NOT_BUILT:
-        raise ValueError(f"--kind {kind} is not built yet")
-    for option, value, known in (("--kind", kind, KINDS), ("--width", width, WIDTHS_IN)):
-        require_choice(option, value, known)
-    for name in formats:
-        if name not in FORMATS:
-            raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
-    if beside is not None and kind != "front":
-        raise ValueError(f"--beside must be used with --kind front, not {kind}")
+    require_choice("--kind", kind, KINDS)
+    require_figure(formats, width)
+    if beside and kind not in ("front", "convergence"):
+        raise ValueError(f"--beside must be used with --kind front or convergence, not {kind}")
+    if len(beside) > 1 and kind == "front":
+        raise ValueError(f"--beside must name one run with --kind front, not {len(beside)}; `compare` takes more")
+    # The other figures draw with the conventions of this module.
     if kind == "predictor":
-        from experiments.predictor_figure import plot_predictor  # which draws with the conventions of this module
+        from experiments.predictor_figure import plot_predictor
 
         return plot_predictor(run, formats, width)
     if kind == "timeline":
-        from experiments.timelines import plot_timeline  # which draws with the conventions of this module
+        from experiments.timelines import plot_timeline
 
         return plot_timeline(run, formats, width, design)
+    if kind == "convergence":
+        from experiments.convergence_figure import plot_convergence
+
+        return plot_convergence(run, beside, formats, width)
+    if kind == "breakdown":
+        from experiments.breakdown_figure import plot_breakdown
+
+        return plot_breakdown(run, formats, width)
+    other = beside[0] if beside else None
     with mpl.rc_context(STYLE):
-        figure = front(run, WIDTHS_IN[width], beside)
-        stem = kind if beside is None else f"{kind}-beside-{beside.name}"
+        figure = front(run, WIDTHS_IN[width], other)
+        stem = kind if other is None else f"{kind}-beside-{other.name}"
         return [save_figure(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
+
+
+def require_figure(formats: Sequence[str], width: str) -> None:
+    """Demand formats and a width that are known.
+
+    Raises:
+        ValueError: One is not; the nearest is named.
+    """
+    require_choice("--width", width, WIDTHS_IN)
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"--format must be of {', '.join(FORMATS)}, not {name!r}{closest(name, FORMATS)}")
 
 
 def save_figure(figure: Figure, path: Path, name: str) -> Path:
@@ -126,7 +151,7 @@ def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
         _draw_beside(axes, others, [budget for budget, _ in budgets], _names((run, rows), (beside, others)))
     axes.set_xscale("log")
     axes.margins(x=0.07)
-    _decimal_ticks(axes)
+    decimal_ticks(axes)
     axes.set_xlabel("latency of one inference [s]")
     axes.set_ylabel("test accuracy, fine-tuned [%]")
     axes.grid(which="major", linewidth=0.3, color="#dddddd")
@@ -194,8 +219,7 @@ def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> No
     for index, budget in enumerate(budgets):
         end = _members([row for row in rows if row["budget"] == budget])[-1]
         ((x_pt, y_pt),) = _on_page_pt(axes, [end])
-        number = budget.rstrip("Fpnum")
-        text = f"{number} {budget[len(number) :].replace('u', 'µ')}"
+        text = shown_budget(budget)
         half_pt = len(text) * _CHARACTER_PT / 2
         top_pt = max(y for x, y in points_pt if abs(x - x_pt) < half_pt + 2) + 4
         while any(abs(x - x_pt) < half_pt + half and abs(y - top_pt) < _LINE_PT for x, y, half in placed):
@@ -215,17 +239,25 @@ def _on_page_pt(axes: Axes, rows: Sequence[Row]) -> list[tuple[float, float]]:
     return [(float(x) * scale, float(y) * scale) for x, y in pixels]
 
 
-def _decimal_ticks(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each decade with plain numbers."""
+def decimal_ticks(axes: Axes) -> None:
+    """Ticks with plain numbers at 1, 2 and 5 of each decade, finer where fewer than three of them fit."""
     low, high = axes.get_xlim()
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    ticks: list[float] = []
+    for steps in ((1, 2, 5), range(1, 10), np.arange(1, 10, 0.5), np.arange(1, 10, 0.1)):
+        ticks = [m * 10.0**d for d in decades for m in steps if low <= m * 10.0**d <= high]
+        if len(ticks) > 2:
+            break
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.12g}"))
 
 
-KINDS = ("front", "predictor", "timeline")
-"""Kinds of figures that are built."""
+def shown_budget(budget: str) -> str:
+    """The name of a budget as figures write it: `470 µF`."""
+    number = budget.rstrip("Fpnum")
+    return f"{number} {budget[len(number) :].replace('u', 'µ')}"
 
-_NOT_BUILT = ("breakdown", "convergence")
+
+KINDS = ("front", "breakdown", "convergence", "predictor", "timeline")
+"""Kinds of figures."""

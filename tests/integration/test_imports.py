@@ -143,3 +143,12 @@ def test_spaces_load_without_torch_and_the_search_too():
     assert "torch" not in loaded_modules("import models, models.spaces")
     names = [str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in MODULES if "evo/" in str(path)]
     assert "torch" not in loaded_modules("\n".join(f"import {name.removesuffix('.__init__')}" for name in names))
+
+
+@pytest.mark.parametrize("name", ["choose", "table"])
+def test_what_reads_a_finished_run_as_text_loads_neither_training_nor_drawing(name):
+    assert not loaded_modules(command(name, "nowhere")) & {"torch", "pymoo", "matplotlib"}
+
+
+def test_runs_are_compared_without_training_and_search():
+    assert not loaded_modules(command("compare", "nowhere", "nowhere")) & {"torch", "pymoo"}
