@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from energy.counts import ShapeTable, published_counts
 from energy.designs import DesignTable, LayerDesign, Plan
 from energy.device import Device
-from energy.events import FloatArray, IntArray
+from energy.events import WRITTEN, FloatArray, IntArray, total_events
 from energy.execution import PACKED, Execution
 from energy.layers import LayerShape, NetworkShape
-from energy.pricing import price_cycles, vm_over_bytes
+from energy.pricing import cycle_events, price_cycles, vm_over_bytes
 from energy.schedule import Pricer, schedule
 from energy.supply import Scenarios
 from energy.worst_case import NOMINAL, HarvestUncertainty, first_charge_s, worst_case_s, worst_scenarios
@@ -34,6 +34,8 @@ class Cost:
         energy_j: Energy of one inference, given for infeasible plans all the same. [J]
         power_cycles: Number of power cycles. [1]
         energy_over_j: How far the costliest cycle is over the energy budget. [J]
+        vm_bytes: Volatile memory of the layer that needs most. [B]
+        nvm_written_bytes: What one inference writes to non-volatile memory, which wears it. [B]
         vm_over_bytes: How far the plan is over the volatile memory. [B]
         nvm_over_bytes: How far the network is over the non-volatile memory. [B]
     """
@@ -43,6 +45,8 @@ class Cost:
     energy_j: FloatArray
     power_cycles: IntArray
     energy_over_j: FloatArray
+    vm_bytes: IntArray
+    nvm_written_bytes: IntArray
     vm_over_bytes: IntArray
     nvm_over_bytes: IntArray
 
@@ -61,6 +65,7 @@ class LayerCosts:
     power_cycles: IntArray
     energy_over_j: FloatArray
     vm_bytes: IntArray
+    nvm_written_bytes: IntArray
     vm_over_bytes: IntArray
 
 
@@ -85,6 +90,7 @@ def layer_costs(
         power_cycles=np.zeros(n, dtype=np.int64),
         energy_over_j=np.zeros((n, n_scenarios)),
         vm_bytes=np.zeros(n, dtype=np.int64),
+        nvm_written_bytes=np.zeros(n, dtype=np.int64),
         vm_over_bytes=np.zeros(n, dtype=np.int64),
     )
     for op in sorted({layer.op for layer in layers}):
@@ -97,6 +103,10 @@ def layer_costs(
         costs.power_cycles[rows] = cycles.n_cycles.sum(axis=0)
         costs.energy_over_j[rows] = cycles.energy_over_j(scenarios)
         costs.vm_bytes[rows] = counts.vm_words * device.word_bytes
+        events = total_events(
+            *zip(counts.events, counts.n_batches, strict=True), (cycle_events(device), cycles.n_cycles.sum(axis=0))
+        )
+        costs.nvm_written_bytes[rows] = sum(events[name] for name in WRITTEN if name in events) * device.word_bytes
         costs.vm_over_bytes[rows] = vm_over_bytes(counts.vm_words, device)
     return costs
 
@@ -163,6 +173,8 @@ def _empty(n_scenarios: int) -> Cost:
         energy_j=floats,
         power_cycles=integers,
         energy_over_j=floats,
+        vm_bytes=integers,
+        nvm_written_bytes=integers,
         vm_over_bytes=integers,
         nvm_over_bytes=integers,
     )
@@ -179,10 +191,11 @@ def _exact_cost(
     shape = (len(networks), len(scenarios))
     latency_s, worst_s, energy_j, energy_over_j = (np.zeros(shape) for _ in range(4))
     power_cycles = np.zeros(shape, dtype=np.int64)
-    vm_over, nvm_over = np.zeros((len(networks), 1), dtype=np.int64), np.zeros((len(networks), 1), dtype=np.int64)
+    vm_bytes, written_words, nvm_over = (np.zeros((len(networks), 1), dtype=np.int64) for _ in range(3))
     for row, (network, plan) in enumerate(zip(networks, plans, strict=True)):
-        needed = max(pricer.vm_bytes(layer, design) for layer, design in zip(network.layers, plan, strict=True))
-        vm_over[row] = max(needed - pricer.device.vm_bytes, 0)
+        layers = [pricer.batches(layer, design) for layer, design in zip(network.layers, plan, strict=True)]
+        vm_bytes[row] = max(layer.vm_words for layer in layers) * pricer.device.word_bytes
+        written_words[row] = sum(layer.written_words for layer in layers)
         nvm_over[row] = pricer.nvm_over_bytes(network, plan)
         sequence = pricer.sequence(network, plan)
         for column in range(len(scenarios)):
@@ -193,6 +206,7 @@ def _exact_cost(
             energy_j[row, column] = cycles.energy_j
             power_cycles[row, column] = len(cycles)
             energy_over_j[row, column] = cycles.over_nj * 1e-9
+    vm_over = np.maximum(vm_bytes - pricer.device.vm_bytes, 0)
     fits = (vm_over == 0) & (nvm_over == 0)
     return Cost(
         latency_s=np.where(fits, latency_s, np.inf),
@@ -200,6 +214,8 @@ def _exact_cost(
         energy_j=energy_j,
         power_cycles=power_cycles,
         energy_over_j=energy_over_j,
+        vm_bytes=np.broadcast_to(vm_bytes, shape),
+        nvm_written_bytes=np.broadcast_to(written_words * pricer.device.word_bytes, shape),
         vm_over_bytes=np.broadcast_to(vm_over, shape),
         nvm_over_bytes=np.broadcast_to(nvm_over, shape),
     )
@@ -234,6 +250,8 @@ def _published_cost(
         energy_j=np.broadcast_to(np.add.reduceat(costs.energy_j, starts)[:, None], shape),
         power_cycles=np.broadcast_to(np.add.reduceat(costs.power_cycles, starts)[:, None], shape),
         energy_over_j=np.maximum.reduceat(costs.energy_over_j, starts, axis=0),
+        vm_bytes=np.broadcast_to(np.maximum.reduceat(costs.vm_bytes, starts)[:, None], shape),
+        nvm_written_bytes=np.broadcast_to(np.add.reduceat(costs.nvm_written_bytes, starts)[:, None], shape),
         vm_over_bytes=np.broadcast_to(vm_over[:, None], shape),
         nvm_over_bytes=np.broadcast_to(nvm_over[:, None], shape),
     )

@@ -57,6 +57,9 @@ ORDERS = ("input", "weight", "output")
 RECORD_WORDS = 6
 """Words of a progress record of our runtime: sequence 2, layer 1, batch 2, checksum 1. [words]"""
 
+WRITTEN = ("record_write_words", "partial_write_words", "output_write_words")
+"""Events that write words to non-volatile memory."""
+
 BOOT_EVENTS: Mapping[str, int] = {"reboots": 1, "record_read_calls": 1, "record_read_words": 2 * RECORD_WORDS}
 """Events of a boot under exact counting: both slots of the progress record are read in one call."""
 

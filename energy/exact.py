@@ -405,7 +405,7 @@ def walk(
     prices: tuple[FloatArray, FloatArray],
     nanojoules: tuple[IntArray, IntArray],
     seconds: tuple[FloatArray, FloatArray],
-) -> None:
+) -> int:
     """Price every batch of a layer in the order in which they run.
 
     Args:
@@ -414,7 +414,11 @@ def walk(
         prices: Energy [J] and time [s] of an event by loop order, `(n_orders, n_events)` each.
         nanojoules: Filled with the energy of a batch as it is and after a boot, rounded up, `(n_batches,)`. [nJ]
         seconds: Filled with its active time as it is and after a boot, `(n_batches,)`. [s]
+
+    Returns:
+        Words that all batches write to non-volatile memory. [1]
     """
+    written = 0
     price_j, price_s = prices[0][design[ORDER]], prices[1][design[ORDER]]
     sums = map_sums(layer, design)
     place, tiles = np.zeros(PLACE_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)
@@ -422,6 +426,7 @@ def walk(
     for index in range(len(nanojoules[0])):
         place_batch(layer, design, index, sums, place, tiles)
         count_batch(layer, design, place, tiles, warm, reload)
+        written += warm[RECORD_WRITTEN] + warm[SUM_WRITTEN] + warm[OUTPUT_WORDS]
         energy_j = time_s = reload_j = reload_s = 0.0
         for event in range(N_EVENTS):
             energy_j += warm[event] * price_j[event]
@@ -432,6 +437,7 @@ def walk(
         nanojoules[1][index] = whole_nj(energy_j + reload_j)
         seconds[0][index] = time_s
         seconds[1][index] = time_s + reload_s
+    return written
 
 
 @compiled

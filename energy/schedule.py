@@ -130,6 +130,7 @@ class LayerBatches:
         vm_words: Volatile memory. [words]
         weight_words: Weights and biases as they are stored. [words]
         sum_words: Partial sums in non-volatile memory, both of each pair. [words]
+        written_words: Written to non-volatile memory in one inference. [words]
     """
 
     nanojoules: tuple[IntArray, IntArray]
@@ -137,6 +138,7 @@ class LayerBatches:
     vm_words: int
     weight_words: int
     sum_words: int
+    written_words: int
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -194,13 +196,14 @@ class Pricer:
                 raise ValueError(f"a layer must run in at most {MOST_BATCHES:,} batches to be scheduled, not {n:,}")
             nanojoules = (np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64))
             seconds = (np.empty(n), np.empty(n))
-            walk(*rows, self.tables, nanojoules, seconds)
+            written_words = walk(*rows, self.tables, nanojoules, seconds)
             known = LayerBatches(
                 nanojoules=nanojoules,
                 seconds=seconds,
                 vm_words=int(vm_words(*rows)),
                 weight_words=int(stored_weight_words(*rows)),
                 sum_words=int(stored_sum_words(*rows)),
+                written_words=int(written_words),
             )
             self._remember(key, known, n)
         return known

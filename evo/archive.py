@@ -22,12 +22,14 @@ class Evaluations:
     Attributes:
         genomes: Canonical genomes, `(n, n_genes)`.
         values: Objective values in SI units, infinite times where infeasible, `(n, n_objectives)`.
+        figures: Columns `evo.objectives.FIGURES` in SI units, infinite times where infeasible, `(n, n_figures)`.
         amounts: Violations in the unit of each constraint, 0 where it holds, `(n, n_constraints)`.
         violations: Violations as shares of their limits, `(n, n_constraints)`.
     """
 
     genomes: Genomes
     values: Floats
+    figures: Floats
     amounts: Floats
     violations: Floats
 
@@ -45,6 +47,7 @@ class Evaluations:
         return Evaluations(
             genomes=self.genomes[rows],
             values=self.values[rows],
+            figures=self.figures[rows],
             amounts=self.amounts[rows],
             violations=self.violations[rows],
         )
@@ -55,6 +58,7 @@ def joined(parts: list[Evaluations]) -> Evaluations:
     return Evaluations(
         genomes=np.vstack([part.genomes for part in parts]),
         values=np.vstack([part.values for part in parts]),
+        figures=np.vstack([part.figures for part in parts]),
         amounts=np.vstack([part.amounts for part in parts]),
         violations=np.vstack([part.violations for part in parts]),
     )

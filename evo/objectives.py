@@ -64,8 +64,13 @@ OBJECTIVES: dict[str, Objective] = {
         Objective(name="latency", column="latency_s", unit="s", is_log=True),
         Objective(name="worst_case", column="worst_case_latency_s", unit="s", is_log=True),
         Objective(name="energy", column="energy_j", unit="J", is_log=True),
+        Objective(name="nvm_writes", column="nvm_written_bytes", unit="B", is_log=True),
+        Objective(name="memory", column="vm_bytes", unit="B", is_log=True),
     )
 }
+
+FIGURES: tuple[str, ...] = tuple(row.column for row in OBJECTIVES.values() if row.column != "error")
+"""What every evaluation keeps of its cost, whatever is minimised: columns of `energy.cost.Cost`."""
 
 CONSTRAINTS: tuple[Constraint, ...] = (
     Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),

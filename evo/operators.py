@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymoo.algorithms.moo.nsga2 import binary_tournament
 from pymoo.core.crossover import Crossover
 from pymoo.core.mating import Mating
 from pymoo.core.mutation import Mutation
@@ -23,6 +22,7 @@ from evo.front import non_dominated
 from evo.genome import Genomes, JointGenome
 from evo.legal import ABSENT, Indices
 from evo.refinement import NewGenomes, Optima, Refinement
+from evo.survival import tournament_for
 from models.spaces import Archs
 
 FRONT_SHARE = 0.8
@@ -175,10 +175,15 @@ class FrontMating(Mating):  # type: ignore[misc]
     """
 
     def __init__(
-        self, archive: Archive, optima: Optima, refinement_rate: float, front_share: float = FRONT_SHARE
+        self,
+        archive: Archive,
+        optima: Optima,
+        refinement_rate: float,
+        front_share: float = FRONT_SHARE,
+        n_objectives: int = 2,
     ) -> None:
         super().__init__(
-            TournamentSelection(func_comp=binary_tournament),
+            TournamentSelection(func_comp=tournament_for(n_objectives)),
             JointCrossover(optima.layout),
             JointMutation(optima),
             repair=Refinement(optima, refinement_rate),

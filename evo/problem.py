@@ -23,7 +23,7 @@ from energy.supply import Scenarios, Supply
 from energy.worst_case import NOMINAL, HarvestUncertainty
 from evo.archive import Evaluations
 from evo.genome import Genomes, JointGenome
-from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, Constraint, Floats, Objective, scaled
+from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, FIGURES, Constraint, Floats, Objective, scaled
 from models.spaces import Archs
 
 
@@ -189,11 +189,10 @@ class JointProblem(Problem):  # type: ignore[misc]
         error = 1.0 - self._accuracy(genomes[:, self.layout.architecture])
         amounts, violations = pricing.amounts(priced)
         count = AGGREGATES[pricing.over]
+        figures = np.column_stack([count(getattr(priced, column).astype(np.float64)) for column in FIGURES])
+        columns = [error if row.column == "error" else figures[:, FIGURES.index(row.column)] for row in self.objectives]
         return Evaluations(
-            genomes=genomes,
-            values=np.column_stack([_column(row, error, priced, count) for row in self.objectives]),
-            amounts=amounts,
-            violations=violations,
+            genomes=genomes, values=np.column_stack(columns), figures=figures, amounts=amounts, violations=violations
         )
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
@@ -220,8 +219,3 @@ class JointProblem(Problem):  # type: ignore[misc]
 
     def _evaluate(self, x: Genomes, out: dict[str, Any], *_: Any, **__: Any) -> None:
         out["F"], out["G"] = self.fitness(self.price(np.asarray(x, dtype=np.int64)))
-
-
-def _column(objective: Objective, error: Floats, priced: Cost, count: Callable[[Floats], Floats]) -> Floats:
-    """Values of one objective, `(n,)`."""
-    return error if objective.column == "error" else count(getattr(priced, objective.column))

@@ -24,6 +24,10 @@ from evo.objectives import CONSTRAINTS, Constraint
 from evo.operators import FRONT_SHARE, FrontMating, JointSampling, RandomMating
 from evo.problem import JointProblem, LearningSource
 from evo.refinement import Explorer, Optima
+from evo.survival import survival_for
+
+STATE_VERSION = 2
+"""Version of what `Search.state` holds."""
 
 LEARN_EVERY = 5
 """Generations after which the networks of the front are measured, where accuracies are predicted. [1]"""
@@ -132,10 +136,13 @@ class Search:
         chosen = method(settings.method)
         rate = settings.refinement_rate if chosen.refinement_rate is None else chosen.refinement_rate
         share = FRONT_SHARE if chosen.front_share is None else chosen.front_share
-        mating = (RandomMating if chosen.is_random else FrontMating)(self.archive, optima, rate, share)
+        breeding = RandomMating if chosen.is_random else FrontMating
+        mating = breeding(self.archive, optima, rate, share, self.problem.n_obj)
+        survival = survival_for(self.problem.n_obj, settings.population)
         algorithm = NSGA2(
             pop_size=settings.population,
             sampling=JointSampling(self.problem.layout),
+            survival=survival,
             mating=mating,
             repair=mating.repair,
             eliminate_duplicates=mating.eliminate_duplicates,
@@ -263,6 +270,7 @@ class Search:
         layout = self.problem.layout
         settings = {key: value for key, value in asdict(self.settings).items() if key != "evaluations"}
         names = [objective.name for objective in self.problem.objectives]
+        settings["state"] = STATE_VERSION
         return {**settings, "space": layout.space.name, "rules": layout.rules.name, "objectives": names}
 
     def least_infeasible(self, n: int = 1) -> list[NearMiss]:

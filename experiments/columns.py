@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evo.objectives import CONSTRAINTS
+from evo.objectives import CONSTRAINTS, FIGURES
 from experiments.store import SCHEMA, write_bytes
 
 Row = dict[str, Any]
@@ -67,7 +67,7 @@ EVALUATIONS = pa.schema(
         ("feasible", pa.bool_()),
         ("accuracy_inherited_val", pa.float64()),
         ("accuracy_predicted_val", pa.float64()),
-        ("latency_s", pa.float64()),
+        *((name, pa.float64()) for name in FIGURES),
         *((row.column, pa.float64()) for row in CONSTRAINTS),
         ("architecture", pa.string()),
         ("genome", pa.string()),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from evo.archive import Evaluations
 from evo.front import Front
 from evo.genome import Decoded
-from evo.objectives import CONSTRAINTS
+from evo.objectives import CONSTRAINTS, FIGURES, Objective, objectives
 from evo.problem import LearningSource
 from evo.search import Search, stream
 from experiments.answers import price
@@ -41,6 +41,7 @@ class Member:
         decoded: Network and plan.
         genome: The genome as JSON.
         accuracy: Inherited, on validation. [1]
+        figures: What it costs, columns of `evo.objectives.FIGURES` by name.
     """
 
     budget: Budget
@@ -48,6 +49,7 @@ class Member:
     decoded: Decoded
     genome: str
     accuracy: float
+    figures: Mapping[str, float]
 
 
 def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
@@ -55,12 +57,14 @@ def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
     layout = search.problem.layout
     text = layout.to_json(genome)
     short = hashlib.sha256(text.encode()).hexdigest()[:8]
+    figures = search.problem.price(genome[None]).figures[0]
     return Member(
         budget=budget,
         id=f"{budget.name}-{short}",
         decoded=layout.decode(genome),
         genome=text,
         accuracy=float(search.problem.accuracy.evaluate(genome[layout.architecture][None])[0]),
+        figures=dict(zip(FIGURES, figures.tolist(), strict=True)),
     )
 
 
@@ -182,7 +186,7 @@ def front_rows(
             "seed": own.seed,
         }
         rows.append(row)
-    _mark_fronts(rows)
+    _mark_fronts(rows, {one.id: one for one in members}, objectives(work.config.search.objectives))
     order = {budget.name: index for index, budget in enumerate(work.budgets)}
     rows.sort(key=lambda row: (order[row["budget"]], row["latency_s"], row["id"]))
     weights_of = {one.id: (one, finetuned[one.decoded.network.name].weights) for one in members}
@@ -191,11 +195,16 @@ def front_rows(
     return rows
 
 
-def _mark_fronts(rows: list[Row]) -> None:
-    """Decide `on_front` for each budget on fine-tuned validation accuracy and latency."""
+def _mark_fronts(rows: list[Row], members: Mapping[str, Member], minimised: Sequence[Objective]) -> None:
+    """Decide `on_front` for each budget by the objectives of the search, accuracy fine-tuned on validation."""
+
+    def value(row: Row, objective: Objective) -> float:
+        is_error = objective.column == "error"
+        return 1.0 - row["accuracy_finetuned_val"] if is_error else members[row["id"]].figures[objective.column]
+
     for budget in {row["budget"] for row in rows}:
         own = [row for row in rows if row["budget"] == budget]
-        front = Front.of([(1.0 - row["accuracy_finetuned_val"], row["latency_s"]) for row in own])
+        front = Front.of([[value(row, one) for one in minimised] for row in own], objectives=minimised)
         for index, row in enumerate(own):
             row["on_front"] = index in front.rows
 
@@ -210,7 +219,7 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
     is_measured = source.is_measured(archs).tolist() if isinstance(source, LearningSource) else [True] * len(archs)
     rows = []
     for index, generation in enumerate(search.archive.generations.tolist()):
-        values = found.values[index].tolist()
+        figures = found.figures[index].tolist()
         amounts = found.amounts[index].tolist()
         rows.append(
             {
@@ -218,7 +227,7 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
                 "generation": generation,
                 "feasible": bool(found.feasible[index]),
                 f"accuracy_{'inherited' if is_measured[index] else 'predicted'}_val": accuracies[index],
-                "latency_s": values[1] if np.isfinite(values[1]) else None,
+                **{name: value if np.isfinite(value) else None for name, value in zip(FIGURES, figures, strict=True)},
                 **{row.column: amount for row, amount in zip(CONSTRAINTS, amounts, strict=True)},
                 "architecture": layout.decode(found.genomes[index]).network.name,
                 "genome": layout.to_json(found.genomes[index]),

@@ -24,6 +24,7 @@ from energy.planner import explorer_for
 from energy.supply import Scenarios
 from evo.genome import JointGenome
 from evo.methods import Planning, method, planning
+from evo.objectives import objectives
 from evo.problem import AccuracySource, Pricing
 from evo.search import Search, SearchSettings, stream
 from evo.selection import PROBLEMS
@@ -315,7 +316,9 @@ class Stages:
             seed=config.seed,
         )
         own = accuracies.anew() if isinstance(accuracies, PredictedAccuracies) else accuracies
-        problem = PROBLEMS[method(settings.method).selects_by](self.layout, own, pricing)
+        problem = PROBLEMS[method(settings.method).selects_by](
+            self.layout, own, pricing, objectives(config.search.objectives)
+        )
         return Search(problem, explorer, settings)
 
     def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:

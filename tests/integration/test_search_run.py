@@ -268,8 +268,8 @@ def test_the_test_split_is_opened_only_when_everything_is_decided(copied_root, m
         events.append(name)
         return whole(data, name)
 
-    def mark(rows, whole=results._mark_fronts):
-        whole(rows)
+    def mark(*arguments, whole=results._mark_fronts):
+        whole(*arguments)
         events.append("decided")
 
     monkeypatch.setattr(DataSet, "split", split)

@@ -196,7 +196,7 @@ def test_genomes_are_bred_once_and_priced_once(conv1d, rng):
     genomes = np.unique(random_genomes(layout, 6, rng), axis=0)
     archive = Archive()
     none = np.zeros((2, len(CONSTRAINTS)))
-    archive.add(Evaluations(genomes=genomes[:2], values=np.ones((2, 2)), amounts=none, violations=none))
+    archive.add(Evaluations(genomes=genomes[:2], values=none[:, :2], figures=none, amounts=none, violations=none))
     bred = Population.new(X=genomes[[0, 2, 2, 3, 4]])
     fresh = NewGenomes(archive).do(bred, Population.new(X=genomes[[4]]))
     assert np.array_equal(fresh.get("X"), genomes[[2, 3]])
