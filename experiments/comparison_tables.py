@@ -83,11 +83,11 @@ def verdict(found: Comparison) -> str:
     if sizes == [1]:
         return "One seed a method: no test is possible, and no interval. Differences may be chance."
     if not found.contests:
-        return " ".join(said)
+        return "\n".join(said)
     said.append("A: probability that a run of the first exceeds one of the second in hypervolume (0.5 is none).")
     tests = [one for one in found.contests if one.test is not None]
     if not tests:
-        return " ".join([*said, "No test is possible: in every pair one method has a single seed."])
+        return "\n".join([*said, "No test is possible: in every pair one method has a single seed."])
     n = len(tests)
     said.append(f"p: two-sided Mann-Whitney test, exact; corrected by Holm for {n} test{'' if n == 1 else 's'}.")
     wins = [one for one in tests if one.p_holm is not None and one.p_holm < _SIGNIFICANT]
@@ -102,7 +102,7 @@ def verdict(found: Comparison) -> str:
                 f"With so few seeds none could be: p is at least {_p(least)} before and {_p(min(least * n, 1))} after "
                 "the correction."
             )
-    return " ".join(said)
+    return "\n".join(said)
 
 
 def _coverages(found: Comparison) -> str:

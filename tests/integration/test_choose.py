@@ -120,6 +120,9 @@ def test_a_deadline_is_compared_with_the_worst_case_where_there_is_one(written, 
     slow = [{**row, "worst_case_latency_s": 2 * row["latency_s"]} for row in ROWS]
     _, found = answer(capsys, written(slow), "--prefer", "accuracy", "--deadline", "10s")
     assert (found["choices"][0]["id"], found["choices"][0]["time_column"]) == ("knee", "worst_case_latency_s")
+    some = [*slow[:2], {**slow[2], "worst_case_latency_s": None}]
+    _, found = answer(capsys, written(some), "--prefer", "accuracy", "--deadline", "10s")
+    assert (found["choices"][0]["id"], found["choices"][0]["time_column"]) == ("best", "latency_s")
     none = [{**row, "worst_case_latency_s": None} for row in ROWS]
     _, found = answer(capsys, written(none), "--prefer", "accuracy", "--deadline", "10s")
     assert (found["choices"][0]["id"], found["choices"][0]["time_column"]) == ("best", "latency_s")

@@ -87,7 +87,7 @@ def test_one_seed_a_method_says_that_no_test_is_possible():
 def test_few_seeds_are_told_that_they_are_too_few():
     found = compare(method("a", WIDE, WIDE, WIDE), method("b", MIDDLE, MIDDLE, MIDDLE))
     said = verdict(found)
-    assert "No difference is significant at 0.05. With so few seeds none could be: p is at least 0.100" in said
+    assert "No difference is significant at 0.05.\nWith so few seeds none could be: p is at least 0.100" in said
     assert "covers 75 % with 3" in said
 
 
