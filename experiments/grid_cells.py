@@ -96,7 +96,7 @@ class CellBook:
 
     def record_death(self, cell: Cell, how: str) -> bool:
         """The worker died; answers whether the cell is given up."""
-        deaths = self.record(cell)["deaths"] + 1
+        deaths = int(self.record(cell)["deaths"]) + 1
         is_over = deaths >= MOST_DEATHS
         error = f"its worker ended {deaths} times, at last by {how}" if is_over else None
         self._write(cell, {"deaths": deaths, "error": error})

@@ -110,7 +110,8 @@ class GridPool:
 def by_supernet(cells: Sequence[Cell]) -> list[Cell]:
     """The cells, one of each distinct supernet first: those that share one need not wait for each other."""
     seen: set[str] = set()
-    first, others = [], []
+    first: list[Cell] = []
+    others: list[Cell] = []
     for cell in cells:
         (others if cell.supernet_group in seen else first).append(cell)
         seen.add(cell.supernet_group)

@@ -1,4 +1,4 @@
-"""The table of a grid: the fronts of all done cells, with the values of the axes as columns. No times, no order of work."""
+"""The table of a grid: the fronts of all done cells, with the values of the axes as columns, and no times."""
 
 from __future__ import annotations
 

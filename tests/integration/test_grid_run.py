@@ -1,4 +1,4 @@
-"""A grid goes on after any kill, and its table does not show it; what a cell raises is told and tried again on request."""
+"""A grid goes on after any kill and its table does not show it; a cell that raises is told, and tried on request."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +17,13 @@ from tests.integration.conftest import TINY, process
 AXES = '[axes]\nseed = [0, 1]\nsupply.capacitances = ["47uF", "470uF"]\n'
 
 
+TINIER = (*TINY, "search.evaluations=10", "finetune.max_networks=1")
+
+
 def write_grid(path, axes=AXES):
-    settings = "".join(f"{key} = {as_toml(value)}\n" for key, _, value in (one.partition("=") for one in TINY))
+    """A grid of cells that take a second or two; later settings win."""
+    found = dict(one.split("=", 1) for one in TINIER)
+    settings = "".join(f"{key} = {as_toml(value)}\n" for key, value in found.items())
     path.write_text(f'schema = 1\nname = "g"\nbase = "watch"\n[set]\n{settings}{axes}')
     return path
 
@@ -50,27 +56,22 @@ def start(grid_file, root):
     return process(["grid", str(grid_file), "run", "--root", str(root), "--quiet"], ROOT)
 
 
-def running_workers(root, seconds=30):
-    """Process numbers in the locks of cells under way, once a stage of one is begun."""
-    end_s = time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        if list(root.glob("cache/*/checkpoint-*.bin")):
-            return [int(path.read_text()) for path in root.glob("grids/g/cells/*.lock") if path.read_text().strip()]
-        time.sleep(0.005)
-    raise AssertionError("no cell was begun")
-
-
-def test_a_killed_worker_and_a_killed_grid_leave_no_trace_in_the_table(undisturbed, tmp_path, capsys):
+def test_an_interrupt_a_killed_grid_and_a_killed_worker_leave_no_trace_in_the_table(undisturbed, tmp_path, capsys):
     grid_file, _, expected = undisturbed
-    with start(grid_file, tmp_path) as running:
-        pids = running_workers(tmp_path)
-        running.send_signal(signal.SIGKILL)
-    assert running.returncode == -signal.SIGKILL
+    seen = set()
+    for sign in (signal.SIGINT, signal.SIGKILL):
+        with start(grid_file, tmp_path) as running:
+            seen.add(new_worker(tmp_path, seen))
+            running.send_signal(sign)
+            _, said = running.communicate(timeout=60)
+        assert running.returncode == (130 if sign == signal.SIGINT else -sign)
+        assert "Traceback" not in said
+        for pid in lock_holders(tmp_path):
+            wait_for_end(pid)
+            seen.add(pid)
     assert status(grid_file, tmp_path, capsys)["done"] < 4
-    for pid in pids:
-        wait_for_end(pid)
     with start(grid_file, tmp_path) as running:
-        os.kill(wait_for_new(tmp_path, pids), signal.SIGKILL)
+        os.kill(new_worker(tmp_path, seen), signal.SIGKILL)
         running.communicate(timeout=60)
     assert running.returncode == 0
     found = status(grid_file, tmp_path, capsys)
@@ -87,21 +88,27 @@ def wait_for_end(pid, seconds=10):
             os.kill(pid, 0)
         except ProcessLookupError:
             return
-        if open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "Z":
+        state = Path(f"/proc/{pid}/stat")
+        if state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
             return
         time.sleep(0.01)
     raise AssertionError(f"{pid} outlives its parent")
 
 
-def wait_for_new(root, old, seconds=30):
+def lock_holders(root):
+    """Process numbers in the locks of cells."""
+    texts = [path.read_text() for path in root.glob("grids/g/cells/*.lock")]
+    return {int(text) for text in texts if text.endswith("\n")}
+
+
+def new_worker(root, seen, seconds=60):
+    """The process number of a worker that was not seen before, once it has begun a cell."""
     end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:
-        for path in root.glob("grids/g/cells/*.lock"):
-            text = path.read_text()
-            if text.endswith("\n") and int(text) not in old:
-                return int(text)
+        if found := lock_holders(root) - seen:
+            return min(found)
         time.sleep(0.005)
-    raise AssertionError("no cell was begun again")
+    raise AssertionError("no cell was begun")
 
 
 def test_done_cells_are_skipped_and_are_the_runs_of_search(undisturbed, capsys):
@@ -110,7 +117,7 @@ def test_done_cells_are_skipped_and_are_the_runs_of_search(undisturbed, capsys):
     assert main(["grid", str(grid_file), "run", "--root", str(root)]) == 0
     assert "4 cells, 0 to run" in capsys.readouterr().err
     arguments = ["search", "watch", "--root", str(root), "--budgets", "470uF", "--set", "seed=1", "--json", "--quiet"]
-    for setting in TINY:
+    for setting in TINIER:
         arguments += ["--set", setting]
     assert main(arguments) == 0
     run = json.loads(capsys.readouterr().out)["run"]
@@ -126,7 +133,7 @@ def test_the_table_has_the_axes_as_columns_and_the_fronts_as_rows(undisturbed):
     assert len(lines) - 1 == sum(len(p.read_text().splitlines()) - 1 for p in root.glob("runs/*/fronts.csv"))
 
 
-def test_a_cell_that_raises_is_told_and_run_again_only_by_retry(undisturbed, tmp_path, capsys, monkeypatch):
+def test_a_cell_that_raises_is_told_and_run_again_only_by_retry(undisturbed, tmp_path, capsys):
     _, root, _ = undisturbed
     # The stages of the good cell are there already; fashion is not where it is looked for.
     (tmp_path / "cache").symlink_to(root / "cache")
@@ -140,22 +147,10 @@ def test_a_cell_that_raises_is_told_and_run_again_only_by_retry(undisturbed, tmp
     error, traceback = found["cells"][1]["error"], found["cells"][1]["traceback"]
     assert "ConfigError" in error
     assert "\n" not in error
-    with open(traceback) as file:
-        assert file.read().startswith("Traceback")
-    written = os.stat(traceback).st_mtime_ns
+    path = Path(traceback)
+    assert path.read_text().startswith("Traceback")
+    written = path.stat().st_mtime_ns
     assert main(["grid", str(grid_file), "run", *call]) == 1
-    assert os.stat(traceback).st_mtime_ns == written
+    assert path.stat().st_mtime_ns == written
     assert main(["grid", str(grid_file), "retry", *call]) == 1
-    assert os.stat(traceback).st_mtime_ns > written
-
-
-def test_an_interrupted_grid_ends_with_130_and_its_workers(undisturbed, tmp_path):
-    grid_file, _, _ = undisturbed
-    with start(grid_file, tmp_path) as running:
-        pids = running_workers(tmp_path)
-        running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
-    assert running.returncode == 130, said
-    assert "Traceback" not in said
-    for pid in pids:
-        wait_for_end(pid)
+    assert path.stat().st_mtime_ns > written

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from experiments.cli import main
+from experiments.grid_cells import CellBook
 from experiments.grid_files import read_grid
 from experiments.grid_pool import by_supernet
 from experiments.gridding import shard_of
+from experiments.store import Store
 
 HEAD = 'schema = 1\nname = "g"\nbase = "watch"\n'
 
@@ -23,7 +25,9 @@ def grid_file(tmp_path):
 
 
 def test_cells_are_the_product_with_the_last_axis_fastest(grid_file):
-    text = '[set]\n"search.evaluations" = 60\n[axes]\nseed = [3, 4]\nsupply.capacitances = ["47uF", ["100uF", "470uF"]]\n'
+    text = (
+        '[set]\n"search.evaluations" = 60\n[axes]\nseed = [3, 4]\nsupply.capacitances = ["47uF", ["100uF", "470uF"]]\n'
+    )
     grid = read_grid(grid_file(text))
     assert grid.axes == ("seed", "supply.capacitances")
     found = [(cell.config.seed, cell.config.supply.capacitances) for cell in grid.cells]
@@ -39,7 +43,10 @@ def test_an_item_may_set_several_keys_under_one_label(grid_file):
         ' { label = "f", "data.name" = "fashion", space.name = "conv2d-5" }]\n'
     )
     grid = read_grid(grid_file(text, HEAD.replace("watch", "fashion")))
-    assert [(cell.values["workload"], cell.config.data.name) for cell in grid.cells] == [("w", "watch"), ("f", "fashion")]
+    assert [(cell.values["workload"], cell.config.data.name) for cell in grid.cells] == [
+        ("w", "watch"),
+        ("f", "fashion"),
+    ]
     assert grid.cells[0].config.space.name == "conv1d-3"
 
 
@@ -57,7 +64,7 @@ def test_one_cell_of_each_supernet_comes_first(grid_file):
 
 def test_shards_share_the_cells_out():
     parts = [shard_of(range(7), f"{i}/3") for i in (1, 2, 3)]
-    assert sorted(sum(parts, [])) == list(range(7))
+    assert sorted(cell for part in parts for cell in part) == list(range(7))
     for wrong in ("0/3", "4/3", "1", "a/b"):
         with pytest.raises(ValueError, match=r"--shard must be .* not"):
             shard_of(range(7), wrong)
@@ -102,3 +109,19 @@ def test_the_script_runs_one_shard_a_task(grid_file, capsys):
     assert script.startswith("#!/bin/bash\n")
     assert "#SBATCH --array=1-4\n" in script
     assert '--shard "$SLURM_ARRAY_TASK_ID/4"' in script
+
+
+def test_a_cell_whose_worker_died_three_times_is_failed_until_it_is_forgotten(grid_file, tmp_path):
+    grid = read_grid(grid_file("[axes]\nseed = [0, 1]\n"))
+    book, cell = CellBook(grid=grid, store=Store(root=tmp_path)), grid.cells[0]
+    assert [(book.record_death(cell, "SIGKILL"), book.state(cell)) for _ in range(3)] == [
+        (False, "waiting"),
+        (False, "waiting"),
+        (True, "failed"),
+    ]
+    assert book.record(cell)["error"] == "its worker ended 3 times, at last by SIGKILL"
+    book.forget(cell)
+    assert book.state(cell) == "waiting"
+    with book.working_on(cell):
+        assert [book.state(one) for one in grid.cells] == ["running", "waiting"]
+    assert book.state(cell) == "waiting"
