@@ -19,7 +19,7 @@ from energy.checks import closest
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
 NOT_BUILT = (
-    "grid", "verify",
+    "verify",
 )  # fmt: skip
 """Commands of INTERFACE.md that are still to come."""
 
@@ -99,7 +99,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
         _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
-        _add_report, _add_choose, _add_compare, _add_table, _add_lists,
+        _add_report, _add_choose, _add_compare, _add_table, _add_grid, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -306,6 +306,16 @@ def _add_calibrate(commands: Commands) -> None:
     command.add_argument("--base", metavar="DEVICE", help="gives what was not measured: name or TOML file")
     command.add_argument("--out", metavar="FILE", help="where the device file goes (default: NAME.toml)")
     command.add_argument("--template", metavar="FILE", help="write a file that says what to measure, and stop")
+
+
+def _add_grid(commands: Commands) -> None:
+    command = _command(commands, "grid", "scripted grids of experiments", "experiments.gridding")
+    command.add_argument("file", metavar="GRID.toml")
+    command.add_argument("action", choices=("run", "status", "retry", "table", "script"))
+    command.add_argument("--root", default=".", metavar="DIR", help="where runs/, cache/ and grids/ lie")
+    command.add_argument("--workers", default="2", metavar="N", help="cells at once (default: 2)")
+    command.add_argument("--shard", metavar="I/N", help="only every N-th cell, from the I-th on")
+    command.add_argument("--shards", default="8", metavar="N", help="of script: tasks of the SLURM array")
 
 
 def _add_lists(commands: Commands) -> None:

@@ -34,7 +34,7 @@ def run_tasks(
         return
     context = multiprocessing.get_context("spawn")
     n_workers = min(n_processes, len(tasks))
-    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=start_worker) as pool:
         futures = {pool.submit(function, task): position for position, task in enumerate(tasks)}
         try:
             for future in as_completed(futures):
@@ -44,7 +44,8 @@ def run_tasks(
             raise
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
