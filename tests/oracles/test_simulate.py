@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from energy.harvest import Harvest, constant_power, constant_source, random_source
@@ -143,10 +143,10 @@ SHIPPED = [
 
 @st.composite
 def supplies(draw):
-    """Supplies whose charging is concave or not, of any size."""
+    """Supplies whose charging is concave or not, whose budget is at least a microjoule: energies are whole nanojoules."""
     v_supply_v = draw(st.floats(1.0, 10.0))
     v_on_v = v_supply_v * draw(st.floats(0.3, 0.999))
-    return Supply(
+    supply = Supply(
         capacitance_f=draw(st.floats(1e-6, 1e-1)),
         resistance_ohm=draw(st.floats(1.0, 1e4)),
         v_supply_v=v_supply_v,
@@ -154,6 +154,8 @@ def supplies(draw):
         v_off_v=v_on_v * draw(st.floats(0.05, 0.99)),
         usable_fraction=draw(st.floats(0.05, 1.0)),
     )
+    assume(supply.budget_j >= 1e-6)
+    return supply
 
 
 # --- charging ---------------------------------------------------------------------------------------------------------

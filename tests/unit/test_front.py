@@ -109,7 +109,8 @@ def test_a_third_objective_is_one_more_column():
 def test_objectives_have_a_scale_and_a_unit():
     assert scaled([[0.5, 100.0]]).tolist() == [[0.5, 2.0]]
     assert [(row.name, row.unit, row.is_log) for row in OBJECTIVES.values()] == [
-        ("error", "1", False), ("latency", "s", True), ("worst_case", "s", True), ("energy", "J", True)
+        ("error", "1", False), ("latency", "s", True), ("worst_case", "s", True), ("energy", "J", True),
+        ("nvm_writes", "B", True), ("memory", "B", True),
     ]  # fmt: skip
 
 
