@@ -143,7 +143,7 @@ SHIPPED = [
 
 @st.composite
 def supplies(draw):
-    """Supplies whose charging is concave or not, whose budget is at least a microjoule: energies are whole nanojoules."""
+    """Supplies whose charging is concave or not; energies are whole nanojoules, so a budget has a thousand at least."""
     v_supply_v = draw(st.floats(1.0, 10.0))
     v_on_v = v_supply_v * draw(st.floats(0.3, 0.999))
     supply = Supply(
