@@ -197,15 +197,15 @@ class FrontMating(Mating):  # type: ignore[misc]
     def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
         """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
 
-        Where children turn out to be known already, the next attempts move more genes. Only what is going to be priced
-        is refined, so that the refinement rate is a share of the evaluations.
+        Where children turn out to be known already, the next attempts move more genes; they breed twice what is
+        missing. Only what is going to be priced is refined, so that the refinement rate is a share of the evaluations.
         """
         offspring = Population.create()
         for attempt in range(self.n_max_iterations):
             n_missing = n_offsprings - len(offspring)
             if not n_missing:
                 break
-            bred = self._do(problem, pop, n_offsprings, **kwargs)
+            bred = self._do(problem, pop, min(2 * n_missing, n_offsprings), **kwargs)
             for _ in range(attempt // ATTEMPTS_A_MOVE):
                 bred = self.mutation(problem, bred, **kwargs)
             bred.set("X", self.optima.apply(np.array(bred.get("X"))))

@@ -1,7 +1,7 @@
 """The stages of a run up to the fronts: shared weights, their accuracies, one search a budget.
 
 Each stage reads the cache first, goes on from its newest whole checkpoint, and leaves a result that other runs share.
-A killed process repeats at most one epoch or one generation.
+A killed process repeats at most one epoch, or `SAVE_EVERY_S` of generations and the one that it was in.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from evo.genome import JointGenome
 from evo.methods import Planning, method, planning
 from evo.objectives import objectives
 from evo.problem import AccuracySource, Pricing
-from evo.search import Search, SearchSettings, stream
+from evo.search import GenerationLog, Search, SearchSettings, stream
 from evo.selection import PROBLEMS
 from experiments.judging import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
 from experiments.progress import Reporter
@@ -42,6 +42,9 @@ from models.train import N_CALIBRATION, EpochLog, SupernetSettings, SupernetTrai
 
 N_JUDGED = 4096
 """Most validation samples by which a network with shared weights is judged. [1]"""
+
+SAVE_EVERY_S = 1.0
+"""Time between two saved states of a search, of which a generation takes a fraction. [s]"""
 
 
 @dataclass
@@ -283,17 +286,21 @@ class Stages:
                     self.reporter.note(f"{folder.path}: {error}; the search begins anew")
             is_timed_out = (effort / "time_limit").exists()
             start_s, n_before = time.monotonic(), len(search.archive)
+            saved_s, unsaved = start_s, list[GenerationLog]()
             with self.reporter.task(f"search {budget.name}", config.search.evaluations, done=n_before) as task:
                 while not search.done and not is_timed_out:
                     n_before = len(search.archive)
-                    entry = search.step()
-                    checkpoints.save(len(search.archive), search.state())
-                    self.log({"stage": "search", "budget": budget.name, **plain(entry)})
-                    task.advance(f"{entry.front_size} on the front", steps=len(search.archive) - n_before)
-                    limit_s = config.search.time_limit
-                    if limit_s is not None and time.monotonic() - start_s > limit_s:
-                        is_timed_out = True
-                        write_bytes(effort / "time_limit", b"reached\n")
+                    unsaved.append(search.step())
+                    now_s, limit_s = time.monotonic(), config.search.time_limit
+                    is_timed_out = limit_s is not None and now_s - start_s > limit_s
+                    task.advance(f"{unsaved[-1].front_size} on the front", steps=len(search.archive) - n_before)
+                    if search.done or is_timed_out or now_s - saved_s >= SAVE_EVERY_S:
+                        checkpoints.save(len(search.archive), search.state())
+                        for entry in unsaved:
+                            self.log({"stage": "search", "budget": budget.name, **plain(entry)})
+                        saved_s, unsaved = now_s, []
+                if is_timed_out:
+                    write_bytes(effort / "time_limit", b"reached\n")
         # No part of the state: a search that goes further has not measured here.
         search.measure_front()
         return search

@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def library_versions() -> dict[str, str]:
-    """Versions of `LIBRARIES` as installed, read without importing them."""
+@cache
+def library_versions() -> Mapping[str, str]:
+    """Versions of `LIBRARIES` as installed, read once and without importing them."""
     return {name: metadata.version(name) for name in LIBRARIES}
 
 

@@ -180,10 +180,22 @@ class Space:
         Returns:
             Mask of the same shape.
         """
-        mask = np.ones(archs.shape, dtype=bool)
-        for stage, columns in zip(self.stages, self._columns, strict=True):
-            mask[:, columns] = stage.active(archs[:, columns])
-        return mask
+        columns, depths, least = self._silencing
+        return np.asarray(depths[np.arange(archs.shape[1]), archs[:, columns]] >= least)
+
+    @cached_property
+    def _silencing(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """What `Stage.silencing` and `Stage.least_depths` say of each gene, of all genes; those before never silent."""
+        n_common, n_options = len(self._common_genes), int(self.n_options.max(initial=1))
+        columns = [np.zeros(n_common, dtype=np.int64)]
+        depths = [np.ones((n_common, n_options), dtype=np.int64)]
+        least = [np.ones(n_common, dtype=np.int64)]
+        for stage, own in zip(self.stages, self._columns, strict=True):
+            column, of_option = stage.silencing
+            columns.append(own.start + column)
+            depths.append(np.pad(of_option, ((0, 0), (0, n_options - of_option.shape[1])), mode="edge"))
+            least.append(stage.least_depths)
+        return np.concatenate(columns), np.vstack(depths), np.concatenate(least)
 
     def canonical(self, archs: Archs) -> Archs:
         """The one spelling of each architecture: silent genes 0.

@@ -113,17 +113,29 @@ class Stage:
         Returns:
             Mask of the same shape.
         """
-        mask = np.ones(rows.shape, dtype=bool)
+        columns, depths = self.silencing
+        return np.asarray(depths[np.arange(rows.shape[1]), rows[:, columns]] >= self.least_depths)
+
+    @cached_property
+    def least_depths(self) -> NDArray[np.int64]:
+        """Depth from which each gene says something, `(n_genes,)`."""
+        least = {"residual": 2, "block": 2} | {f"b{block}.kernel": block + 1 for block in range(self.depths[-1])}
+        return np.array([least.get(gene.name, 1) for gene in self.genes], dtype=np.int64)
+
+    @cached_property
+    def silencing(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each gene the column that decides the depth, `(n_genes,)`, and the depths, `(n_genes, n_options)`.
+
+        Where there is no choice of depths the column is 0, and all depths are that one.
+        """
         names = [gene.name for gene in self.genes]
-        depth = np.full(len(rows), self.depths[0])
-        if "depth" in names:
-            depth = np.array(self.depths)[rows[:, names.index("depth")]]
-        for column, name in enumerate(names):
-            if name in ("residual", "block"):
-                mask[:, column] = depth > 1
-            elif found := re.fullmatch(r"b(\d+)\.kernel", name):
-                mask[:, column] = int(found[1]) < depth
-        return mask
+        n_options = max((len(gene.options) for gene in self.genes), default=1)
+        depths = np.full((len(names), n_options), self.depths[-1], dtype=np.int64)
+        depths[:, : len(self.depths)] = self.depths
+        column = names.index("depth") if "depth" in names else 0
+        if "depth" not in names:
+            depths[:] = self.depths[0]
+        return np.full(len(names), column, dtype=np.int64), depths
 
     def options(self, row: Sequence[int]) -> dict[str, int]:
         """The options that indices of `genes` point into, by gene name."""

@@ -36,7 +36,9 @@ def write_bytes(path, content, whole=store.write_bytes):
     whole(path, content)
 
 store.write_bytes = write_bytes
+from experiments import stages
 from experiments.cli import main
+stages.SAVE_EVERY_S = 0.0
 main(sys.argv[4:])
 """
 """A program that is killed in the middle of writing the n-th file whose name and folder its arguments describe."""
@@ -221,6 +223,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny_run, copied_root
         return whole(search)
 
     monkeypatch.setattr(Search, "step", step)
+    monkeypatch.setattr("experiments.stages.SAVE_EVERY_S", 0.0)
     assert main(tiny_arguments(copied_root)) == 130
     assert "goes on from here" in capsys.readouterr().err
     best = (run_folder(copied_root) / "best_so_far.csv").read_text().splitlines()
