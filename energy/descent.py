@@ -19,7 +19,7 @@ from energy.schedule import LayerBatches
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateBatches:
-    """The batches of every candidate of every layer.
+    """The batches of every candidate of one layer or of several.
 
     Attributes:
         warm_nj: Energy of a batch that follows another, all candidates joined, `(n_batches,)`. [nJ]
@@ -38,22 +38,32 @@ class CandidateBatches:
     warm_total_s: FloatArray
 
     @classmethod
-    def of(cls, layers: Sequence[Sequence[LayerBatches]]) -> CandidateBatches:
-        """Join the candidates of layers, at least one each."""
-        flat = [one for options in layers for one in options]
-        shape = (len(layers), max(len(options) for options in layers))
-        first, length = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-        warm_total_s = np.zeros(shape)
-        start = 0
-        for layer, options in enumerate(layers):
-            for index, one in enumerate(options):
-                first[layer, index], length[layer, index] = start, len(one)
-                warm_total_s[layer, index] = one.warm_total_s
-                start += len(one)
+    def of(cls, options: Sequence[LayerBatches]) -> CandidateBatches:
+        """The candidates of one layer, at least one."""
+        length = np.array([[len(one) for one in options]], dtype=np.int64)
         return cls(
-            warm_nj=np.concatenate([one.nanojoules[0] for one in flat]),
-            cold_nj=np.concatenate([one.nanojoules[1] for one in flat]),
-            reload_s=np.concatenate([one.reload_s for one in flat]),
+            warm_nj=np.concatenate([one.nanojoules[0] for one in options]),
+            cold_nj=np.concatenate([one.nanojoules[1] for one in options]),
+            reload_s=np.concatenate([one.reload_s for one in options]),
+            first=np.cumsum(length, axis=1) - length,
+            length=length,
+            warm_total_s=np.array([[one.warm_total_s for one in options]]),
+        )
+
+    @classmethod
+    def joined(cls, layers: Sequence[CandidateBatches]) -> CandidateBatches:
+        """Layers of a network in order."""
+        shape = (len(layers), max(one.length.shape[1] for one in layers))
+        first, length, warm_total_s = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
+        start = 0
+        for row, one in enumerate(layers):
+            own = slice(0, one.length.shape[1])
+            first[row, own], length[row, own], warm_total_s[row, own] = one.first + start, one.length, one.warm_total_s
+            start += len(one.warm_nj)
+        return cls(
+            warm_nj=np.concatenate([one.warm_nj for one in layers]),
+            cold_nj=np.concatenate([one.cold_nj for one in layers]),
+            reload_s=np.concatenate([one.reload_s for one in layers]),
             first=first,
             length=length,
             warm_total_s=warm_total_s,

@@ -90,6 +90,10 @@ class Explorer:
         table = self._memo[layer].designs
         return tuple(table[scenario] for scenario in range(len(table)))
 
+    def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
+        """The best design of a layer, which no other can replace: layers share nothing."""
+        return (self.designs(layer)[scenario],)
+
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
         """The best plan of a network under one scenario."""
         self._explore(network.layers)

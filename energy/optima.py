@@ -57,6 +57,10 @@ class ScenariosExplorer(Protocol):
         """The best design of a layer for each scenario."""
         ...
 
+    def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan under one scenario, at least one."""
+        ...
+
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
         """The best plan of a network under one scenario."""
         ...
@@ -93,6 +97,10 @@ class ScenarioExplorer:
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
         """The best design of a layer, alone in a tuple."""
         return (self.explorer.designs(layer)[self.scenario],)
+
+    def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan."""
+        return self.explorer.proposals(layer, self.scenario)
 
     def plan(self, network: NetworkShape) -> Plan:
         """The best plan of a network."""

@@ -45,7 +45,7 @@ from energy.footprint import vm_words
 from energy.layers import LayerShape, NetworkShape
 from energy.optima import LayerOptima
 from energy.rules import Rules
-from energy.schedule import LayerBatches, Pricer, Schedule, budget_nj, schedule
+from energy.schedule import MOST_REMEMBERED, Pricer, Schedule, budget_nj, schedule
 from energy.supply import Scenarios
 
 _CAPACITY = 2048
@@ -127,6 +127,8 @@ class PackedExplorer:
         self._laws = np.array(self._law_of)
         self._s_per_j = self._least_s_per_j()
         self._memo: dict[LayerShape, tuple[int, tuple[Candidates, ...]]] = {}
+        self._known_batches: dict[tuple[LayerShape, int], CandidateBatches] = {}
+        self._n_known_batches = 0
 
     @property
     def shares_cycles(self) -> bool:
@@ -157,32 +159,43 @@ class PackedExplorer:
         self._explore([layer])
         return self._memo[layer][1][scenario]
 
+    def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan under one scenario: all its candidates."""
+        return self.candidates(layer, scenario).designs
+
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
         """The best plan of a network under one scenario: coordinate descent on the true schedule, see `energy.descent`.
 
-        Where a layer has no feasible design, its least infeasible one stays.
+        Where a layer has no feasible design, its least infeasible one stays. Where every batch is a cycle of its own,
+        layers are independent, and the best alone are the best together.
         """
         self._explore(network.layers)
         candidates = [self.candidates(layer, scenario) for layer in network.layers]
         chosen = [0] * len(candidates)
-        if all(np.isfinite(found.time_s[0]) for found in candidates):
-            batches = [
-                [self.pricer.batches(layer, design) for design in found.designs]
-                for layer, found in zip(network.layers, candidates, strict=True)
-            ]
-            chosen = self._chosen_among(batches, scenario)
+        if all(np.isfinite(found.time_s[0]) for found in candidates) and self.cuts != "each":
+            chosen = self._chosen_among([self._batches(layer, scenario) for layer in network.layers], scenario)
         return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
 
-    def _chosen_among(self, batches: list[list[LayerBatches]], scenario: int) -> list[int]:
+    def _batches(self, layer: LayerShape, scenario: int) -> CandidateBatches:
+        """The batches of the candidates of a layer under one scenario."""
+        known = self._known_batches.get((layer, scenario))
+        if known is None:
+            designs = self.candidates(layer, scenario).designs
+            known = CandidateBatches.of([self.pricer.batches(layer, design) for design in designs])
+            if self._n_known_batches + len(known.warm_nj) > MOST_REMEMBERED:
+                self._known_batches.clear()
+                self._n_known_batches = 0
+            self._known_batches[layer, scenario] = known
+            self._n_known_batches += len(known.warm_nj)
+        return known
+
+    def _chosen_among(self, layers: list[CandidateBatches], scenario: int) -> list[int]:
         """Index of the candidate of each layer, by descent under the cuts that are asked for.
 
         Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
-        Where every batch is a cycle of its own, layers are independent and the best alone are the best together.
         """
-        first = np.zeros(len(batches), dtype=np.int64)
-        if self.cuts == "each":
-            return [int(index) for index in first]
-        candidates = CandidateBatches.of(batches).arrays
+        first = np.zeros(len(layers), dtype=np.int64)
+        candidates = CandidateBatches.joined(layers).arrays
         boot, budget, law = self._boot, self._budget_nj[scenario], self._law_of[scenario]
         is_concave = self._is_concave[scenario]
         greedy_s, greedy = descend(first, candidates, boot, budget, law, (False, is_concave), _MOST_SWEEPS)

@@ -38,7 +38,7 @@ _MOST_BUDGET_NJ = 2**32 - 1
 MOST_BATCHES = 20_000_000
 """Batches of a layer that are scheduled at most; more would run for days on the device."""
 
-_MOST_REMEMBERED = 5_000_000
+MOST_REMEMBERED = 5_000_000
 """Batches that a pricer remembers at most; 32 bytes each."""
 
 
@@ -209,7 +209,7 @@ class Pricer:
         return known
 
     def _remember(self, key: tuple[LayerShape, LayerDesign], batches: LayerBatches, n: int) -> None:
-        if self._n_known + n > _MOST_REMEMBERED:
+        if self._n_known + n > MOST_REMEMBERED:
             self._known.clear()
             self._n_known = 0
         self._known[key] = batches

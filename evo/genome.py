@@ -113,7 +113,8 @@ class JointGenome:
         Returns:
             Ids of `legal`, `(n, n_slots)`.
         """
-        return np.array([self._known(arch)[2] for arch in genomes[:, self.architecture]]).reshape(-1, self.n_slots)
+        ids = [self._known(arch)[2] for arch in genomes[:, self.architecture]]
+        return np.array(ids, dtype=np.int64).reshape(-1, self.n_slots)
 
     def layer(self, shape_id: int) -> LayerShape:
         """The layer shape behind an id of `shape_ids` other than `ABSENT`."""
@@ -160,7 +161,7 @@ class JointGenome:
         return genomes
 
     def _dependent_sizes(self, ids: Indices, free: Indices) -> Indices:
-        return self.legal.dependent_sizes(ids.ravel(), free.reshape(-1, N_FREE)).reshape(*ids.shape, -1)
+        return self.legal.dependent_sizes(ids.ravel(), free.reshape(-1, N_FREE)).reshape(*ids.shape, _WIDTH - N_FREE)
 
     def sizes(self, genomes: Genomes) -> Indices:
         """Options that each gene has in its genome, 1 where it is silent.
@@ -175,7 +176,9 @@ class JointGenome:
         ids, designs = self.shape_ids(genomes), self.designs(genomes)
         execution = [self.legal.sizes(ids), self._dependent_sizes(ids, designs[..., :N_FREE])]
         architecture = np.where(self.space.active(archs), self.space.n_options, 1)
-        return np.hstack([architecture, np.concatenate(execution, axis=-1).reshape(len(genomes), -1)])
+        return np.hstack(
+            [architecture, np.concatenate(execution, axis=-1).reshape(len(genomes), self.n_genes - self.n_arch)]
+        )
 
     def draw_designs(self, genomes: Genomes, mask: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Genomes:
         """Execution genes drawn anew, each uniformly from its legal list; vector and batch see what was drawn before.

@@ -7,6 +7,7 @@ Whatever selects, evaluations are priced under the supply that is asked for, and
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,12 @@ from energy.rules import Rules
 from energy.supply import Supply
 
 OBJECTIVES, SCORE, CONTINUOUS = "objectives", "score", "continuous power"
+
+ADAPTIVE: Literal["adaptive"] = "adaptive"
+"""Refinement rate of a search that has every new network planned, and changes plans as often as that pays."""
+
+RefinementRate = float | Literal["adaptive"]
+"""Share of the networks bred that the explorer plans before they are priced [1], or `ADAPTIVE`."""
 
 _ENDLESS_F, _NO_RESISTANCE_OHM = 1e4, 1e-9
 """Tens of kilojoules that are back within nanoseconds: more than any inference here needs."""
@@ -46,7 +53,7 @@ class Method:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method(name="joint", what="joint genomes, the explorer fills in a share of the designs"),
+        Method(name="joint", what="joint genomes, designs by the explorer and by evolution"),
         Method(name="nested", what="architectures alone, the explorer fills in every design", refinement_rate=1.0),
         Method(name="plain", what="joint genomes by plain NSGA-II, no explorer", front_share=0.0, refinement_rate=0.0),
         Method(name="random", what="random networks with random designs", is_random=True, refinement_rate=0.0),

@@ -1,7 +1,8 @@
-"""Variation of joint genomes, whole populations at once: sampling, crossover, mutation, and the mating that uses them.
+"""Variation of joint genomes, whole populations at once: sampling, crossover and mutation.
 
 A design belongs to a layer shape. So a child's layer takes the design of the parent that has the same layer there, and
-a design whose layer changed is translated by value. `evo.refinement` has the repair that follows.
+a design whose layer changed is translated by value. `evo.mating` uses them, `evo.refinement` has the repair that
+follows.
 """
 
 from __future__ import annotations
@@ -11,37 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pymoo.core.crossover import Crossover
-from pymoo.core.mating import Mating
 from pymoo.core.mutation import Mutation
-from pymoo.core.population import Population
 from pymoo.core.sampling import Sampling
-from pymoo.operators.selection.tournament import TournamentSelection
 
-from evo.archive import Archive, Evaluations
-from evo.front import non_dominated
 from evo.genome import Genomes, JointGenome
-from evo.legal import ABSENT, Indices
-from evo.refinement import NewGenomes, Optima, Refinement
-from evo.survival import tournament_for
+from evo.legal import ABSENT
+from evo.moves import moved_gene
+from evo.refinement import Optima
 from models.spaces import Archs
-
-FRONT_SHARE = 0.8
-"""Share of the children that are neighbours of the front; the others are crossed, as in NSGA-II. [1]"""
-
-STEP_SHARE = 0.5
-"""Share of the moved genes that go one option up or down; the others are drawn anew. [1]"""
 
 DESIGN_SHARE = 0.4
 """Share of the moves that change a design rather than the architecture, where a genome has both to change. [1]"""
 
-ATTEMPTS_A_MOVE = 4
-"""Attempts to breed something new before one more gene is moved."""
+
+def bare(layout: JointGenome, archs: Archs) -> Genomes:
+    """Genomes of architectures `(n, n_arch_genes)` whose designs are first options, canonical, `(n, n_genes)`."""
+    genomes = np.zeros((len(archs), layout.n_genes), dtype=np.int64)
+    genomes[:, layout.architecture] = layout.space.canonical(archs)
+    return genomes
 
 
 def with_random_designs(layout: JointGenome, archs: Archs, rng: np.random.Generator) -> Genomes:
     """Genomes of architectures `(n, n_arch_genes)` with designs drawn gene by gene, canonical, `(n, n_genes)`."""
-    genomes = np.zeros((len(archs), layout.n_genes), dtype=np.int64)
-    genomes[:, layout.architecture] = layout.space.canonical(archs)
+    genomes = bare(layout, archs)
     mask = np.broadcast_to(~layout.is_architecture, genomes.shape)
     return layout.draw_designs(genomes, mask, rng.random(genomes.shape))
 
@@ -67,8 +60,7 @@ def inherit(layout: JointGenome, archs: Archs, parents: Genomes, rng: np.random.
     Returns:
         Canonical genomes, `(n, n_genes)`.
     """
-    children = np.zeros((len(archs), layout.n_genes), dtype=np.int64)
-    children[:, layout.architecture] = layout.space.canonical(archs)
+    children = bare(layout, archs)
     ids = layout.shape_ids(children)
     parent_ids = np.stack([layout.shape_ids(group) for group in parents])
     closeness = np.where(parent_ids == ids, 2, np.where(parent_ids != ABSENT, 1, 0)) + rng.random(parent_ids.shape)
@@ -124,7 +116,10 @@ class JointCrossover(Crossover):  # type: ignore[misc]
         archs = parents[..., self.layout.architecture]
         swap = rng.random(archs.shape[1:]) < 0.5
         crossed = (np.where(swap, archs[1], archs[0]), np.where(swap, archs[0], archs[1]))
-        return np.stack([inherit(self.layout, child, parents, rng) for child in crossed])
+        return np.stack([self._with_designs(child, parents, rng) for child in crossed])
+
+    def _with_designs(self, archs: Archs, parents: Genomes, rng: np.random.Generator) -> Genomes:
+        return inherit(self.layout, archs, parents, rng)
 
 
 class JointMutation(Mutation):  # type: ignore[misc]
@@ -150,10 +145,7 @@ class JointMutation(Mutation):  # type: ignore[misc]
         n_open = kinds.sum(axis=2)
         is_design = (n_open[1] > 0) & ((n_open[0] == 0) | (rng.random(len(genomes)) < DESIGN_SHARE))
         candidates = np.where(is_design[:, None], kinds[1], kinds[0])
-        column = np.where(candidates, rng.random(genomes.shape), -1.0).argmax(axis=1)
-        row = np.arange(len(genomes))
-        moved = genomes.copy()
-        moved[row, column] = _another(genomes[row, column], sizes[row, column], rng)
+        moved = moved_gene(genomes, sizes, candidates, rng)
         children = inherit(layout, moved[:, layout.architecture], genomes[None], rng)
         return np.where(is_design[:, None], layout.canonical(moved), children)
 
@@ -165,92 +157,19 @@ class JointMutation(Mutation):  # type: ignore[misc]
         return mask
 
 
-class FrontMating(Mating):  # type: ignore[misc]
-    """Breeds most children next to the front of everything priced, the others by NSGA-II's tournament and crossover.
+class ArchitectureCrossover(JointCrossover):
+    """Architecture genes uniformly from either of two parents; designs are left to the explorer, as first options."""
 
-    Attributes:
-        archive: What was priced.
-        optima: What the explorer has settled.
-        front_share: Share of the children that are neighbours of the front. [1]
-    """
-
-    def __init__(
-        self,
-        archive: Archive,
-        optima: Optima,
-        refinement_rate: float,
-        front_share: float = FRONT_SHARE,
-        n_objectives: int = 2,
-    ) -> None:
-        super().__init__(
-            TournamentSelection(func_comp=tournament_for(n_objectives)),
-            JointCrossover(optima.layout),
-            JointMutation(optima),
-            repair=Refinement(optima, refinement_rate),
-            eliminate_duplicates=NewGenomes(archive),
-            n_max_iterations=40,
-        )
-        self.archive = archive
-        self.optima = optima
-        self.front_share = front_share
-
-    def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
-        """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
-
-        Where children turn out to be known already, the next attempts move more genes; they breed twice what is
-        missing. Only what is going to be priced is refined, so that the refinement rate is a share of the evaluations.
-        """
-        offspring = Population.create()
-        for attempt in range(self.n_max_iterations):
-            n_missing = n_offsprings - len(offspring)
-            if not n_missing:
-                break
-            bred = self._do(problem, pop, min(2 * n_missing, n_offsprings), **kwargs)
-            for _ in range(attempt // ATTEMPTS_A_MOVE):
-                bred = self.mutation(problem, bred, **kwargs)
-            bred.set("X", self.optima.apply(np.array(bred.get("X"))))
-            bred = self.eliminate_duplicates.do(bred, offspring)[:n_missing]
-            if len(bred):
-                bred = self.eliminate_duplicates.do(self.repair(problem, bred, **kwargs), offspring)
-            offspring = Population.merge(offspring, bred)
-        return offspring
-
-    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
-        rng: np.random.Generator = kwargs["random_state"]
-        found = self.archive.evaluations
-        front = selected_front(problem, found) if self.front_share else np.zeros(0, dtype=np.int64)
-        n_near = int(rng.binomial(n_offsprings, self.front_share)) if len(front) else 0
-        near = self.mutation.mutate(found.genomes[rng.choice(front, n_near)], rng) if n_near else found.genomes[:0]
-        crossed = super()._do(problem, pop, n_offsprings - n_near, **kwargs) if n_near < n_offsprings else []
-        children = np.array([*near, *(child.X for child in crossed)][:n_offsprings], dtype=np.int64)
-        return Population.new(X=rng.permutation(children))
+    def _with_designs(self, archs: Archs, parents: Genomes, rng: np.random.Generator) -> Genomes:
+        return bare(self.layout, archs)
 
 
-class RandomMating(FrontMating):
-    """Draws children at random: nothing is bred."""
+class ArchitectureMutation(JointMutation):
+    """Moves one gene of the architecture; designs are left to the explorer, as first options."""
 
-    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
-        return Population.new(X=random_genomes(self.optima.layout, n_offsprings, kwargs["random_state"]))
-
-
-def selected_front(problem: Any, found: Evaluations) -> Indices:
-    """Rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
-    values, violations = problem.fitness(found)
-    rows = np.flatnonzero((violations <= 0).all(axis=1))
-    rows = rows[non_dominated(values[rows])]
-    return np.asarray(rows[np.lexsort(values[rows].T[::-1])])
-
-
-def _another(values: Indices, sizes: Indices, rng: np.random.Generator) -> Indices:
-    """Another option for each gene of more than one: a neighbour, back from the ends of the list, or any.
-
-    Args:
-        values: Indices of the options, `(n,)`.
-        sizes: Lengths of the lists, `(n,)`; where 1, the value stays.
-        rng: Source of chance.
-    """
-    up = rng.random(len(values)) < 0.5
-    neighbour = np.where((up & (values + 1 < sizes)) | (values == 0), values + 1, values - 1)
-    other = (values + 1 + (rng.random(len(values)) * (sizes - 1)).astype(np.int64)) % sizes
-    moved: Indices = np.where(rng.random(len(values)) < STEP_SHARE, neighbour, other)
-    return np.where(sizes > 1, moved, values)
+    def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
+        """Mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
+        layout = self.optima.layout
+        archs = genomes[:, layout.architecture]
+        sizes = np.where(layout.space.active(archs), layout.space.n_options, 1)
+        return bare(layout, moved_gene(archs, sizes, np.ones(archs.shape[1], dtype=bool), rng))

@@ -37,6 +37,10 @@ class Explorer(Protocol):
         """Best design of a layer shape, one a scenario."""
         ...
 
+    def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan, at least one."""
+        ...
+
     def plan(self, network: NetworkShape) -> Plan:
         """Best plan of a network."""
         ...
@@ -95,6 +99,11 @@ class Optima:
             arch = genome[self.layout.architecture]
             network = self.layout.decode(genome).network
             self._plans[arch.tobytes()] = self.layout.encode(arch, self.explorer.plan(network))
+
+    def proposals(self, shape_id: int) -> Indices:
+        """Designs that the explorer thinks worth choosing for a layer shape, `(n, 7)`, at least one."""
+        designs = self.explorer.proposals(self.layout.layer(shape_id))
+        return np.array([self.layout.legal.genes(shape_id, design) for design in designs], dtype=np.int64)
 
     def is_planned(self, genomes: Genomes) -> NDArray[np.bool_]:
         """Whether the plan of a whole network is known, or is no more than the designs of its layers, `(n,)`."""

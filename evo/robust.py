@@ -50,6 +50,11 @@ class RobustExplorer:
         least = int(np.argmin(self.pricing.scenarios.budget_j))
         return (self.explorer.designs(layer)[least],)
 
+    def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan under any of the supplies."""
+        scenarios = range(len(self.pricing.scenarios))
+        return tuple(dict.fromkeys(one for index in scenarios for one in self.explorer.proposals(layer, index)))
+
     def plan(self, network: NetworkShape) -> Plan:
         """The best, over all supplies, of the plans found for each; where none is safe in all the least unsafe."""
         scenarios = self.pricing.scenarios

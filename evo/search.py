@@ -19,9 +19,10 @@ from evo import checkpoint
 from evo.archive import Archive, Evaluations
 from evo.front import Bounds, Front
 from evo.genome import Genomes
-from evo.methods import method
+from evo.mating import FRONT_SHARE, FrontMating, RandomMating
+from evo.methods import ADAPTIVE, RefinementRate, method
 from evo.objectives import CONSTRAINTS, Constraint
-from evo.operators import FRONT_SHARE, FrontMating, JointSampling, RandomMating
+from evo.operators import JointSampling
 from evo.problem import JointProblem, LearningSource
 from evo.refinement import Explorer, Optima
 from evo.survival import survival_for
@@ -40,8 +41,8 @@ class SearchSettings:
     Attributes:
         population: Designs that survive a generation. [1]
         evaluations: Genomes priced at most; only whole generations are run. [1]
-        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced, where the
-            method does not say. [1]
+        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced [1], or
+            `ADAPTIVE`, where the method does not say.
         method: One of `evo.methods.METHODS`.
         seed: Root of all chance.
 
@@ -51,14 +52,15 @@ class SearchSettings:
 
     population: int = 50
     evaluations: int = 1000
-    refinement_rate: float = 0.25
+    refinement_rate: RefinementRate = ADAPTIVE
     method: str = "joint"
     seed: int = 0
 
     def __post_init__(self) -> None:
         require_int("population", self.population, least=2)
         require_int("evaluations", self.evaluations, least=self.population)
-        require_number("refinement_rate", self.refinement_rate, least=0, most=1)
+        if self.refinement_rate != ADAPTIVE:
+            require_number("refinement_rate", self.refinement_rate, least=0, most=1)
         require_int("seed", self.seed, least=0)
         method(self.method)
 
@@ -137,7 +139,9 @@ class Search:
         rate = settings.refinement_rate if chosen.refinement_rate is None else chosen.refinement_rate
         share = FRONT_SHARE if chosen.front_share is None else chosen.front_share
         breeding = RandomMating if chosen.is_random else FrontMating
-        mating = breeding(self.archive, optima, rate, share, self.problem.n_obj)
+        names = {objective.name for objective in self.problem.objectives}
+        is_exact = not self.explorer.shares_cycles and names <= {"error", "latency"}
+        mating = breeding(self.archive, optima, rate, share, self.problem.n_obj, is_exact=is_exact)
         survival = survival_for(self.problem.n_obj, settings.population)
         algorithm = NSGA2(
             pop_size=settings.population,

@@ -27,7 +27,7 @@ from energy.checks import closest
 from energy.execution import Execution
 from energy.planner import check_rules
 from energy.rules import rules
-from evo.methods import method
+from evo.methods import ADAPTIVE, RefinementRate, method
 from evo.objectives import objectives
 from experiments.quantities import parse
 from experiments.store import digest, file_digest
@@ -211,7 +211,7 @@ class SearchSection(Section):
 
     population: int = Field(default=50, ge=4, le=_MOST)
     evaluations: int = Field(default=1000, ge=1, le=1000 * _MOST)
-    refinement_rate: float = Field(default=0.25, ge=0, le=1)
+    refinement_rate: RefinementRate = ADAPTIVE
     method: str = "joint"
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
     deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
@@ -221,6 +221,14 @@ class SearchSection(Section):
         """What decides a search, as JSON types: all but its effort, and what was added later only where it is set."""
         settings = self.model_dump(mode="json", exclude={"evaluations", "time_limit"})
         return {key: value for key, value in settings.items() if (key, value) not in _ADDED_LATER.items()}
+
+    @field_validator("refinement_rate", mode="before")
+    @classmethod
+    def _share_or_adaptive(cls, rate: Any) -> Any:
+        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not (0 <= rate <= 1 if is_number else rate == ADAPTIVE):
+            raise ValueError(f"must be {ADAPTIVE!r} or from 0 to 1, not {rate!r}")
+        return float(rate) if is_number else rate
 
     @field_validator("objectives")
     @classmethod

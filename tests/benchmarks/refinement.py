@@ -51,7 +51,7 @@ SETTINGS = {
     "six, worst": (_six(), "worst"),
     "six, mean": (_six(), "mean"),
 }
-WAYS = {"rate 0": 0.0, "rate 0.1": 0.1, "rate 0.25": 0.25, "rate 0.5": 0.5, "nested": 1.0}
+WAYS = {"adaptive": "adaptive", "rate 0": 0.0, "rate 0.25": 0.25, "rate 0.5": 0.5, "nested": 1.0}
 
 
 @lru_cache

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,7 +32,7 @@ from energy.supply import Scenarios, read_supply_family
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.genome import JointGenome
-from evo.methods import METHODS, Planning, method, planning
+from evo.methods import ADAPTIVE, METHODS, Planning, method, planning
 from evo.problem import Pricing
 from evo.search import Search, SearchSettings
 from evo.selection import PROBLEMS
@@ -122,27 +122,28 @@ def main():
     parser.add_argument("--accuracies", default=STATED, help="explore.parquet with accuracies (default: the formula)")
     parser.add_argument("--policy", choices=POLICIES, default="published", help="that of the table")
     parser.add_argument("--methods", default=",".join(METHODS), help="names, with commas")
-    parser.add_argument("--rates", default="0.25", help="refinement rates of the method joint, with commas")
+    parser.add_argument("--rates", default=ADAPTIVE, help="refinement rates of the method joint, with commas")
     parser.add_argument("--seeds", type=int, default=11)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--results", type=Path, help="lines of JSON, one a run: what it holds is not run again")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--figure", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     ways = [
-        (name, float(rate))
+        (name, rate if rate == ADAPTIVE else float(rate))
         for name in options.methods.split(",")
-        for rate in (options.rates.split(",") if name == "joint" else ["0.25"])
+        for rate in (options.rates.split(",") if name == "joint" else [ADAPTIVE])
     ]
     keys = [(budget, *way, seed) for way in ways for budget in BUDGETS for seed in seeds]
     tasks = [(options.space, options.accuracies, options.policy, *key, options.evaluations) for key in keys]
     start_s = time.perf_counter()
     _, fronts = references(options.space, options.accuracies, options.policy)
     exact_s = time.perf_counter() - start_s
-    with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        found = dict(zip(keys, pool.map(one_run, tasks), strict=True))
+    found = results_of(tasks, options.results, options.processes)
+    found = {key: found[task] for key, task in zip(keys, tasks, strict=True)}
     rows = [summary(found, budget, *way, seeds) for budget in BUDGETS for way in ways]
     if options.figure:
         draw(options.figure, rows, options.evaluations)
@@ -157,19 +158,36 @@ def main():
     print(f"{'budget':8}{'method':18}{'median':>8}{'worst':>8}{'best':>8}{'s a run':>9}   joint is better in")
     for row in rows:
         shares = "".join(f"{row[key]:8.4f}" for key in ("median", "worst", "best"))
-        print(
-            f"{row['budget']:8}{row['method']:18}{shares}{row['s']:9.2f}   {row['joint_wins']} of {options.seeds} seeds"
-        )
+        wins = f"{row['joint_wins']} of {len(row['curves'])} seeds"
+        print(f"{row['budget']:8}{row['method']:18}{shares}{row['s']:9.2f}   {wins}")
+
+
+def results_of(tasks, path, n_processes):
+    """Answers of `one_run`, by task; each is written when it is there."""
+    found = {}
+    if path is not None and path.exists():
+        for line in path.read_text().splitlines():
+            task, answer = json.loads(line)
+            found[tuple(task)] = answer
+    new = [task for task in tasks if task not in found]
+    with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(one_run, task): task for task in new}
+        for done in as_completed(running):
+            found[running[done]] = done.result()
+            if path is not None:
+                with path.open("a") as file:
+                    file.write(json.dumps([running[done], found[running[done]]]) + "\n")
+    return found
 
 
 def summary(found, budget, name, rate, seeds):
     """Curves of a method, median, worst and best of their ends, and how often the joint search ends higher."""
     runs = [found[budget, name, rate, seed] for seed in seeds]
     ends = [curve[-1] for curve, _ in runs]
-    ours = [found.get((budget, "joint", 0.25, seed)) for seed in seeds]
+    ours = [found.get((budget, "joint", ADAPTIVE, seed)) for seed in seeds]
     return {
         "budget": budget,
-        "method": name if name != "joint" else f"joint, rate {rate:g}",
+        "method": name if name != "joint" or rate == ADAPTIVE else f"joint, rate {rate:g}",
         "median": float(np.median(ends)),
         "worst": min(ends),
         "best": max(ends),

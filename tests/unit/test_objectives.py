@@ -78,7 +78,7 @@ def test_three_objectives_survive_by_reference_points(name):
 
 def test_a_third_objective_is_searched_for():
     names = ("error", "latency", "nvm_writes")
-    two, three = search_of(names[:2], evaluations=100), search_of(names, evaluations=100)
+    two, three = (search_of(own, evaluations=100, refinement_rate=0.25) for own in (names[:2], names))
     finish(two)
     finish(three)
     found = two.archive.evaluations

@@ -1,0 +1,149 @@
+"""Mating: most children are bred next to the front of everything priced, and nothing is priced twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pymoo.core.mating import Mating
+from pymoo.core.population import Population
+from pymoo.operators.selection.tournament import TournamentSelection
+
+from evo.archive import Archive, Evaluations
+from evo.front import non_dominated
+from evo.genome import Genomes
+from evo.legal import Indices
+from evo.methods import ADAPTIVE, RefinementRate
+from evo.moves import DesignShare, moved_designs
+from evo.operators import (
+    ArchitectureCrossover,
+    ArchitectureMutation,
+    JointCrossover,
+    JointMutation,
+    random_genomes,
+)
+from evo.refinement import NewGenomes, Optima, Refinement
+from evo.survival import tournament_for
+
+FRONT_SHARE = 0.8
+"""Share of the children that are neighbours of the front; the others are crossed, as in NSGA-II. [1]"""
+
+ATTEMPTS_A_MOVE = 4
+"""Attempts to breed something new before one more gene is moved."""
+
+
+class FrontMating(Mating):  # type: ignore[misc]
+    """Breeds most children next to the front of everything priced, the others by NSGA-II's tournament and crossover.
+
+    Attributes:
+        archive: What was priced.
+        optima: What the explorer has settled.
+        front_share: Share of the children that are neighbours of the front. [1]
+        design_share: How many change execution alone; None where none do.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        optima: Optima,
+        refinement_rate: RefinementRate,
+        front_share: float = FRONT_SHARE,
+        n_objectives: int = 2,
+        *,
+        is_exact: bool = False,
+    ) -> None:
+        """Prepare to breed.
+
+        Args:
+            archive: What was priced.
+            optima: What the explorer has settled.
+            refinement_rate: Share of the networks that the explorer plans before they are priced.
+            front_share: Share of the children that are neighbours of the front. [1]
+            n_objectives: Values that selection looks at. [1]
+            is_exact: Whether no plan is better than the explorer's in any objective, so that none is to be changed.
+        """
+        rate = 1.0 if refinement_rate == ADAPTIVE else refinement_rate
+        super().__init__(
+            TournamentSelection(func_comp=tournament_for(n_objectives)),
+            ArchitectureCrossover(optima.layout) if rate == 1.0 else JointCrossover(optima.layout),
+            ArchitectureMutation(optima) if rate == 1.0 else JointMutation(optima),
+            repair=Refinement(optima, rate),
+            eliminate_duplicates=NewGenomes(archive),
+            n_max_iterations=40,
+        )
+        self.archive = archive
+        self.optima = optima
+        self.front_share = front_share
+        self.design_share = None if refinement_rate != ADAPTIVE or is_exact else DesignShare()
+
+    def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
+        """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
+
+        Where children turn out to be known already, the next attempts move more genes; they breed twice what is
+        missing. Only what is going to be priced is refined, so that the refinement rate is a share of the evaluations.
+        """
+        if self.design_share is None:
+            return self._networks(problem, pop, n_offsprings, Population.create(), **kwargs)
+        found, rng = self.archive.evaluations, kwargs["random_state"]
+        front = selected_front(problem, found)
+        self.design_share.learn(found.genomes[front], found.values[front], problem.objectives)
+        n_moved = int(rng.binomial(n_offsprings, self.design_share.share))
+        moved = self._moved(found.genomes[front], n_moved, Population.create(), rng)
+        bred = self._networks(problem, pop, n_offsprings - len(moved), moved, **kwargs)
+        n_missing = n_offsprings - len(moved) - len(bred)
+        moved = Population.merge(moved, self._moved(found.genomes[front], n_missing, moved, rng))
+        self.design_share.bred(*([child.X.tobytes() for child in group] for group in (bred, moved)))
+        return Population.merge(moved, bred)
+
+    def _networks(self, problem: Any, pop: Any, n: int, known: Population, **kwargs: Any) -> Population:
+        """At most `n` new genomes that are none of those known, of architectures bred and plans refined."""
+        offspring = Population.create()
+        for attempt in range(self.n_max_iterations):
+            n_missing = n - len(offspring)
+            if not n_missing:
+                break
+            bred = self._do(problem, pop, min(2 * n_missing, n), **kwargs)
+            for _ in range(attempt // ATTEMPTS_A_MOVE):
+                bred = self.mutation(problem, bred, **kwargs)
+            bred.set("X", self.optima.apply(np.array(bred.get("X"))))
+            bred = self.eliminate_duplicates.do(bred, known, offspring)[:n_missing]
+            if len(bred):
+                bred = self.eliminate_duplicates.do(self.repair(problem, bred, **kwargs), known, offspring)
+            offspring = Population.merge(offspring, bred)
+        return offspring
+
+    def _moved(self, front: Genomes, n: int, known: Population, rng: np.random.Generator) -> Population:
+        """At most `n` new genomes that are none of those known: members of the front with designs changed."""
+        offspring = Population.create()
+        for attempt in range(ATTEMPTS_A_MOVE if len(front) else 0):
+            children = front[rng.choice(len(front), n - len(offspring))]
+            for _ in range(attempt + 1):
+                children = moved_designs(self.optima, children, rng)
+            bred = self.eliminate_duplicates.do(Population.new(X=children), known, offspring)
+            offspring = Population.merge(offspring, bred)
+        return offspring
+
+    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
+        rng: np.random.Generator = kwargs["random_state"]
+        found = self.archive.evaluations
+        front = selected_front(problem, found) if self.front_share else np.zeros(0, dtype=np.int64)
+        n_near = int(rng.binomial(n_offsprings, self.front_share)) if len(front) else 0
+        near = self.mutation.mutate(found.genomes[rng.choice(front, n_near)], rng) if n_near else found.genomes[:0]
+        crossed = super()._do(problem, pop, n_offsprings - n_near, **kwargs) if n_near < n_offsprings else []
+        children = np.array([*near, *(child.X for child in crossed)][:n_offsprings], dtype=np.int64)
+        return Population.new(X=rng.permutation(children))
+
+
+class RandomMating(FrontMating):
+    """Draws children at random: nothing is bred."""
+
+    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
+        return Population.new(X=random_genomes(self.optima.layout, n_offsprings, kwargs["random_state"]))
+
+
+def selected_front(problem: Any, found: Evaluations) -> Indices:
+    """Rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
+    values, violations = problem.fitness(found)
+    rows = np.flatnonzero((violations <= 0).all(axis=1))
+    rows = rows[non_dominated(values[rows])]
+    return np.asarray(rows[np.lexsort(values[rows].T[::-1])])
