@@ -69,6 +69,7 @@ class Archive:
 
     def __init__(self) -> None:
         self._parts: list[Evaluations] = []
+        self._joined: Evaluations | None = None
         self._known: set[bytes] = set()
 
     def __getstate__(self) -> list[Evaluations]:
@@ -92,6 +93,7 @@ class Archive:
     def add(self, evaluations: Evaluations) -> None:
         """Append one generation."""
         self._parts.append(evaluations)
+        self._joined = None
         self._known.update(genome.tobytes() for genome in evaluations.genomes)
 
     def revalue(self, values: Floats) -> None:
@@ -99,6 +101,7 @@ class Archive:
         ends = np.cumsum([len(part) for part in self._parts])[:-1]
         pairs = zip(self._parts, np.split(values, ends), strict=True)
         self._parts = [replace(part, values=own) for part, own in pairs]
+        self._joined = None
 
     @property
     def evaluations(self) -> Evaluations:
@@ -109,7 +112,9 @@ class Archive:
         """
         if not self._parts:
             raise ValueError("nothing was evaluated yet")
-        return joined(self._parts)
+        if self._joined is None:
+            self._joined = joined(self._parts)
+        return self._joined
 
     @property
     def generations(self) -> NDArray[np.int64]:

@@ -64,6 +64,11 @@ class LegalDesigns:
         self._ids[layer] = len(self._layers) - 1
         return self._ids[layer]
 
+    @property
+    def n_shapes(self) -> int:
+        """Layer shapes met so far, `ABSENT` among them."""
+        return len(self._layers)
+
     def layer(self, shape_id: int) -> LayerShape:
         """The shape behind an id other than `ABSENT`."""
         layer = self._layers[shape_id]

@@ -82,27 +82,28 @@ class FrontMating(Mating):  # type: ignore[misc]
         Where children turn out to be known already, the next attempts move more genes; they breed twice what is
         missing. Only what is going to be priced is refined, so that the refinement rate is a share of the evaluations.
         """
-        if self.design_share is None:
-            return self._networks(problem, pop, n_offsprings, Population.create(), **kwargs)
         found, rng = self.archive.evaluations, kwargs["random_state"]
-        front = selected_front(problem, found)
-        self.design_share.learn(found.genomes[front], found.values[front], problem.objectives)
+        rows = selected_front(problem, found)
+        front = found.genomes[rows]
+        if self.design_share is None:
+            return self._networks(problem, pop, n_offsprings, front, Population.create(), **kwargs)
+        self.design_share.learn(front, found.values[rows], problem.objectives)
         n_moved = int(rng.binomial(n_offsprings, self.design_share.share))
-        moved = self._moved(found.genomes[front], n_moved, Population.create(), rng)
-        bred = self._networks(problem, pop, n_offsprings - len(moved), moved, **kwargs)
+        moved = self._moved(front, n_moved, Population.create(), rng)
+        bred = self._networks(problem, pop, n_offsprings - len(moved), front, moved, **kwargs)
         n_missing = n_offsprings - len(moved) - len(bred)
-        moved = Population.merge(moved, self._moved(found.genomes[front], n_missing, moved, rng))
+        moved = Population.merge(moved, self._moved(front, n_missing, moved, rng))
         self.design_share.bred(*([child.X.tobytes() for child in group] for group in (bred, moved)))
         return Population.merge(moved, bred)
 
-    def _networks(self, problem: Any, pop: Any, n: int, known: Population, **kwargs: Any) -> Population:
+    def _networks(self, problem: Any, pop: Any, n: int, front: Genomes, known: Population, **kwargs: Any) -> Population:
         """At most `n` new genomes that are none of those known, of architectures bred and plans refined."""
         offspring = Population.create()
         for attempt in range(self.n_max_iterations):
             n_missing = n - len(offspring)
             if not n_missing:
                 break
-            bred = self._do(problem, pop, min(2 * n_missing, n), **kwargs)
+            bred = self._do(problem, pop, min(2 * n_missing, n), front=front, **kwargs)
             for _ in range(attempt // ATTEMPTS_A_MOVE):
                 bred = self.mutation(problem, bred, **kwargs)
             bred.set("X", self.optima.apply(np.array(bred.get("X"))))
@@ -123,12 +124,12 @@ class FrontMating(Mating):  # type: ignore[misc]
             offspring = Population.merge(offspring, bred)
         return offspring
 
-    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
+    def _do(
+        self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, *, front: Genomes, **kwargs: Any
+    ) -> Population:
         rng: np.random.Generator = kwargs["random_state"]
-        found = self.archive.evaluations
-        front = selected_front(problem, found) if self.front_share else np.zeros(0, dtype=np.int64)
-        n_near = int(rng.binomial(n_offsprings, self.front_share)) if len(front) else 0
-        near = self.mutation.mutate(found.genomes[rng.choice(front, n_near)], rng) if n_near else found.genomes[:0]
+        n_near = int(rng.binomial(n_offsprings, self.front_share)) if self.front_share and len(front) else 0
+        near = self.mutation.mutate(front[rng.choice(len(front), n_near)], rng) if n_near else front[:0]
         crossed = super()._do(problem, pop, n_offsprings - n_near, **kwargs) if n_near < n_offsprings else []
         children = np.array([*near, *(child.X for child in crossed)][:n_offsprings], dtype=np.int64)
         return Population.new(X=rng.permutation(children))
@@ -137,7 +138,9 @@ class FrontMating(Mating):  # type: ignore[misc]
 class RandomMating(FrontMating):
     """Draws children at random: nothing is bred."""
 
-    def _do(self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, **kwargs: Any) -> Population:
+    def _do(
+        self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, *, front: Genomes, **kwargs: Any
+    ) -> Population:
         return Population.new(X=random_genomes(self.optima.layout, n_offsprings, kwargs["random_state"]))
 
 

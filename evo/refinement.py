@@ -18,7 +18,9 @@ from energy.designs import LayerDesign, Plan
 from energy.layers import LayerShape, NetworkShape
 from evo.archive import Archive
 from evo.genome import Genomes, JointGenome
-from evo.legal import ABSENT, Indices
+from evo.legal import ABSENT, EXECUTION_GENES, Indices
+
+_UNSETTLED = -1
 
 
 class Explorer(Protocol):
@@ -60,6 +62,7 @@ class Optima:
         self.explorer = explorer
         self.n_sent = 0
         self._genes: dict[int, tuple[int, ...]] = {}
+        self._table = np.zeros((0, len(EXECUTION_GENES)), dtype=np.int64)
         self._plans: dict[bytes, Genomes] = {}
 
     def __len__(self) -> int:
@@ -78,6 +81,7 @@ class Optima:
         self._plans = state["plans"]
         shape_id = self.layout.legal.shape_id
         self._genes = {shape_id(layer): genes for layer, genes in state["genes"].items()}
+        self._tabulate()
 
     def settle(self, shape_ids: Indices) -> None:
         """Send networks to the explorer.
@@ -91,7 +95,22 @@ class Optima:
             self.explorer.best(layers)
         for shape, layer in zip(new, layers, strict=True):
             self._genes[shape] = self.layout.legal.genes(shape, self.explorer.designs(layer)[0])
+        if layers:
+            self._tabulate()
         self.n_sent += len(shape_ids)
+
+    def _tabulate(self) -> None:
+        """Genes of the best design of every layer shape known by now, `(n_shapes, 7)`, -1 where it is not settled."""
+        self._table = np.full((self.layout.legal.n_shapes, len(EXECUTION_GENES)), _UNSETTLED, dtype=np.int64)
+        for shape, genes in self._genes.items():
+            self._table[shape] = genes
+
+    def _settled(self, shape_ids: Indices) -> Indices:
+        """Rows of the table, `(..., 7)`, those of shapes that it is too short for unsettled."""
+        if not len(self._table):
+            return np.full((*shape_ids.shape, len(EXECUTION_GENES)), _UNSETTLED, dtype=np.int64)
+        known = self._table[np.minimum(shape_ids, len(self._table) - 1)]
+        return np.where((shape_ids < len(self._table))[..., None], known, _UNSETTLED)
 
     def plan(self, genomes: Genomes) -> None:
         """Have whole networks planned, canonical genomes `(n, n_genes)`."""
@@ -113,14 +132,13 @@ class Optima:
 
     def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
         """Whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
-        return np.isin(shape_ids, list(self._genes))
+        return np.asarray(self._settled(shape_ids)[..., 0] != _UNSETTLED)
 
     def apply(self, genomes: Genomes) -> Genomes:
         """Canonical genomes `(n, n_genes)` with the best design in every settled layer, and with the plans known."""
         genomes = genomes.copy()
-        ids, designs = self.layout.shape_ids(genomes), self.layout.designs(genomes)
-        for row, slot in np.argwhere(self.is_settled(ids)).tolist():
-            designs[row, slot] = self._genes[int(ids[row, slot])]
+        designs, settled = self.layout.designs(genomes), self._settled(self.layout.shape_ids(genomes))
+        designs[...] = np.where(settled != _UNSETTLED, settled, designs)
         for row, genome in enumerate(genomes):
             genomes[row] = self._plans.get(genome[self.layout.architecture].tobytes(), genome)
         return genomes

@@ -225,10 +225,20 @@ class Space:
         pairs = zip(self._common_genes, arch[: len(self._common_genes)].tolist(), strict=True)
         return {gene.name: gene.options[index] for gene, index in pairs}
 
-    def _chosen(self, arch: Archs) -> list[dict[str, Any]]:
+    def _chosen(self, arch: Archs) -> list[Mapping[str, Any]]:
         """Settings of each stage, as `Stage.chosen`."""
-        rows = (arch[columns].tolist() for columns in self._columns)
-        return [stage.chosen(stage.options(row)) for stage, row in zip(self.stages, rows, strict=True)]
+        found = []
+        for stage, columns, known in zip(self.stages, self._columns, self._known_settings, strict=True):
+            row = tuple(arch[columns].tolist())
+            if row not in known:
+                known[row] = stage.chosen(stage.options(row))
+            found.append(known[row])
+        return found
+
+    @cached_property
+    def _known_settings(self) -> tuple[dict[tuple[int, ...], Mapping[str, Any]], ...]:
+        """Answers of `Stage.chosen` so far, by the genes of each stage: there are few, and many networks of them."""
+        return tuple({} for _ in self.stages)
 
     def graph(self, arch: Archs) -> Graph:
         """The layers of one network.

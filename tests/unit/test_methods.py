@@ -77,7 +77,8 @@ def test_every_network_has_the_plan_of_the_explorer(name):
 def test_random_ways_draw_without_a_look_at_what_was_found():
     search = new("random")
     finish(search)
-    drawn = search._algorithm.mating._do(search.problem, None, 6, random_state=np.random.default_rng(3))
+    found = search.archive.evaluations.genomes
+    drawn = search._algorithm.mating._do(search.problem, None, 6, front=found, random_state=np.random.default_rng(3))
     expected = random_genomes(search.problem.layout, 6, np.random.default_rng(3))
     np.testing.assert_array_equal(drawn.get("X"), expected)
 
