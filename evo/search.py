@@ -30,6 +30,12 @@ from evo.survival import survival_for
 STATE_VERSION = 2
 """Version of what `Search.state` holds."""
 
+EFFORT = ("evaluations", "patience")
+"""Settings that say how far a search goes, and nothing about the way."""
+
+STALL = 1e-4
+"""Growth of the front's hypervolume, as a share of it, that counts as none. [1]"""
+
 LEARN_EVERY = 5
 """Generations after which the networks of the front are measured, where accuracies are predicted. [1]"""
 
@@ -41,6 +47,8 @@ class SearchSettings:
     Attributes:
         population: Designs that survive a generation. [1]
         evaluations: Genomes priced at most; only whole generations are run. [1]
+        patience: Generations after which the search ends where its front has not grown by more than `STALL`; None to
+            spend all evaluations.
         refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced [1], or
             `ADAPTIVE`, where the method does not say.
         method: One of `evo.methods.METHODS`.
@@ -52,6 +60,7 @@ class SearchSettings:
 
     population: int = 50
     evaluations: int = 1000
+    patience: int | None = None
     refinement_rate: RefinementRate = ADAPTIVE
     method: str = "joint"
     seed: int = 0
@@ -59,6 +68,8 @@ class SearchSettings:
     def __post_init__(self) -> None:
         require_int("population", self.population, least=2)
         require_int("evaluations", self.evaluations, least=self.population)
+        if self.patience is not None:
+            require_int("patience", self.patience)
         if self.refinement_rate != ADAPTIVE:
             require_number("refinement_rate", self.refinement_rate, least=0, most=1)
         require_int("seed", self.seed, least=0)
@@ -163,8 +174,19 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Whether the next generation would exceed the evaluations, or nothing new can be bred."""
-        return self._is_exhausted or len(self.archive) + self.settings.population > self.settings.evaluations
+        """Whether the next generation would exceed the evaluations or the patience, or nothing new can be bred."""
+        is_spent = len(self.archive) + self.settings.population > self.settings.evaluations
+        return self._is_exhausted or is_spent or self.has_stalled
+
+    @property
+    def has_stalled(self) -> bool:
+        """Whether the front has not grown for as many generations as patience allows."""
+        patience, generations = self.settings.patience, self.archive.generations
+        if patience is None or self.generation <= patience:
+            return False
+        found, is_old = self.archive.evaluations, generations <= self.generation - patience
+        before = Front.of(found.values, found.feasible & is_old, self.problem.objectives)
+        return len(before) > 0 and before.hypervolume_ratio(self.front) > 1 - STALL
 
     def step(self) -> GenerationLog:
         """Breed, price and select one generation."""
@@ -272,7 +294,7 @@ class Search:
     def _identity(self) -> dict[str, Any]:
         """What must be equal where a state is restored."""
         layout = self.problem.layout
-        settings = {key: value for key, value in asdict(self.settings).items() if key != "evaluations"}
+        settings = {key: value for key, value in asdict(self.settings).items() if key not in EFFORT}
         names = [objective.name for objective in self.problem.objectives]
         settings["state"] = STATE_VERSION
         return {**settings, "space": layout.space.name, "rules": layout.rules.name, "objectives": names}

@@ -111,9 +111,11 @@ def search(options: argparse.Namespace) -> int:
 
 
 def _efforts(settings: list[str]) -> list[str]:
+    from experiments.config import EFFORT
+
     for setting in settings:
-        if setting.partition("=")[0].strip() not in ("search.evaluations", "search.time_limit"):
-            raise ValueError(f"--extend must change search.evaluations or search.time_limit, not {setting!r}")
+        if setting.partition("=")[0].strip() not in [f"search.{name}" for name in EFFORT]:
+            raise ValueError(f"--extend must change {' or '.join(f'search.{n}' for n in EFFORT)}, not {setting!r}")
     return settings
 
 

@@ -202,6 +202,9 @@ class PredictorSection(Section):
         return self
 
 
+EFFORT = ("evaluations", "time_limit", "patience")
+"""Settings of a search that say how far it goes; they are no part of a hash."""
+
 _ADDED_LATER = {"method": "joint"}
 """Settings of a search that were added once there were runs, and their defaults, which leave hashes as they were."""
 
@@ -211,15 +214,21 @@ class SearchSection(Section):
 
     population: int = Field(default=50, ge=4, le=_MOST)
     evaluations: int = Field(default=1000, ge=1, le=1000 * _MOST)
+    patience: int | None = Field(default=None, ge=1, le=_MOST)
     refinement_rate: RefinementRate = ADAPTIVE
     method: str = "joint"
     objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
     deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
     time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
 
+    def effort(self) -> dict[str, Any]:
+        """How far a search goes, as JSON types; what was added later only where it is set."""
+        settings = self.model_dump(mode="json", include=set(EFFORT))
+        return {key: value for key, value in settings.items() if key != "patience" or value is not None}
+
     def decisive(self) -> dict[str, Any]:
         """What decides a search, as JSON types: all but its effort, and what was added later only where it is set."""
-        settings = self.model_dump(mode="json", exclude={"evaluations", "time_limit"})
+        settings = self.model_dump(mode="json", exclude=set(EFFORT))
         return {key: value for key, value in settings.items() if (key, value) not in _ADDED_LATER.items()}
 
     @field_validator("refinement_rate", mode="before")

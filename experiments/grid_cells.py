@@ -53,8 +53,7 @@ class CellBook:
         manifest = read_mapping(folder / "manifest.json")
         if manifest is None or not manifest.get("is_finished") or manifest.get("key") != cell.key:
             return False
-        search = cell.config.search
-        if manifest.get("effort") != {"evaluations": search.evaluations, "time_limit": search.time_limit}:
+        if manifest.get("effort") != cell.config.search.effort():
             return False
         if not library_versions().items() <= manifest.get("versions", {}).items():
             return False

@@ -67,8 +67,7 @@ def peak_memory_bytes() -> dict[str, int]:
 
 
 def _effort(stages: Stages) -> dict[str, Any]:
-    search = stages.work.config.search
-    return {"evaluations": search.evaluations, "time_limit": search.time_limit}
+    return stages.work.config.search.effort()
 
 
 def _git_state() -> dict[str, Any] | None:

@@ -318,6 +318,7 @@ class Stages:
         settings = SearchSettings(
             population=config.search.population,
             evaluations=config.search.evaluations,
+            patience=config.search.patience,
             refinement_rate=config.search.refinement_rate,
             method=config.search.method,
             seed=config.seed,
@@ -341,15 +342,19 @@ class Stages:
         """Where a search of this run's effort keeps its states: a longer one may start from a shorter one's."""
         search = self.work.config.search
         limit = "" if search.time_limit is None else f"-t{search.time_limit:g}"
-        return folder.path / f"e{search.evaluations}{limit}"
+        patience = "" if search.patience is None else f"-p{search.patience}"
+        return folder.path / f"e{search.evaluations}{limit}{patience}"
 
     def _start_of(self, folder: StageFolder) -> bytes | None:
-        """The furthest state of any effort that this one passes through, which are its own and smaller ones."""
-        most = self.work.config.search.evaluations
-        found = []
+        """The furthest state of any effort that this one passes through, which are its own and smaller ones.
+
+        One with patience may end before any without.
+        """
+        search, found = self.work.config.search, []
+        patience = "" if search.patience is None else f"-p{search.patience}"
         for path in sorted(folder.path.glob("e*")):
-            effort = re.fullmatch(r"e(\d+)(-t.*)?", path.name)
-            if effort and int(effort[1]) <= most:
+            effort = re.fullmatch(r"e(\d+)(-t.*?)?(-p\d+)?", path.name)
+            if effort and int(effort[1]) <= search.evaluations and patience in ("", effort[3]):
                 found.append(Checkpoints(folder=path).newest())
         return max((state for state in found if state), key=lambda state: state[0], default=(0, None))[1]
 

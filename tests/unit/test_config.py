@@ -129,7 +129,13 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
 
 def test_name_effort_and_processes_do_not_change_the_key_of_a_run_and_all_else_does():
     key = read_config("watch").key()
-    for setting in ("name=other", "search.evaluations=5000", "search.time_limit=60", "compute.processes=7"):
+    for setting in (
+        "name=other",
+        "search.evaluations=5000",
+        "search.patience=3",
+        "search.time_limit=60",
+        "compute.processes=7",
+    ):
         assert read_config("watch", settings=[setting]).key() == key, setting
     for setting in (
         "seed=1",

@@ -20,7 +20,7 @@ from evo.front import Front
 from evo.genome import JointGenome
 from evo.objectives import CONSTRAINTS
 from evo.problem import JointProblem, Pricing
-from evo.search import Search, SearchSettings, stream
+from evo.search import STALL, Search, SearchSettings, stream
 from models.spaces import Space, Stage, preset
 
 TINY = Space(
@@ -164,6 +164,25 @@ def test_a_restored_search_continues_bit_for_bit(rate, name):
     assert content(finish(resumed)) == content(finish(search))
 
 
+def test_patience_ends_a_search_whose_front_stands_still_and_changes_nothing_before():
+    patient = finish(new_search(evaluations=400, name="ebbnas"))
+    search = finish(new_search(evaluations=400, patience=3, name="ebbnas"))
+    assert search.has_stalled
+    assert 3 < search.generation < patient.generation
+    n = len(search.archive)
+    assert np.array_equal(search.archive.evaluations.genomes, patient.archive.evaluations.genomes[:n])
+    found, generations = search.archive.evaluations, search.archive.generations
+    fronts = [
+        Front.of(found.values, found.feasible & (generations <= last)) for last in range(1, search.generation + 1)
+    ]
+    ratios = [before.hypervolume_ratio(after) for before, after in zip(fronts, fronts[3:], strict=False)]
+    assert ratios[-1] > 1 - STALL
+    assert all(ratio <= 1 - STALL for ratio in ratios[:-1])
+    patient = new_search(evaluations=400, name="ebbnas")
+    patient.restore(search.state())
+    assert not patient.done
+
+
 @both_executions
 def test_a_state_does_not_depend_on_what_else_the_process_met(name):
     """Layer shapes are numbered as they are met; a checkpoint must not carry the numbers."""
@@ -289,6 +308,7 @@ def test_violations_are_shares_of_their_limits(name):
     [
         ({"population": 1}, "population must be a whole number of at least 2, not 1"),
         ({"population": 50, "evaluations": 49}, "evaluations must be a whole number of at least 50, not 49"),
+        ({"patience": 0}, "patience must be a whole number of at least 1, not 0"),
         ({"refinement_rate": 1.5}, "refinement_rate must be at most 1, not 1.5"),
         ({"refinement_rate": -0.1}, "refinement_rate must be at least 0, not -0.1"),
         ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
