@@ -122,12 +122,20 @@ def _add_search(commands: Commands) -> None:
     command = _command(commands, "search", "fronts of accuracy and latency, one a budget")
     command.add_argument("config", metavar="CONFIG", help="a TOML file, a shipped name (watch), or a run's folder")
     _add_config_options(command)
-    command.add_argument("--extend", action="append", default=[], metavar="KEY=VALUE", help="longer effort, same run")
+    command.add_argument(
+        "--extend",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="more effort for the same run, such as search.evaluations=2000",
+    )
     command.add_argument("--fresh", action="store_true", help="ignore and replace what the cache holds")
 
 
 def _add_config_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="search.evaluations=500")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="such as search.evaluations=500; again for more"
+    )
     command.add_argument("--budgets", help="capacitances: 47uF,100uF,470uF")
     command.add_argument("--data-dir", metavar="DIR", help="folder of the data set")
     command.add_argument("--root", default=".", metavar="DIR", help="where runs/ and cache/ lie (default: here)")
@@ -135,7 +143,7 @@ def _add_config_options(command: argparse.ArgumentParser) -> None:
 
 def _add_init(commands: Commands) -> None:
     command = _command(commands, "init", "write a commented starter config")
-    command.add_argument("dir", metavar="DIR")
+    command.add_argument("dir", metavar="DIR", help="folder for the config, made where it is not there")
 
 
 def _add_request_options(command: argparse.ArgumentParser) -> None:
@@ -159,7 +167,9 @@ def _add_request_options(command: argparse.ArgumentParser) -> None:
 
 def _add_plan(commands: Commands) -> None:
     command = _command(commands, "plan", "best execution plan of a given network")
-    command.add_argument("file", nargs="?", metavar="NETWORK.json|DESIGN.json")
+    command.add_argument(
+        "file", nargs="?", metavar="NETWORK.json|DESIGN.json", help="of `network`, `plan --save` or a run"
+    )
     command.add_argument("--example", action="store_true", help="plan a published network that ships with the project")
     command.add_argument("--save", metavar="FILE", help="write the answer as a DESIGN.json")
     command.add_argument("--period", help="of each inference, such as 60s or 60s,90s: response times on one device")
@@ -168,14 +178,14 @@ def _add_plan(commands: Commands) -> None:
 
 def _add_price(commands: Commands) -> None:
     command = _command(commands, "price", "price a given network with a given plan")
-    command.add_argument("file", metavar="DESIGN.json")
+    command.add_argument("file", metavar="DESIGN.json", help="of `plan --save` or a run's designs/")
     command.add_argument("--period", help="of each inference, such as 60s or 60s,90s: response times on one device")
     _add_request_options(command)
 
 
 def _add_simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "play a planned design under a harvest", "experiments.simulating")
-    command.add_argument("file", metavar="DESIGN.json")
+    command.add_argument("file", metavar="DESIGN.json", help="of `plan --save` or a run's designs/")
     harvests = "TRACE.csv, constant:R=2.8kohm,V=5.9V, constant:P=1mW, random:R=1.25,V=0.95 or solar:lat=,lon=,date=,..."
     command.add_argument("--harvest", default="constant", help=f"{harvests} (default: the supply's own, constant)")
     command.add_argument("--seeds", help="how many harvests are played (default: 100, of a constant one 1)")
@@ -194,7 +204,7 @@ def _add_simulate(commands: Commands) -> None:
 def _add_replan(commands: Commands) -> None:
     text = "published designs and our plans of their networks, side by side"
     command = _command(commands, "replan", text, "experiments.replanning")
-    command.add_argument("file", nargs="?", metavar="DESIGN.json")
+    command.add_argument("file", nargs="?", metavar="DESIGN.json", help="published designs: one, or a list")
     command.add_argument("--example", action="store_true", help="the published design that ships with the project")
     command.add_argument("--select", metavar="NAME", help="one design of a list")
     command.add_argument("--simulate", action="store_true", help="play every new plan under its nominal harvester too")
@@ -202,7 +212,9 @@ def _add_replan(commands: Commands) -> None:
 
 def _add_ablate(commands: Commands) -> None:
     command = _command(commands, "ablate", "what each choice of planner and runtime is worth", "experiments.ablating")
-    command.add_argument("file", nargs="?", metavar="NETWORK.json|DESIGN.json")
+    command.add_argument(
+        "file", nargs="?", metavar="NETWORK.json|DESIGN.json", help="of `network`, `plan --save` or a run"
+    )
     command.add_argument("--example", action="store_true", help="the published network that ships with the project")
     command.add_argument("--select", metavar="NAME", help="one design of a list")
     command.add_argument("--capacitance", help="such as 470uF, in place of the file's")
@@ -301,7 +313,9 @@ def _add_report(commands: Commands) -> None:
 
 def _add_calibrate(commands: Commands) -> None:
     command = _command(commands, "calibrate", "a device file from micro-benchmarks", "experiments.calibrating")
-    command.add_argument("measurements", nargs="?", metavar="MEASUREMENTS.csv")
+    command.add_argument(
+        "measurements", nargs="?", metavar="MEASUREMENTS.csv", help="see --template and docs/own-board.md"
+    )
     command.add_argument("--name", help="what the board is called")
     command.add_argument("--base", metavar="DEVICE", help="gives what was not measured: name or TOML file")
     command.add_argument("--out", metavar="FILE", help="where the device file goes (default: NAME.toml)")
@@ -310,8 +324,8 @@ def _add_calibrate(commands: Commands) -> None:
 
 def _add_grid(commands: Commands) -> None:
     command = _command(commands, "grid", "scripted grids of experiments", "experiments.gridding")
-    command.add_argument("file", metavar="GRID.toml")
-    command.add_argument("action", choices=("run", "status", "retry", "table", "script"))
+    command.add_argument("file", metavar="GRID.toml", help="a base config and axes: docs/grids.md")
+    command.add_argument("action", choices=("run", "status", "retry", "table", "script"), help="script: for SLURM")
     command.add_argument("--root", default=".", metavar="DIR", help="where runs/, cache/ and grids/ lie")
     command.add_argument("--workers", default="2", metavar="N", help="cells at once (default: 2)")
     command.add_argument("--shard", metavar="I/N", help="only every N-th cell, from the I-th on")

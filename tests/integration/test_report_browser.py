@@ -1,6 +1,7 @@
 """The page of a report in a real browser: controls move, the chosen design follows, nothing is fetched."""
 
 import json
+import os
 import re
 import shutil
 import time
@@ -17,14 +18,38 @@ OPTIONS = (
 )  # fmt: skip
 
 
+def first_program(names, *, env=(), folders=()):
+    """The first of the programs that there is: named in the environment, on PATH, or matching a pattern in a folder."""
+    named = [os.environ[one] for one in env if os.environ.get(one)]
+    on_path = [found for found in map(shutil.which, (*named, *names)) if found]
+    installed = [str(path) for folder, pattern in folders for path in sorted(Path(folder).glob(pattern), reverse=True)]
+    return next(iter([*on_path, *(path for path in installed if os.access(path, os.X_OK))]), None)
+
+
+def chromium_program():
+    """A Chromium: of CHROME, on PATH, or the one that playwright has fetched."""
+    fetched = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright"
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    return first_program(names, env=["CHROME"], folders=[(fetched, "chromium-*/chrome-linux*/chrome")])
+
+
+def driver_program():
+    """A chromedriver: of CHROMEDRIVER, on PATH, beside a packaged Chromium, or the one that selenium has fetched."""
+    folders = [
+        ("/usr/lib", "chromium*/chromedriver"),
+        (Path.home() / ".cache" / "selenium", "chromedriver/*/*/chromedriver"),
+    ]
+    return first_program(["chromedriver"], env=["CHROMEDRIVER"], folders=folders)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A headless Chromium with a profile of its own that keeps a log of its requests."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next((found for found in map(shutil.which, names) if found), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        pytest.skip("the page is tried in Chromium, and there is no chromium with chromedriver (chromium-driver) here")
+    program, driver = chromium_program(), driver_program()
+    if program is None:
+        pytest.skip("no Chromium: none on PATH, none of playwright's, and CHROME does not name one")
+    if driver is None:
+        pytest.skip(f"{program} needs chromedriver (Debian: chromium-driver): not on PATH, and CHROMEDRIVER names none")
     webdriver = pytest.importorskip("selenium.webdriver", reason="the page is tried in Chromium through selenium")
     options = webdriver.ChromeOptions()
     options.binary_location = program
@@ -113,6 +138,21 @@ def best(rows, deadline_s):
     """The rule, written anew: most accurate on validation of the members whose worst case is in time."""
     fitting = [row for row in rows if row["on_front"] and row["worst_case_latency_s"] <= deadline_s]
     return max(fitting, key=lambda row: row["accuracy_finetuned_val"])["id"] if fitting else ""
+
+
+def test_a_chromium_is_found_the_usual_ways(tmp_path, monkeypatch):
+    for name in ("CHROME", "CHROMEDRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path / "fetched"))
+    assert chromium_program() is None
+    for path in ("fetched/chromium-1200/chrome-linux/chrome", "bin/chromium", "mine"):
+        program = tmp_path / path
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.touch(mode=0o755)
+        if path == "mine":
+            monkeypatch.setenv("CHROME", str(program))
+        assert chromium_program() == str(program)
 
 
 def test_at_first_the_most_accurate_design_of_the_smallest_capacitor_is_marked(page, run):

@@ -288,8 +288,7 @@ def without(path, key):
 
 
 def test_damaged_files_of_a_run_are_made_again(tiny_run, copied_root):
-    assert main(tiny_arguments(copied_root, "--quiet")) == 0
-    folder, before = run_folder(copied_root), fronts(tiny_run)
+    folder, before = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name), fronts(tiny_run)
     manifest = folder / "manifest.json"
     whole = json.loads(manifest.read_text())
     for content in ({**whole, "stages": []}, {name: whole[name] for name in whole if name != "infeasible"}):
@@ -304,9 +303,8 @@ def test_damaged_files_of_a_run_are_made_again(tiny_run, copied_root):
     assert fronts(folder) == before
 
 
-def test_evaluations_of_other_stages_are_not_taken_for_those_of_this_run(copied_root):
-    assert main(tiny_arguments(copied_root, "--quiet")) == 0
-    folder = run_folder(copied_root)
+def test_evaluations_of_other_stages_are_not_taken_for_those_of_this_run(tiny_run, copied_root):
+    folder = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name)
     parts = {path.name: path.read_bytes() for path in (folder / "evaluations").iterdir()}
     for path in (folder / "evaluations").iterdir():
         path.write_bytes(b"of a space that had the same name")
