@@ -62,14 +62,39 @@ def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
     return np.concatenate([source.evaluate(archs[start : start + _NETWORKS_A_STEP]) for start in steps])
 
 
-def _read_accuracies(path: Path) -> dict[str, float]:
+def networks_of(path: Path, space: Space) -> Archs:
+    """The networks that a table lists in its column `architecture`, each once, `(n, n_genes)`.
+
+    Args:
+        path: CSV or Parquet.
+        space: Their space.
+
+    Raises:
+        ValueError: There is no such column, or none in it is of the space.
+    """
+    archs = []
+    for number, row in enumerate(_read_rows(path), start=1):
+        if row.get("architecture") is None:
+            raise ValueError(f"{path}: row {number} must have architecture: {dict(row)}")
+        try:
+            archs.append(space.decode(str(row["architecture"])))
+        except ValueError as error:
+            raise ValueError(f"{path}: row {number}: {error}") from None
+    if not archs:
+        raise ValueError(f"{path}: must list at least one network in a column architecture")
+    return np.unique(np.array(archs), axis=0)
+
+
+def _read_rows(path: Path) -> Sequence[Mapping[str, Any]]:
     if path.suffix == ".parquet":
-        rows: Sequence[Mapping[str, Any]] = read_table(path)
-    else:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        return read_table(path)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _read_accuracies(path: Path) -> dict[str, float]:
     known: dict[str, float] = {}
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(_read_rows(path), start=1):
         try:
             known[str(row["architecture"])] = value = float(row["accuracy"])
         except (KeyError, TypeError, ValueError):

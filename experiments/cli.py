@@ -229,6 +229,7 @@ def _add_explore(commands: Commands) -> None:
     command.add_argument("--accuracies", metavar="RUN|TABLE|stated", help=given)
     command.add_argument("--sample", help="that many random networks in place of all")
     command.add_argument("--seed", default="0", help="of the sample")
+    command.add_argument("--networks", metavar="TABLE", help="those of its column architecture in place of all")
     command.add_argument("--budgets", help="capacitances (default: 47uF,100uF,470uF)")
     command.add_argument("--device", default="msp430fr5994-tinas2025", help="name or TOML file")
     command.add_argument("--supply", default="tinas2025", help="name or TOML file")

@@ -28,7 +28,7 @@ from energy.supply import Scenarios, Supply, SupplyFamily, read_supply_family
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.stated import StatedAccuracy
-from experiments.accuracies import STATED, Accuracies, accuracies_of
+from experiments.accuracies import STATED, Accuracies, accuracies_of, networks_of
 from experiments.cli import INFEASIBLE, print_json
 from experiments.columns import write_columns
 from experiments.progress import Reporter
@@ -158,7 +158,8 @@ def explore_command(options: argparse.Namespace) -> int:
     conditions, notes = _conditions(options)
     space = _space(options)
     reporter = Reporter(quiet=options.quiet or options.json)
-    is_every = options.sample is None and conditions.are_layers_independent and space.size <= LARGEST_SUM
+    is_all_asked = options.sample is None and options.networks is None
+    is_every = is_all_asked and conditions.are_layers_independent and space.size <= LARGEST_SUM
     archs = None if is_every else _archs(options, space)
     networks = explored(space, conditions, archs, options.accuracies, reporter)
     for note in notes:
@@ -278,8 +279,13 @@ def _space(options: argparse.Namespace) -> Space:
 
 def _archs(options: argparse.Namespace, space: Space) -> Archs:
     seed = whole("--seed", options.seed, least=0)
+    if options.networks is not None:
+        if options.sample is not None:
+            raise ValueError("--networks and --sample exclude each other")
+        return networks_of(Path(options.networks), space)
     if options.sample is not None:
         return np.unique(space.sample(np.random.default_rng(seed), whole("--sample", options.sample)), axis=0)
     if space.size > LARGEST_SPACE:
-        raise ValueError(f"space {space.name} has {space.size:,} networks; --sample N explores some of them")
+        some = "--sample N or --networks TABLE explores some of them"
+        raise ValueError(f"space {space.name} has {space.size:,} networks; {some}")
     return space.enumerate()

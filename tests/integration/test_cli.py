@@ -393,7 +393,10 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["search", "watch", "--extend", "seed=3"], "--extend must change search.evaluations"),
         (["search", "watch", "--data-dir", "nowhere"], "nowhere"),
         (["explore", "conv1d3"], "did you mean 'conv1d-3'?"),
-        (["explore", "conv2d-5"], "space conv2d-5 has 1,048,576 networks; --sample N explores some of them"),
+        (
+            ["explore", "conv2d-5"],
+            "has 1,048,576 networks; --sample N or --networks TABLE explores some",
+        ),
         (["explore", "conv1d-3", "--policy", "packd", "--sample", "1"], "not 'packd'; did you mean 'packed'?"),
         (["explore", "conv1d-3", "--rules", "inas2021", "--sample", "1"], "rules must be ebbnas with exact counting"),
         (["explore", "conv1d-3", "--accuracies", "nowhere.csv"], "nowhere.csv: No such file or directory"),
@@ -466,6 +469,23 @@ def test_explore_with_a_table_of_accuracies_gives_the_exact_front(capsys, tmp_pa
     assert [one["architecture"] for one in found["budgets"][0]["front"]] == [rows[0]["architecture"]]
     table.write_text("architecture,accuracy\nk1c4-k1c4-k1c4,1.5\n")
     assert "accuracy of row 1 must be from 0 to 1, not 1.5" in mistake(capsys, *plain, "--accuracies", str(table))
+
+
+def test_explore_takes_a_list_of_networks_of_any_space(capsys, tmp_path):
+    listed = tmp_path / "some.csv"
+    names = ["k1c4-k1c4-k1c4", "k3c8-k1c4-k1c4", "k1c4-k1c4-k1c4"]
+    listed.write_text("architecture\n" + "\n".join(names) + "\n")
+    arguments = ["explore", "conv1d-3", "--networks", str(listed), "--budgets", "5mF", "--out", str(tmp_path)]
+    _, found = answer(capsys, *arguments, "--accuracies", "stated")
+    assert found["budgets"][0]["networks"] == 2
+    assert set(pd.read_parquet(tmp_path / "explore.parquet")["architecture"]) == set(names)
+    assert "exclude each other" in mistake(capsys, *arguments, "--sample", "3")
+    listed.write_text("architecture\nk1c4-k1c4-k1c4\nk2c4-k1c4-k1c4\n")
+    assert "row 2: architecture must be of space conv1d-3" in mistake(capsys, *arguments)
+    listed.write_text("network\nk1c4-k1c4-k1c4\n")
+    assert "row 1 must have architecture" in mistake(capsys, *arguments)
+    listed.write_text("architecture\n")
+    assert "must list at least one network" in mistake(capsys, *arguments)
 
 
 def test_price_and_plan_start_without_the_heavy_libraries(write_design, design, root: Path):
