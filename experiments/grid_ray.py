@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -78,9 +79,17 @@ def _connect(ray: ModuleType, address: str | None, n_cpus: int) -> None:
         ray.init(address="local", **own, **quiet)
         return
     try:
+        _knock(address)
         ray.init(address=address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"--address must be that of a Ray cluster, and {address!r} is none: {error}") from None
+
+
+def _knock(address: str) -> None:
+    """Raise at once where nothing listens at an address with a port; Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _check_room(ray: ModuleType, cells: Sequence[Cell]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from experiments.cli import main
 from experiments.grid_cells import CellBook
 from experiments.grid_files import read_grid
 from experiments.grid_pool import by_supernet
-from experiments.grid_ray import _asked, _check_room
+from experiments.grid_ray import _asked, _check_room, _connect
 from experiments.gridding import shard_of
 from experiments.store import Store
 
@@ -143,6 +144,14 @@ def test_without_ray_its_engine_is_one_line(grid_file, tmp_path, capsys, monkeyp
     assert "pip install ray" in one_line(capsys, [*call, "--engine", "ray"])
     assert "--address must be used with --engine ray" in one_line(capsys, [*call, "--address", "auto"])
     assert "'pool', 'ray'" in one_line(capsys, [*call, "--engine", "rya"])
+
+
+def test_an_address_where_nothing_listens_is_told_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ValueError, match=rf"--address must be .* cluster, and '{address}' is none: .*refused"):
+        _connect(SimpleNamespace(init=lambda **_: pytest.fail("Ray is asked")), address, 1)
 
 
 def test_a_cell_that_no_machine_has_room_for_is_told_before_anything_runs(grid_file):
