@@ -21,6 +21,7 @@ from experiments.cli import main
 from experiments.grid_cells import CellBook
 from experiments.grid_files import read_grid
 from experiments.grid_pool import run_cell
+from experiments.run_index import all_runs
 from experiments.store import Store
 from tests.conftest import ROOT
 from tests.integration.conftest import TINY, process
@@ -82,14 +83,17 @@ def test_an_interrupt_a_killed_worker_and_a_killed_grid_leave_no_trace_in_the_ta
         other = new_worker(tmp_path, {*seen, worker})
         end(running, signal.SIGKILL, -signal.SIGKILL)
     assert other in wait_for_ends(tmp_path)
+    assert run_states(tmp_path) == ["finished", "stopped"]
     found = status(grid_file, tmp_path, capsys)
     # The second cell to run is the first of the other seed; whoever took it up again has it.
     assert [(cell["state"], cell["deaths"]) for cell in found["cells"]] == [
         ("done", 0), ("waiting", 0), ("waiting", 1), ("waiting", 0),
     ]  # fmt: skip
     with start(grid_file, tmp_path, "--workers", "1") as running:
+        when(lambda: "running" in run_states(tmp_path))
         running.communicate(timeout=120)
     assert running.returncode == 0
+    assert run_states(tmp_path) == ["finished"] * 4
     assert status(grid_file, tmp_path, capsys)["done"] == 4
     assert tables(grid_file, tmp_path) == expected
 
@@ -106,6 +110,10 @@ def test_under_ray_a_killed_worker_leaves_no_trace_either(undisturbed, tmp_path,
     found = status(grid_file, tmp_path, capsys)
     assert (found["done"], sum(cell["deaths"] for cell in found["cells"])) == (4, 1)
     assert tables(grid_file, tmp_path) == expected
+
+
+def run_states(root):
+    return sorted(row["state"] for row in all_runs(Store(root=root)))
 
 
 def end(running, sign, returncode):
