@@ -10,7 +10,6 @@ import shutil
 import signal
 import struct
 import time
-from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -70,24 +69,25 @@ def start(grid_file, root, *more, **kinds):
 
 
 def test_an_interrupt_a_killed_worker_and_a_killed_grid_leave_no_trace_in_the_table(undisturbed, tmp_path, capsys):
-    grid_file, _, expected = undisturbed
+    grid_file, root, expected = undisturbed
+    # The cells of one seed are done already; those of the other share their stages.
+    for cell in status(grid_file, root, capsys)["cells"][:2]:
+        shutil.copytree(root / "runs" / cell["run"], tmp_path / "runs" / cell["run"])
     with start(grid_file, tmp_path) as running:
         when(lambda: len(lock_holders(tmp_path)) == 2)
         end(running, signal.SIGINT, 130)
     seen = wait_for_ends(tmp_path)
     with start(grid_file, tmp_path, "--workers", "1") as running:
         worker = new_worker(tmp_path, seen)
-        when(lambda: lock_holders(tmp_path)[worker] == 2)
-        when(lambda: len(list(tmp_path.glob("cache/search-*"))) == 2)
+        when(lambda: list(tmp_path.glob("cache/search-*")))
         os.kill(worker, signal.SIGKILL)
         other = new_worker(tmp_path, {*seen, worker})
         end(running, signal.SIGKILL, -signal.SIGKILL)
     assert other in wait_for_ends(tmp_path)
-    assert run_states(tmp_path) == ["finished", "stopped"]
+    assert run_states(tmp_path) == ["finished", "finished", "stopped"]
     found = status(grid_file, tmp_path, capsys)
-    # The second cell to run is the first of the other seed; whoever took it up again has it.
     assert [(cell["state"], cell["deaths"]) for cell in found["cells"]] == [
-        ("done", 0), ("waiting", 0), ("waiting", 1), ("waiting", 0),
+        ("done", 0), ("done", 0), ("waiting", 1), ("waiting", 0),
     ]  # fmt: skip
     with start(grid_file, tmp_path, "--workers", "1") as running:
         when(lambda: "running" in run_states(tmp_path))
@@ -126,7 +126,7 @@ def end(running, sign, returncode):
 
 def wait_for_ends(root):
     """Workers whose parent is gone end by themselves; answers which they were."""
-    pids = set(lock_holders(root))
+    pids = lock_holders(root)
     when(lambda: not any(map(is_alive, pids)), seconds=10)
     return pids
 
@@ -139,15 +139,15 @@ def is_alive(pid):
 
 
 def lock_holders(root):
-    """Of each process that a lock of a cell names, how many name it."""
+    """Process numbers in the locks of cells."""
     texts = [path.read_text() for path in root.glob("grids/g/cells/*.lock")]
-    return Counter(int(text) for text in texts if text.endswith("\n"))
+    return {int(text) for text in texts if text.endswith("\n")}
 
 
 def new_worker(root, seen):
     """The process number of a worker that was not seen before, once it has begun a cell."""
-    when(lambda: lock_holders(root).keys() - seen)
-    return min(lock_holders(root).keys() - seen)
+    when(lambda: lock_holders(root) - seen)
+    return min(lock_holders(root) - seen)
 
 
 def when(happens, seconds=60):
