@@ -99,7 +99,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
         _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
-        _add_report, _add_choose, _add_compare, _add_table, _add_grid, _add_lists,
+        _add_report, _add_choose, _add_compare, _add_table, _add_grid, _add_runs, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -329,8 +329,18 @@ def _add_grid(commands: Commands) -> None:
     command.add_argument("action", choices=("run", "status", "retry", "table", "script"), help="script: for SLURM")
     command.add_argument("--root", default=".", metavar="DIR", help="where runs/, cache/ and grids/ lie")
     command.add_argument("--workers", default="2", metavar="N", help="cells at once (default: 2)")
+    engine = "pool of processes (default), or ray (an extra: pip install ray)"
+    command.add_argument("--engine", choices=("pool", "ray"), default="pool", help=engine)
+    command.add_argument("--address", help="of a Ray cluster, such as auto (default: Ray is started here)")
     command.add_argument("--shard", metavar="I/N", help="only every N-th cell, from the I-th on")
     command.add_argument("--shards", default="8", metavar="N", help="of script: tasks of the SLURM array")
+
+
+def _add_runs(commands: Commands) -> None:
+    command = _command(commands, "runs", "the runs under a folder and what they reached", "experiments.run_list")
+    command.add_argument("--root", default=".", metavar="DIR", help="where runs/ and cache/ lie (default: here)")
+    where = "such as data=watch, budgets=470uF, state=stopped or search.method=joint; again for more"
+    command.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help=where)
 
 
 def _add_lists(commands: Commands) -> None:

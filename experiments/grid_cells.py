@@ -49,16 +49,28 @@ class CellBook:
 
     def is_done(self, cell: Cell) -> bool:
         """Whether its run is finished at this effort, by these libraries, and whole."""
-        folder = self.run_folder(cell)
-        manifest = read_mapping(folder / "manifest.json")
+        return self._says_finished(cell) and self.problem(cell) is None
+
+    def problem(self, cell: Cell) -> str | None:
+        """Why the run of a cell is of no use though it says that it is finished, in one line; None where it is not."""
+        if not self._says_finished(cell):
+            return None
+        from experiments.finished import FinishedRun
+
+        try:
+            FinishedRun.read(self.run_folder(cell))
+        except ValueError as error:
+            return " ".join(str(error).split())
+        return None
+
+    def _says_finished(self, cell: Cell) -> bool:
+        manifest = read_mapping(self.run_folder(cell) / "manifest.json")
         if manifest is None or not manifest.get("is_finished") or manifest.get("key") != cell.key:
             return False
         if manifest.get("effort") != cell.config.search.effort():
             return False
-        if not library_versions().items() <= manifest.get("versions", {}).items():
-            return False
-        is_table_due = len(manifest.get("infeasible", ())) < len(cell.config.supply.capacitances)
-        return not is_table_due or (folder / "fronts.parquet").is_file()
+        versions = manifest.get("versions")
+        return isinstance(versions, dict) and library_versions().items() <= versions.items()
 
     def is_running(self, cell: Cell) -> bool:
         """Whether a living process works on it."""
@@ -89,9 +101,9 @@ class CellBook:
         return {"deaths": found.get("deaths", 0), "error": found.get("error")}
 
     def record_error(self, cell: Cell, error: str, traceback: str) -> None:
-        """The cell raised."""
+        """The cell raised, `error` in one line."""
         write_text(self._path(cell, ".txt"), traceback)
-        self._write(cell, {**self.record(cell), "error": " ".join(error.split())})
+        self._write(cell, {**self.record(cell), "error": error})
 
     def record_death(self, cell: Cell, how: str) -> bool:
         """The worker died; answers whether the cell is given up."""

@@ -104,8 +104,8 @@ def read_grid(path: Path) -> Grid:
         raise ConfigError(label, "base", f"must be a shipped config or a path, not {base!r}")
     if (folder / base).exists():
         base = str(folder / base)
-    common = [_setting(key, value, folder) for key, value in _flat(tree.get("set", {})).items()]
-    axes = {axis: _items(label, axis, items, folder) for axis, items in _flat(tree["axes"]).items()}
+    common = [_setting(key, value, folder) for key, value in dotted(tree.get("set", {})).items()]
+    axes = {axis: _items(label, axis, items, folder) for axis, items in dotted(tree["axes"]).items()}
     if math.prod(map(len, axes.values())) > _MOST_CELLS:
         raise ConfigError(label, "axes", f"must make at most {_MOST_CELLS:,} cells")
     cells = []
@@ -157,12 +157,12 @@ def _check_distinct(label: str, cells: Sequence[Cell]) -> None:
             raise ConfigError(label, "axes", f"{rule}: cells ({other.label}) and ({cell.label}) are the same run")
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Dotted keys and their values, whether the file has them quoted, dotted or as tables."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            found |= dotted(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
     return found
@@ -181,7 +181,7 @@ def _item(label: str, axis: str, item: Any, folder: Path) -> Item:
     name = item.get("label")
     if not isinstance(name, str) or len(item) < 2:
         raise ConfigError(label, f"axes.{axis}", f"a table must have a label and the keys that it sets, not {item!r}")
-    changes = _flat({key: value for key, value in item.items() if key != "label"})
+    changes = dotted({key: value for key, value in item.items() if key != "label"})
     return Item(value=name, settings=tuple(_setting(key, value, folder) for key, value in changes.items()))
 
 

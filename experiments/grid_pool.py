@@ -13,11 +13,23 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Any
 
 from experiments.grid_cells import CellBook
 from experiments.grid_files import Cell
 from experiments.workers import start_worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """What a cell raised.
+
+    Attributes:
+        line: The error in one line.
+        traceback: Where it came from.
+    """
+
+    line: str
+    traceback: str
 
 
 @dataclass
@@ -91,20 +103,31 @@ class GridPool:
         cell = worker.cell
         assert cell is not None
         try:
-            error: str | None = worker.pipe.recv()
+            failure: Failure | None = worker.pipe.recv()
         except (EOFError, OSError):
             worker.process.join()
             workers.remove(worker)
-            how = _how(worker.process.exitcode)
-            is_over = self.book.record_death(cell, how)
-            self.told(f"cell {cell.number}: worker ended by {how}{', given up' if is_over else ', tried again'}")
-            if not is_over:
+            if not is_over_after_death(self.book, cell, _how(worker.process.exitcode), self.told):
                 waiting.append(cell)
             return
         worker.cell = None
-        if error is None:
+        if failure is None:
             trained.add(cell.supernet_group)
-        self.told(f"cell {cell.number}: {cell.label}: {'done' if error is None else error}")
+        take_answer(self.book, cell, failure, self.told)
+
+
+def is_over_after_death(book: CellBook, cell: Cell, how: str, told: Callable[[str], None]) -> bool:
+    """Record and tell that a worker died; answers whether its cell is given up."""
+    is_over = book.record_death(cell, how)
+    told(f"cell {cell.number}: worker ended by {how}{', given up' if is_over else ', tried again'}")
+    return is_over
+
+
+def take_answer(book: CellBook, cell: Cell, failure: Failure | None, told: Callable[[str], None]) -> None:
+    """Record and tell what came of a cell."""
+    if failure is not None:
+        book.record_error(cell, failure.line, failure.traceback)
+    told(f"cell {cell.number}: {cell.label}: {'done' if failure is None else failure.line}")
 
 
 def by_supernet(cells: Sequence[Cell]) -> list[Cell]:
@@ -125,24 +148,24 @@ def _how(exitcode: int | None) -> str:
 
 
 def _work(pipe: Connection, book: CellBook) -> None:
-    """Body of a worker: cells in, None or a line about the error out."""
+    """Body of a worker: cells in, None or what went wrong out."""
     start_worker()
     while True:
         try:
             cell = pipe.recv()
         except EOFError:
             return
-        pipe.send(_run_cell(cell, book))
+        pipe.send(run_cell(cell, book))
 
 
-def _run_cell(cell: Cell, book: CellBook) -> Any:
+def run_cell(cell: Cell, book: CellBook) -> Failure | None:
+    """Run a cell in this process; what it raises is answered, for the parent to record."""
     try:
-        from experiments.run import Run
-
         with book.working_on(cell):
+            from experiments.run import Run
+
             Run.of(cell.config, source=f"cell {cell.number}", root=book.store.root).execute(quiet=True)
     except Exception as error:  # noqa: BLE001  # whatever a cell raises is told and must not end the grid
-        line = f"{type(error).__name__}: {error}"
-        book.record_error(cell, line, traceback.format_exc())
-        return " ".join(line.split())
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return Failure(line=line, traceback=traceback.format_exc())
     return None

@@ -23,6 +23,8 @@ FAILED = 1
 def grid(options: argparse.Namespace) -> int:
     """`ebbnas grid`."""
     path = Path(options.file)
+    if options.address is not None and options.engine != "ray":
+        raise ValueError(f"--address must be used with --engine ray, not with {options.engine}")
     book = CellBook(grid=read_grid(path), store=Store(root=Path(options.root)))
     cells = shard_of(book.grid.cells, options.shard)
     if options.action == "script":
@@ -61,12 +63,18 @@ def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
 
 
 def _run(options: argparse.Namespace, book: CellBook, cells: Sequence[Cell]) -> None:
-    from experiments.grid_pool import GridPool
-
     n_workers = whole("--workers", options.workers)
     due = [cell for cell in cells if not book.is_done(cell) and not book.record(cell)["error"]]
     reporter = Reporter(quiet=options.quiet)
     reporter.note(f"grid {book.grid.name}: {len(cells)} cells, {len(due)} to run, {n_workers} at once")
+    if options.engine == "ray":
+        from experiments.grid_ray import run_on_ray
+
+        if due:
+            run_on_ray(book, due, address=options.address, n_workers=n_workers, told=reporter.note)
+        return
+    from experiments.grid_pool import GridPool
+
     GridPool(book=book, n_workers=n_workers, told=reporter.note).run(due)
 
 
@@ -85,6 +93,7 @@ def _states(book: CellBook, cells: Sequence[Cell]) -> list[dict[str, Any]]:
                 "deaths": record["deaths"],
                 "error": record["error"] if is_failed else None,
                 "traceback": None if traceback is None else str(traceback),
+                "problem": book.problem(cell) if state == "waiting" else None,
             }
         )
     return rows
@@ -105,12 +114,17 @@ def _print_states(options: argparse.Namespace, book: CellBook, rows: Sequence[di
         if row["error"]:
             where = f" ({row['traceback']})" if row["traceback"] else ""
             lines.append(f"cell {row['cell']} failed: {row['error']}{where}")
+        if row["problem"]:
+            lines.append(f"cell {row['cell']} is run again: {row['problem']}")
     print("\n".join(lines))
 
 
 def _table(options: argparse.Namespace, book: CellBook) -> int:
     from experiments.grid_table import write_grid_table
 
+    for cell in book.grid.cells:
+        if problem := book.problem(cell):
+            raise ValueError(f"cell {cell.number} must be run again with `grid {options.file} run`: {problem}")
     done = [cell for cell in book.grid.cells if book.is_done(cell)]
     if not done:
         raise ValueError(f"{options.file}: no cell is done; ebbnas grid {options.file} run")

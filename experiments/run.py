@@ -29,7 +29,7 @@ from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import REPORT, Outcome
 from experiments.progress import Reporter
 from experiments.stages import Stages, StageTimes, append_to
-from experiments.store import Store, read_mapping, write_bytes, write_json, write_text
+from experiments.store import Store, in_use, read_mapping, write_bytes, write_json, write_text
 from experiments.workload import Budget, Workload, look_up
 from models.evaluate import SharedEvaluator
 from models.train import SupernetTrainer
@@ -98,7 +98,8 @@ class Run:
             if budget.note:
                 reporter.note(f"note: {budget.note}")
         try:
-            return self._go(stages, fresh=fresh)
+            with in_use(self.folder):
+                return self._go(stages, fresh=fresh)
         except KeyboardInterrupt:
             reporter.note(f"interrupted; the same command goes on from here: {self.folder}")
             raise

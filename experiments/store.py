@@ -53,7 +53,11 @@ def library_versions() -> Mapping[str, str]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a whole file or nothing.
+
+    Raises:
+        OSError: There is no room, or no right to write; `filename` is the path.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
@@ -62,6 +66,9 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        # A full disk is told without the file that it had no room for.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -234,6 +241,32 @@ class Store:
         """
         key = digest({"schema": SCHEMA, "stage": name, "libraries": library_versions(), **reads})
         return StageFolder(name=name, key=key, path=self.cache / f"{name}-{key}")
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Mark a folder as worked on, by any number of processes; a killed one's mark goes with it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a living process has marked the folder; no where there is no folder, or no way to tell."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(handle)
+    return False
 
 
 def append_log(path: Path, entry: Mapping[str, Any]) -> None:

@@ -38,10 +38,10 @@ def tiny_arguments(root: Path, *more: str, settings: Sequence[str] = ()) -> list
     return [*arguments, *more]
 
 
-def process(arguments: Sequence[str], root: Path) -> subprocess.Popen[str]:
-    """The command in a process of its own, in the folder of the checkout."""
+def process(arguments: Sequence[str], root: Path, **options: Any) -> subprocess.Popen[str]:
+    """The command in a process of its own, in the folder of the checkout; `options` are those of `Popen`."""
     command = [sys.executable, "-m", "experiments", *arguments]
-    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,7 @@ DESIGNS = str(Path(__file__).resolve().parents[1] / "golden" / "published_design
         ("supplies",),
         ("spaces",),
         ("network", "missing.onnx"),
+        ("runs", "--root", str(Path(__file__).parent)),
     ],
     ids=lambda arguments: " ".join(Path(argument).name for argument in arguments[:2]),
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from experiments.cli import main
 from experiments.grid_cells import CellBook
 from experiments.grid_files import read_grid
 from experiments.grid_pool import by_supernet
+from experiments.grid_ray import _asked, _check_room, _connect
 from experiments.gridding import shard_of
 from experiments.store import Store
 
@@ -70,6 +75,14 @@ def test_shards_share_the_cells_out():
             shard_of(range(7), wrong)
 
 
+def one_line(capsys, arguments, status=2):
+    assert main(arguments) == status
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.count("\n") == 1
+    return err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -89,10 +102,7 @@ def test_shards_share_the_cells_out():
     ],
 )
 def test_a_wrong_grid_is_one_line(grid_file, capsys, text, said):
-    assert main(["grid", str(grid_file(text)), "run"]) == 2
-    out, err = capsys.readouterr()
-    assert not out
-    assert err.count("\n") == 1
+    err = one_line(capsys, ["grid", str(grid_file(text)), "run"])
     assert said in err
     assert "g.toml" in err
 
@@ -125,3 +135,33 @@ def test_a_cell_whose_worker_died_three_times_is_failed_until_it_is_forgotten(gr
     with book.working_on(cell):
         assert [book.state(one) for one in grid.cells] == ["running", "waiting"]
     assert book.state(cell) == "waiting"
+
+
+def test_without_ray_its_engine_is_one_line(grid_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    path = grid_file("[axes]\nseed = [0, 1]\n")
+    call = ["grid", str(path), "run", "--root", str(tmp_path), "--quiet"]
+    assert "pip install ray" in one_line(capsys, [*call, "--engine", "ray"])
+    assert "--address must be used with --engine ray" in one_line(capsys, [*call, "--address", "auto"])
+    assert "'pool', 'ray'" in one_line(capsys, [*call, "--engine", "rya"])
+
+
+def test_an_address_where_nothing_listens_is_told_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(ValueError, match=rf"--address must be .* cluster, and '{address}' is none: .*refused"):
+        _connect(SimpleNamespace(init=lambda **_: pytest.fail("Ray is asked")), address, 1)
+
+
+def test_a_cell_that_no_machine_has_room_for_is_told_before_anything_runs(grid_file):
+    text = '[set]\n"compute.processes" = 3\n[axes]\nwhere = [{ label = "cpu", seed = 1 }, '
+    text += '{ label = "gpu", seed = 2, compute.device = "cuda" }]\n'
+    on_cpu, on_gpu = read_grid(grid_file(text)).cells
+    assert (_asked(on_cpu), _asked(on_gpu)) == ({"num_cpus": 3, "num_gpus": 0}, {"num_cpus": 3, "num_gpus": 1})
+    down = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
+    small = [{"Alive": True, "Resources": one} for one in ({"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0})]
+    cluster = SimpleNamespace(nodes=lambda: [down, *small])
+    _check_room(cluster, [on_cpu])
+    with pytest.raises(ValueError, match=r"cell 2 asks for 3 CPUs and 1 GPUs .* no machine of the Ray cluster"):
+        _check_room(cluster, [on_cpu, on_gpu])
