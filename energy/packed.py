@@ -201,10 +201,8 @@ class PackedExplorer:
         greedy_s, greedy = descend(first, candidates, boot, budget, law, (False, is_concave), _MOST_SWEEPS)
         found = [(greedy_s, greedy.tolist())]
         if self.cuts == "optimal":
-            ends = [
-                descend(start, candidates, boot, budget, law, (True, is_concave), _MOST_SWEEPS)
-                for start in (first, greedy)
-            ]
+            starts = [first] if np.array_equal(first, greedy) else [first, greedy]
+            ends = [descend(start, candidates, boot, budget, law, (True, is_concave), _MOST_SWEEPS) for start in starts]
             found = [(latency_s, chosen.tolist()) for latency_s, chosen in ends]
         _, chosen = min(found)
         return list(chosen)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
@@ -23,6 +23,7 @@ from energy.warm import is_warm
 from evo.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
+from experiments.ahead import exploring
 from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
 from experiments.config import OWN_FILES, Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
@@ -105,7 +106,10 @@ class Run:
             raise
 
     def _go(self, stages: Stages, *, fresh: bool) -> Outcome:
-        with _compiling():
+        with ExitStack() as beside:
+            beside.enter_context(_compiling())
+            if self.work.config.compute.processes > 1:
+                beside.enter_context(exploring(stages.explorer, self.work.space))
             with self.times.of("data"):
                 for split in ("train", "val"):
                     self.work.data.split(split)
