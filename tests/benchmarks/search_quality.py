@@ -41,6 +41,10 @@ from models.spaces import preset
 
 DEVICE, FAMILY = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025")
 POLICIES = {"published": (rules("inas2021"), PUBLISHED), "packed": (rules("ebbnas"), PACKED)}
+ONE_TILE = "one-tile"
+"""Nested search by the rules of 2025: one tile a cycle, no batches."""
+
+RULES_OF_ONE_TILE = rules("tinas2025")
 BUDGETS = {"47uF": 47e-6, "100uF": 100e-6, "470uF": 470e-6}
 STATED = "stated"
 N_STEPS = 20
@@ -78,16 +82,15 @@ def references(space_name, accuracies, policy):
 
 
 @lru_cache
-def layout_of(space_name, policy):
+def layout_of(space_name, rule_set):
     """The genome, made once a process."""
-    return JointGenome(preset(space_name), POLICIES[policy][0])
+    return JointGenome(preset(space_name), rule_set)
 
 
 @lru_cache
-def explorer_of(policy, budget, selects_by):
+def explorer_of(rule_set, execution, budget, selects_by):
     """An explorer, which gets warmer from run to run; results do not depend on it."""
     chosen = next(row for row in METHODS.values() if row.selects_by == selects_by)
-    rule_set, execution = POLICIES[policy]
     given = Planning(device=DEVICE, supplies=(FAMILY.supply(BUDGETS[budget]),), rules=rule_set)
     plan_for = planning(chosen, given)
     explorer = explorer_for(plan_for.device, Scenarios.of(plan_for.supplies), plan_for.rules, execution)
@@ -98,11 +101,14 @@ def one_run(task):
     """Shares of the exact hypervolume on the way, share of unsafe designs that selection liked, and seconds."""
     space_name, accuracies, policy, budget, name, rate, seed, n_evaluations = task
     source, fronts = references(space_name, accuracies, policy)
-    chosen = method(name)
-    explorer = explorer_of(policy, budget, chosen.selects_by)
-    pricing = Pricing(device=DEVICE, supply=FAMILY.supply(BUDGETS[budget]), execution=POLICIES[policy][1])
-    problem = PROBLEMS[chosen.selects_by](layout_of(space_name, policy), source, pricing)
-    settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, method=name, seed=seed)
+    chosen = method("nested" if name == ONE_TILE else name)
+    rule_set, execution = POLICIES[policy]
+    if name == ONE_TILE:
+        rule_set = RULES_OF_ONE_TILE
+    explorer = explorer_of(rule_set, execution, budget, chosen.selects_by)
+    pricing = Pricing(device=DEVICE, supply=FAMILY.supply(BUDGETS[budget]), execution=execution)
+    problem = PROBLEMS[chosen.selects_by](layout_of(space_name, rule_set), source, pricing)
+    settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, method=chosen.name, seed=seed)
     start_s = time.perf_counter()
     search = Search(problem, explorer, settings)
     curve = []
@@ -121,7 +127,7 @@ def main():
     parser.add_argument("space", help="such as conv2d-5")
     parser.add_argument("--accuracies", default=STATED, help="explore.parquet with accuracies (default: the formula)")
     parser.add_argument("--policy", choices=POLICIES, default="published", help="that of the table")
-    parser.add_argument("--methods", default=",".join(METHODS), help="names, with commas")
+    parser.add_argument("--methods", default=",".join((*METHODS, ONE_TILE)), help="names, with commas")
     parser.add_argument("--rates", default=ADAPTIVE, help="refinement rates of the method joint, with commas")
     parser.add_argument("--seeds", type=int, default=11)
     parser.add_argument("--first-seed", type=int, default=0)
