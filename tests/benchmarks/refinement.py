@@ -83,12 +83,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="conv1d-3")
     parser.add_argument("--settings", default=";".join(SETTINGS), help="names, with semicolons")
+    parser.add_argument("--ways", default=",".join(WAYS), help="names, with commas; nested is what the others face")
     parser.add_argument("--seeds", type=int, default=11)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     settings = options.settings.split(";")
-    keys = list(product(settings, WAYS, range(options.seeds)))
+    ways = dict.fromkeys((*options.ways.split(","), "nested"))
+    keys = list(product(settings, ways, range(options.seeds)))
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
         tasks = [(options.space, *key, options.evaluations) for key in keys]
         found = dict(zip(keys, pool.map(one_run, tasks, chunksize=options.seeds), strict=True))
@@ -98,9 +100,9 @@ def main():
         union = Front.of(np.vstack(list(own.values())))
         share = {
             way: [Front.of(own[setting, way, seed]).hypervolume_ratio(union) for seed in range(options.seeds)]
-            for way in WAYS
+            for way in ways
         }
-        for way in WAYS:
+        for way in ways:
             test = mannwhitneyu(share[way], share["nested"]) if way != "nested" else None
             higher = None if test is None else test.statistic / options.seeds**2
             rows.append([setting, way, share[way], higher, None if test is None else test.pvalue])
