@@ -54,8 +54,8 @@ def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
 
 
 def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Whether a stored manifest is whole, and of a finished run of the same stages at the same effort."""
-    is_whole = bool(found.get("is_finished")) and found.keys() >= _FOUND
+    """Whether a stored manifest is whole and of this schema, and of a finished run of the same stages and effort."""
+    is_whole = bool(found.get("is_finished")) and found.keys() >= _FOUND and found.get("schema") == SCHEMA
     return is_whole and is_made_of(found, stages) and found.get("effort") == _effort(stages)
 
 

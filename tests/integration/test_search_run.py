@@ -291,10 +291,11 @@ def test_damaged_files_of_a_run_are_made_again(tiny_run, copied_root):
     folder, before = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name), fronts(tiny_run)
     manifest = folder / "manifest.json"
     whole = json.loads(manifest.read_text())
-    for content in ({**whole, "stages": []}, {name: whole[name] for name in whole if name != "infeasible"}):
+    lacking = {name: whole[name] for name in whole if name != "infeasible"}
+    for content in ({**whole, "stages": []}, lacking, {**whole, "schema": 0}):
         manifest.write_text(json.dumps(content))
         assert main(tiny_arguments(copied_root, "--quiet")) == 0
-        assert json.loads(manifest.read_text())["stages"] == whole["stages"]
+        assert [json.loads(manifest.read_text())[name] for name in ("schema", "stages")] == [1, whole["stages"]]
     for key in ("epoch", "n_val"):
         without(next((copied_root / "cache").glob("finetune-*/done.json")), key)
     manifest.unlink()
