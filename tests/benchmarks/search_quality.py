@@ -14,7 +14,6 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -221,17 +220,14 @@ def draw(path, rows, n_evaluations):
         steps = n_evaluations * np.arange(1, N_STEPS + 1) / N_STEPS
         for axis, budget in zip(axes, BUDGETS, strict=True):
             own = [row for row in rows if row["budget"] == budget]
-            looks = product(("-", "--"), COLOURS)
-            for number, ((line, colour), row) in enumerate(zip(looks, own, strict=False)):
+            for number, (colour, row) in enumerate(zip((*COLOURS, "0.5"), own, strict=False)):
                 curves = np.array(row["curves"])
                 # The first, ours, lies on top; dots let a curve below it be seen.
-                look = {"linestyle": ":" if number == 0 else line, "linewidth": 2.0 if number == 0 else 1.0}
-                median = np.median(curves, axis=0)
+                look = {"linestyle": ":" if number == 0 else "-", "linewidth": 2.0 if number == 0 else 1.0}
+                low, median, high = (of(curves, axis=0) for of in (np.min, np.median, np.max))
                 axis.plot(steps / 1000, median, color=colour, label=row["method"], zorder=3 - 0.1 * number, **look)
-                axis.fill_between(
-                    steps / 1000, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.2, linewidth=0
-                )
-            axis.set_title(budget.replace("u", "\N{MICRO SIGN}"))
+                axis.fill_between(steps / 1000, low, high, color=colour, alpha=0.2, linewidth=0)
+            axis.set_title(budget.replace("uF", " \N{MICRO SIGN}F"))
             axis.set_xlabel("thousand evaluations")
         axes[0].set_ylabel("share of exact hypervolume")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
