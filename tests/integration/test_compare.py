@@ -27,7 +27,7 @@ def runs(tiny_run, tmp_path_factory):
     for seed, source in ((0, tiny_run), (1, next((root / "runs").iterdir()))):
         for rate in ("0.25", "1.0"):
             folders[seed, rate] = shutil.copytree(source, root / "copies" / f"rate {rate} seed {seed}")
-            changed(folders[seed, rate], "refinement_rate = 0.25", f"refinement_rate = {rate}")
+            changed(folders[seed, rate], 'refinement_rate = "adaptive"', f"refinement_rate = {rate}")
     return folders
 
 
