@@ -53,25 +53,42 @@ def vm_words(layer: IntArray, design: IntArray) -> int:
 @compiled
 def operand_words(layer: IntArray, design: IntArray, n: int) -> int:
     """Volatile memory of the largest input and weight tiles, `n` tiles of input channels. [words]"""
-    op, vector = layer[OP], design[VECTOR]
-    t_out, t_in = design[TILE_OUT], design[TILE_IN]
+    return input_buffer_words(layer, design) + weight_buffer_words(layer, design, n)
+
+
+@compiled
+def input_buffer_words(layer: IntArray, design: IntArray) -> int:
+    """Volatile memory of the largest input tile, the planes of vector mode `planar` behind it. [words]"""
+    box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
+    row = 2 * ((layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W] + 2) // 2)
+    if layer[OP] == DEPTHWISE and design[VECTOR] == ROW:
+        return even(box_h * row)
+    planes = design[TILE_OUT] * box_h * row if design[VECTOR] == PLANAR else 0
+    return box_buffer_words(layer, design) + even(planes)
+
+
+@compiled
+def box_buffer_words(layer: IntArray, design: IntArray) -> int:
+    """Volatile memory of the largest channel-last input tile as it is fetched, both of an `add`. [words]"""
+    op = layer[OP]
     box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
     box_w = layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W]
-    box = box_h * box_w * (t_in if op == CONV else t_out) * (2 if op == ADD else 1)
-    row = 2 * ((box_w + 2) // 2)
-    if op == DEPTHWISE and vector == ROW:
-        box = box_h * row
-    elif vector == PLANAR:
-        box = even(box) + t_out * box_h * row
-    weights = 0
+    channels = design[TILE_IN] if op == CONV else design[TILE_OUT]
+    return even(int(box_h * box_w * channels * (2 if op == ADD else 1)))
+
+
+@compiled
+def weight_buffer_words(layer: IntArray, design: IntArray, n: int) -> int:
+    """Volatile memory of the largest weight tile, `n` tiles of input channels. [words]"""
+    op, t_out, t_in = layer[OP], design[TILE_OUT], design[TILE_IN]
     if op == CONV:
         # The last input-channel tile carries the bias, the others may be longer.
         last = layer[IN_WORDS] - (n - 1) * t_in
         plain = weight_words(layer, design, t_out, t_in, False) if n > 1 else 0
-        weights = max(plain, weight_words(layer, design, t_out, last, True))
-    elif op in (DEPTHWISE, NORM):
-        weights = weight_words(layer, design, t_out, 1, True)
-    return int(even(box) + even(weights))
+        return even(max(plain, weight_words(layer, design, t_out, last, True)))
+    if op in (DEPTHWISE, NORM):
+        return even(weight_words(layer, design, t_out, 1, True))
+    return 0
 
 
 @compiled

@@ -1,0 +1,60 @@
+/* The board for a PC: NVM and VM are arrays, every event is counted, power fails where a plan of failures says so. */
+#ifndef EBB_HOST_H
+#define EBB_HOST_H
+
+#include <stdint.h>
+
+#include "ebb.h"
+
+/* What a board sees of an inference, in the order in which the names of host_names stand. */
+struct host_counts {
+    uint64_t read_calls[EBB_N_TRANSFERS], read_words[EBB_N_TRANSFERS];
+    uint64_t write_calls[EBB_N_TRANSFERS], write_words[EBB_N_TRANSFERS];
+    uint64_t mac_calls, mac_elements;
+    uint64_t work[EBB_N_WORKS];
+    uint64_t batches;
+};
+
+/* When power fails. A cut says how much of the failing write arrives: all of it, or that share of its bytes. */
+enum host_failing {
+    HOST_NEVER,
+    HOST_AT_WRITE,   /* once, at write `number` of the inference, counted from 0 */
+    HOST_IN_BATCHES, /* once in every batch, at its write `number` */
+    HOST_RANDOMLY,   /* at any write with probability 1 / `number`, cut anywhere, `most` times */
+    HOST_EVERY_BOOT  /* at write `number` after every boot: may never end */
+};
+
+struct host_plan {
+    enum host_failing when;
+    uint32_t number, most;
+    uint8_t is_halved; /* half of the bytes arrive in place of all */
+    uint64_t seed;     /* of cuts and of what VM holds after a failure */
+};
+
+enum host_end { HOST_DONE, HOST_FAILED, HOST_NEVER_ENDS };
+
+/* What happened since host_begin. */
+struct host_log {
+    struct host_counts layers[EBB_N_LAYERS + 1]; /* of each layer; the last of what comes after the inference */
+    uint32_t boots, failures, writes;            /* writes begun */
+    uint32_t most_writes;                        /* in one batch */
+    int code;                                    /* of ebb_fail */
+};
+
+extern int16_t host_nvm[EBB_NVM_WORDS];
+extern struct host_log host_log;
+
+/* Weights and no record in NVM, as a device leaves the factory. */
+void host_provision(void);
+
+/* Put a sample (height x width x channels) into NVM and tell the engine; then start counting under a plan. */
+void host_begin(const int16_t *sample, const struct host_plan *plan);
+
+/* Power the program until it is done, cannot go on, or makes no progress over many boots. */
+enum host_end host_run(void);
+
+/* Output number `index` of the inference that is done. */
+int16_t host_output(uint32_t index);
+
+
+#endif
