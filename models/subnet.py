@@ -119,9 +119,10 @@ class Subnet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores `(n, n_classes)` of inputs `(n, channels, *size)`."""
-        return run_graph(self.graph, x, self._layer)
+        return run_graph(self.graph, x, self.run_node)
 
-    def _layer(self, node: Node, maps: list[Tensor]) -> Tensor:
+    def run_node(self, node: Node, maps: list[Tensor]) -> Tensor:
+        """Output of one node of the graph for the maps that it reads."""
         if not (node.is_hidden and self.training):
             return run_layer(self.layers, node, maps, self.moments(node.slot) if node.is_hidden else None)
         layer = self.layers[key_of(node.slot)]

@@ -110,16 +110,21 @@ def deployable(subnet: Subnet, data: DataSet, title: str) -> Deployable:
     """
     height, width, channels = data.input_shape
     n_axes = subnet.space.n_dims
-    shapes = subnet.space.network(subnet.arch).layers
-    pairs = zip(subnet.graph, shapes, strict=True)
     return Deployable(
         title=title,
-        steps=tuple(_step(subnet, node, shape, n_axes) for node, shape in pairs),
+        steps=steps_of(subnet),
         sample_shape=(channels, *(height, width)[:n_axes]),
         map_size=subnet.graph.input_shape[:n_axes],
         normalisation=data.normalisation,
         class_names=data.class_names,
     )
+
+
+def steps_of(subnet: Subnet) -> tuple[Step, ...]:
+    """The layers of a network with their weights and running statistics."""
+    shapes = subnet.space.network(subnet.arch).layers
+    pairs = zip(subnet.graph, shapes, strict=True)
+    return tuple(_step(subnet, node, shape, subnet.space.n_dims) for node, shape in pairs)
 
 
 def _step(subnet: Subnet, node: Node, shape: LayerShape, n_axes: int) -> Step:

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_BOOTS_WITHOUT_COMMIT 1000
+#define MOST_BOOTS_WITHOUT_PROGRESS 1000
 #define NO_CUT UINT32_MAX
 
 int16_t host_nvm[EBB_NVM_WORDS];
@@ -13,7 +13,8 @@ struct host_log host_log;
 
 static struct host_plan plan;
 static uint64_t random_state;
-static uint32_t stuck;             /* boots since the last commit */
+static uint64_t furthest;          /* position that a record has reached */
+static uint32_t stuck;             /* boots since then */
 static uint32_t writes_in_batch;   /* since the last commit or boot */
 static uint32_t writes_since_boot;
 static uint8_t has_failed_in_batch;
@@ -99,9 +100,14 @@ static uint32_t cut_of(uint32_t bytes)
 /* A record has arrived: what comes next belongs to the layer that it names. */
 static void note_commit(const int16_t *record)
 {
+    const uint64_t batch = (uint16_t)record[3] | (uint32_t)(uint16_t)record[4] << 16;
+    const uint64_t position = (uint64_t)(uint16_t)record[2] << 32 | batch;
     counts()->batches++;
     layer = (uint16_t)record[2];
-    stuck = 0;
+    if (position > furthest) {
+        furthest = position;
+        stuck = 0;
+    }
     if (writes_in_batch > host_log.most_writes)
         host_log.most_writes = writes_in_batch;
     writes_in_batch = 0;
@@ -185,20 +191,29 @@ void host_provision(void)
     memcpy(host_nvm + EBB_WEIGHTS_AT, ebb_weights, sizeof ebb_weights);
 }
 
+/* Nothing that maps and partial sums held before may help: a batch that is skipped must show. */
+static void poison_maps(void)
+{
+    uint32_t word;
+    for (word = EBB_WEIGHTS_AT + EBB_WEIGHT_WORDS; word < EBB_NVM_WORDS; word++)
+        host_nvm[word] = (int16_t)(uint16_t)random_below(65536);
+}
+
 void host_begin(const int16_t *sample, const struct host_plan *failures)
 {
     uint32_t pixel, channel;
+    random_state = failures->seed * 2u + 1u;
+    poison_maps();
     for (pixel = 0; pixel < EBB_INPUT_PIXELS; pixel++)
         for (channel = 0; channel < EBB_INPUT_WORDS; channel++)
             host_nvm[EBB_INPUT_AT + pixel * EBB_INPUT_WORDS + channel] =
                 channel < EBB_INPUT_CHANNELS ? *sample++ : (int16_t)0;
     plan.when = HOST_NEVER;
-    random_state = failures->seed * 2u + 1u;
     ebb_start();
     plan = *failures;
     memset(&host_log, 0, sizeof host_log);
     layer = 0;
-    stuck = writes_in_batch = writes_since_boot = 0;
+    furthest = stuck = writes_in_batch = writes_since_boot = 0;
     has_failed_in_batch = 0;
 }
 
@@ -210,7 +225,7 @@ enum host_end host_run(void)
     default:
         break;
     }
-    if (++stuck > MOST_BOOTS_WITHOUT_COMMIT)
+    if (++stuck > MOST_BOOTS_WITHOUT_PROGRESS)
         return HOST_NEVER_ENDS;
     host_log.boots++;
     writes_in_batch = writes_since_boot = 0;

@@ -1,0 +1,134 @@
+"""C text of a program: `model.h`, `model.c` with the tables of `models.deploy.program`, and `test_vectors.h`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.memory import RECORD_SLOTS_WORDS
+from models.deploy.program import EnergyTable, LayerTable, Program
+
+_LINE = 110
+
+
+def model_header(program: Program) -> str:
+    """`model.h`: sizes, and where everything lies, in words."""
+    network, placement = program.network, program.placement
+    height, width, channels = network.input_shape
+    last = network.shape.layers[-1]
+    constants = {
+        "EBB_N_LAYERS": len(program.layers),
+        "EBB_VM_WORDS": program.vm_words,
+        "EBB_NVM_WORDS": placement.total_words,
+        "EBB_RECORD_AT": 0,
+        "EBB_WEIGHTS_AT": RECORD_SLOTS_WORDS,
+        "EBB_WEIGHT_WORDS": len(program.weights),
+        "EBB_BUDGET_NJ": f"{program.budget_nj}u",
+        "EBB_BOOT_NJ": f"{program.boot_nj}u",
+        "EBB_INPUT_AT": placement.map_offset_words[-1],
+        "EBB_INPUT_PIXELS": height * width,
+        "EBB_INPUT_CHANNELS": channels,
+        "EBB_INPUT_WORDS": program.input_words,
+        "EBB_OUTPUT_AT": placement.map_offset_words[len(program.layers) - 1],
+        "EBB_OUTPUT_PIXELS": last.out_h * last.out_w,
+        "EBB_OUTPUT_CHANNELS": last.out_ch,
+        "EBB_OUTPUT_WORDS": program.layers[-1].out_words,
+    }
+    lines = "\n".join(f"#define {name} {_number(value)}" for name, value in constants.items())
+    title = network.name.replace("*/", "* /")
+    return f"""/* {title}: sizes and places of the program, in words of 16 bits; a pixel of a map takes its WORDS. */
+#ifndef EBB_MODEL_H
+#define EBB_MODEL_H
+
+{lines}
+
+#endif
+"""
+
+
+def _number(value: int | str) -> str:
+    """A constant of 32 bits where it needs them: int may have 16."""
+    return f"{value}ul" if isinstance(value, int) and value > 32767 else str(value).replace("u", "ul")
+
+
+def model_source(program: Program) -> str:
+    """`model.c`: layers, energies, stop bits, weights."""
+    parts = ['#include "ebb.h"\n']
+    for index, table in enumerate(program.energies):
+        parts.append(_energies(index, table))
+    rows = [_layer(index, table) for index, table in enumerate(program.layers)]
+    names = [layer.name.replace("*/", "* /") for layer in program.network.layers]
+    layers = "\n".join(f"    /* {name} */\n    {row}," for name, row in zip(names, rows, strict=True))
+    parts.append(f"const struct ebb_layer ebb_layers[EBB_N_LAYERS] = {{\n{layers}\n}};\n")
+    stops = np.packbits(program.stops, bitorder="little")
+    parts.append(f"const uint8_t ebb_stops[] = {{\n{_wrapped(stops.tolist())}\n}};\n")
+    weights = program.weights.tolist()
+    parts.append(f"const int16_t ebb_weights[EBB_WEIGHT_WORDS] = {{\n{_wrapped(weights)}\n}};\n")
+    return "\n".join(parts)
+
+
+def _energies(index: int, table: EnergyTable) -> str:
+    arrays = {"first_rows": table.first_rows, "second_rows": table.second_rows, "kinds": table.kinds}
+    lines = [
+        f"static const uint16_t {name}_{index}[] = {{\n{_wrapped(values.ravel().tolist())}\n}};"
+        for name, values in arrays.items()
+    ]
+    pairs = (f"{{{warm}ul, {cold}ul}}" for warm, cold in table.energies_nj.tolist())
+    lines.append(f"static const struct ebb_energy energies_{index}[] = {{\n{_wrapped(pairs)}\n}};")
+    return "\n".join(lines) + "\n"
+
+
+def _layer(index: int, table: LayerTable) -> str:
+    """A row of `ebb_layers`, members by name."""
+    members = [f".{field.name} = {_value(getattr(table, field.name))}" for field in fields(table)]
+    members += [f".{name} = {name}_{index}" for name in ("first_rows", "second_rows", "kinds", "energies")]
+    return "{" + _wrapped(members, indent="     ").strip() + "}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "{" + ", ".join(_value(item) for item in value) + "}"
+    return _number(value) if isinstance(value, int) else str(value)
+
+
+def test_vectors(program: Program, inputs: NDArray[np.int16], outputs: NDArray[np.int16]) -> str:
+    """`test_vectors.h`: samples and what the integer reference answers.
+
+    Args:
+        program: The program.
+        inputs: Samples, `(n, height, width, channels)`.
+        outputs: Their outputs, `(n, out_h, out_w, out_ch)`.
+    """
+
+    def table(name: str, size: str, rows: NDArray[np.int16]) -> str:
+        content = ",\n".join(f"    {{\n{_wrapped(row.ravel().tolist(), indent='     ')}}}" for row in rows)
+        return f"static const int16_t {name}[EBB_N_TEST_VECTORS][{size}] = {{\n{content}\n}};\n"
+
+    return f"""/* Real samples (height, width, channels; channels fastest) and the outputs that must come out. */
+#ifndef EBB_TEST_VECTORS_H
+#define EBB_TEST_VECTORS_H
+
+#include "model.h"
+
+#define EBB_N_TEST_VECTORS {len(inputs)}
+
+{table("ebb_test_inputs", "EBB_INPUT_PIXELS * EBB_INPUT_CHANNELS", inputs)}
+{table("ebb_test_outputs", "EBB_OUTPUT_PIXELS * EBB_OUTPUT_CHANNELS", outputs)}
+#endif
+"""
+
+
+def _wrapped(items: Iterable[object], indent: str = "    ") -> str:
+    """Items with commas between them, in lines of at most `_LINE` characters."""
+    lines, line = [], ""
+    for item in items:
+        text = str(item)
+        if line and len(line) + len(text) > _LINE:
+            lines.append(line.rstrip())
+            line = ""
+        line += f"{text}, "
+    return "\n".join(f"{indent}{one}" for one in [*lines, line.rstrip(", ")])

@@ -1,0 +1,73 @@
+"""Weights and biases of a network as a program's non-volatile memory holds them: tile by tile, in words of 16 bits.
+
+A weight tile is contiguous, so that one call fetches it: output channel after output channel, each with its kernel rows
+and the input channels of the tile fastest, and behind those of the last input-channel tile the biases, two words each,
+low word first. Rows of single channels are stored twice, the second version shifted by one column. The layout is that
+of the counts (COST_MODEL section 4), in rows and letters of `energy.exact`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.events import IntArray
+from energy.exact import CHANNEL, CONV, IN_WORDS, KERNEL_H, KERNEL_W, OP, OUT_CH, TILE_IN, TILE_OUT, VECTOR, row_length
+from models.deploy.integer import IntegerLayer
+
+Words = NDArray[np.int16]
+
+
+def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray) -> Words:
+    """The weights and biases of one layer, `(n_words,)`; none where it has none.
+
+    Args:
+        layer: Weights and biases.
+        layer_row: The layer as it is counted, `energy.exact.layer_row`.
+        design_row: Its design likewise.
+    """
+    if layer.weight is None or layer.bias is None:
+        return np.zeros(0, dtype=np.int16)
+    tile_out = int(design_row[TILE_OUT])
+    tiles = [slice(start, start + tile_out) for start in range(0, int(layer_row[OUT_CH]), tile_out)]
+    if layer_row[OP] == CONV:
+        kernels = _rewritten(layer.weight, layer_row)
+        pieces = [_conv_tile(kernels[tile], layer.bias[tile], int(design_row[TILE_IN])) for tile in tiles]
+    else:
+        # Turned like its layer: the kernel's two axes change places where the counted layer's have.
+        kernels = layer.weight.reshape(layer.weight.shape[0], int(layer_row[KERNEL_H]), int(layer_row[KERNEL_W]))
+        if design_row[VECTOR] != CHANNEL:
+            kernels = _both_versions(kernels, int(row_length(layer_row)))
+        pieces = [np.concatenate([kernels[tile].ravel(), bias_words(layer.bias[tile])]) for tile in tiles]
+    return np.concatenate(pieces)
+
+
+def _rewritten(weight: Words, layer_row: IntArray) -> Words:
+    """Kernels as the counted layer has them, `(out_ch, kernel_h, kernel_w, in_words)`.
+
+    Turning swaps two axes of which one has length 1, and covering the map joins three: the order of words stays. Pad
+    channels are zero.
+    """
+    kernels = weight.reshape(weight.shape[0], int(layer_row[KERNEL_H]), int(layer_row[KERNEL_W]), -1)
+    pad = int(layer_row[IN_WORDS]) - kernels.shape[-1]
+    return np.pad(kernels, ((0, 0), (0, 0), (0, 0), (0, pad)))
+
+
+def _conv_tile(kernels: Words, bias: NDArray[np.int32], tile_in: int) -> Words:
+    """All input-channel tiles of some output channels, the last with their biases."""
+    starts = range(0, kernels.shape[-1], tile_in)
+    return np.concatenate([*(kernels[..., start : start + tile_in].ravel() for start in starts), bias_words(bias)])
+
+
+def _both_versions(kernels: Words, length: int) -> Words:
+    """Rows of `length` words as they are and shifted by one column, `(out_ch, 2, kernel_h, length)`."""
+    channels, height, width = kernels.shape
+    rows = np.zeros((channels, 2, height, length), dtype=np.int16)
+    rows[:, 0, :, :width] = kernels
+    rows[:, 1, :, 1 : width + 1] = kernels
+    return rows
+
+
+def bias_words(bias: NDArray[np.int32]) -> Words:
+    """Two words a bias, the low one first."""
+    return np.asarray(bias).astype("<i4").view("<i2").astype(np.int16)

@@ -1,0 +1,328 @@
+"""A network, its plan and its schedule as the tables of an exported program (`runtime/ebb.h`).
+
+Everything that the engine does not compute itself is decided here: where tensors lie, what a batch is accounted for,
+and before which batches a power cycle ends. Sizes and counts are those of `energy`; nothing is worked out twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from energy.designs import Plan, check_plan
+from energy.events import ORDERS, IntArray
+from energy.exact import (
+    BATCH,
+    IN_H,
+    IN_W,
+    IN_WORDS,
+    KERNEL_H,
+    KERNEL_W,
+    OP,
+    ORDER,
+    OUT_CH,
+    OUT_WORDS,
+    OUTPUT,
+    PAD_H,
+    PAD_W,
+    POOL,
+    STRIDE_H,
+    STRIDE_W,
+    TILE_H,
+    TILE_IN,
+    TILE_OUT,
+    TILE_W,
+    TILED_H,
+    TILED_W,
+    VECTOR,
+    WEIGHT,
+    inner_count,
+    n_batches_of,
+    padded,
+    tile_counts,
+)
+from energy.footprint import box_buffer_words, input_buffer_words, operand_words, stored_sum_words, vm_words
+from energy.layers import NETWORK_INPUT, LayerShape
+from energy.memory import Placement, placed
+from energy.rewrite import normalised, readers_of
+from energy.schedule import Pricer, budget_nj, schedule
+from energy.supply import Scenarios
+from models.deploy.image import Words, weight_image
+from models.deploy.integer import IntegerLayer, IntegerNetwork
+
+OPS = {"conv": "EBB_CONV", "depthwise_conv": "EBB_DEPTHWISE", "global_avg_pool": "EBB_AVERAGE", "add": "EBB_SUM"}
+"""Operators that the engine has, by its names for them."""
+
+_ORDER_NAMES = tuple(f"EBB_{order.upper()}_STAYS" for order in ORDERS)
+_VECTOR_NAMES = ("EBB_CHANNEL", "EBB_ROW", "EBB_PLANAR")
+_LEAST, _MOST_VM_WORDS = -(2**15), 2**15 - 1
+_WIDTHS = {"shift": 8, "batches": 32, "first_batch": 32, "input_at": 32, "weight_at": 32, "partial_at": 32}
+_WIDTHS |= {"output_at": 32, "partial_half": 32, "lifts": 8}
+_DEFAULT_WIDTH = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTable:
+    """`struct ebb_layer`: attributes have the names, the units and the order of its members."""
+
+    op: str
+    order: str
+    vector: str
+    shift: int
+    low: int
+    lifts: tuple[int, int]
+    in_h: int
+    in_w: int
+    in_words: int
+    map_h: int
+    map_w: int
+    out_ch: int
+    out_words: int
+    kernel_h: int
+    kernel_w: int
+    stride_h: int
+    stride_w: int
+    pad_h: int
+    pad_w: int
+    tile_h: int
+    tile_w: int
+    tile_out: int
+    tile_in: int
+    rows: int
+    cols: int
+    outs: int
+    ins: int
+    batch: int
+    inner: int
+    loop_batches: int
+    batches: int
+    first_batch: int
+    input_at: tuple[int, int]
+    weight_at: int
+    partial_at: int
+    output_at: int
+    partial_half: int
+    vm_weights: int
+    vm_results: int
+    vm_planes: int
+    second_level: int
+
+    def require_fits(self, name: str) -> None:
+        """Demand that every number fits into its member.
+
+        Raises:
+            ValueError: One does not; layer, member and value are named.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                limit = 2 ** _WIDTHS.get(field.name, _DEFAULT_WIDTH)
+                if isinstance(number, int) and not _LEAST <= number < limit:
+                    rule = f"{field.name} must be below {limit:,} to be exported"
+                    raise ValueError(f"layer {name!r}: {rule}, not {number:,}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EnergyTable:
+    """Accounted energies of a layer's batches; equal rows of the loops are stored once.
+
+    Attributes:
+        first_rows: For each run of the outermost level its row of `second_rows`, `(n_first,)`.
+        second_rows: For each run of the second level its row of `kinds`, `(n_rows, n_second)`.
+        kinds: For each batch of a run of the innermost loop its kind, `(n_rows, n_loop)`.
+        energies_nj: Energy of each kind when warm and when cold, `(n_kinds, 2)`. [nJ]
+    """
+
+    first_rows: IntArray
+    second_rows: IntArray
+    kinds: IntArray
+    energies_nj: IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """What an exported folder is made from.
+
+    Attributes:
+        network: The integer network.
+        plan: A design a layer.
+        placement: Where everything lies in non-volatile memory.
+        layers: A table a layer.
+        energies: Likewise.
+        weights: Weights and biases of all layers, `(n_words,)`.
+        stops: Whether a power cycle ends before a batch, `(n_batches,)`.
+        vm_words: Volatile memory of the layer that needs most. [words]
+        budget_nj: Accounted energy of a power cycle. [nJ]
+        boot_nj: Accounted energy of a boot. [nJ]
+        power_cycles: Of one inference as it is planned.
+        input_words: Words that a pixel of the network's input takes where it lies. [words]
+    """
+
+    network: IntegerNetwork
+    plan: Plan
+    placement: Placement
+    layers: tuple[LayerTable, ...]
+    energies: tuple[EnergyTable, ...]
+    weights: Words
+    stops: NDArray[np.bool_]
+    vm_words: int
+    budget_nj: int
+    boot_nj: int
+    power_cycles: int
+    input_words: int
+
+
+def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scenarios, cuts: str) -> Program:
+    """Make the tables of a design.
+
+    Args:
+        network: The network with its weights.
+        plan: A well-formed design for each layer, exactly counted.
+        pricer: Counts and prices batches.
+        scenarios: The supply, an axis of one.
+        cuts: How batches are cut into power cycles, as `energy.schedule.schedule` takes it.
+
+    Raises:
+        ValueError: The plan is not well formed, or something of it is more than the engine holds.
+    """
+    shape = network.shape
+    check_plan(shape, plan, counting="exact")
+    rows = [pricer.rows(layer, design) for layer, design in zip(shape.layers, plan, strict=True)]
+    images = [weight_image(layer, *own) for layer, own in zip(network.layers, rows, strict=True)]
+    placement = placed(shape, [len(image) for image in images], [int(stored_sum_words(*own)) for own in rows])
+    sequence = pricer.sequence(shape, plan)
+    cycles = schedule(sequence, scenarios, cuts=cuts)
+    stops = np.zeros(len(sequence), dtype=np.bool_)
+    stops[cycles.starts] = True
+    used_words = max(int(vm_words(*own)) for own in rows)
+    if used_words > _MOST_VM_WORDS:
+        raise ValueError(f"volatile memory must be at most {_MOST_VM_WORDS} words to be exported, not {used_words}")
+    starts = np.cumsum([0, *(int(n_batches_of(*own)) for own in rows)])
+    tables = []
+    for index, (layer, own) in enumerate(zip(network.layers, rows, strict=True)):
+        table = _layer_table(layer, own, placement, index, int(starts[index]))
+        table.require_fits(layer.name)
+        tables.append(table)
+    return Program(
+        network=network,
+        plan=plan,
+        placement=placement,
+        layers=tuple(tables),
+        energies=tuple(
+            _energy_table(table, pricer.batches(layer, design).nanojoules)
+            for table, layer, design in zip(tables, shape.layers, plan, strict=True)
+        ),
+        weights=np.concatenate(images),
+        stops=stops,
+        vm_words=used_words,
+        budget_nj=budget_nj(scenarios),
+        boot_nj=pricer.boot_nj,
+        power_cycles=len(cycles),
+        input_words=_input_words(network),
+    )
+
+
+def _layer_table(
+    layer: IntegerLayer, rows: tuple[IntArray, IntArray], placement: Placement, index: int, first_batch: int
+) -> LayerTable:
+    """The numbers of one layer; `rows` are those of `Pricer.rows`."""
+    shape, design = ({column: int(value) for column, value in enumerate(row)} for row in rows)
+    r, c, m, n = (int(count) for count in tile_counts(*rows))
+    inner = int(inner_count(*rows))
+    batch = min(design[BATCH], inner)
+    vm_weights = int(input_buffer_words(*rows))
+    inputs = [placement.map_offset_words[source] for source in layer.reads]
+    return LayerTable(
+        op=OPS[layer.shape.op],
+        order=_ORDER_NAMES[design[ORDER]],
+        vector=_VECTOR_NAMES[design[VECTOR]],
+        shift=layer.shift,
+        low=0 if layer.has_relu else _LEAST,
+        lifts=layer.lifts,
+        in_h=shape[IN_H],
+        in_w=shape[IN_W],
+        in_words=shape[IN_WORDS],
+        map_h=shape[TILED_H],
+        map_w=shape[TILED_W],
+        out_ch=shape[OUT_CH],
+        out_words=shape[OUT_WORDS],
+        kernel_h=shape[KERNEL_H],
+        kernel_w=shape[KERNEL_W],
+        stride_h=shape[STRIDE_H],
+        stride_w=shape[STRIDE_W],
+        pad_h=shape[PAD_H],
+        pad_w=shape[PAD_W],
+        tile_h=design[TILE_H],
+        tile_w=design[TILE_W],
+        tile_out=design[TILE_OUT],
+        tile_in=design[TILE_IN],
+        rows=r,
+        cols=c,
+        outs=m,
+        ins=n,
+        batch=batch,
+        inner=inner,
+        loop_batches=-(-inner // batch),
+        batches=int(n_batches_of(*rows)),
+        first_batch=first_batch,
+        input_at=(inputs[0], inputs[-1]),
+        weight_at=placement.weight_offset_words[index],
+        partial_at=placement.partial_offset_words[index] if placement.partial_words[index] else 0,
+        output_at=placement.map_offset_words[index],
+        partial_half=placement.partial_words[index] // 2,
+        vm_weights=vm_weights,
+        vm_results=int(operand_words(*rows, n)),
+        vm_planes=int(box_buffer_words(*rows)),
+        second_level=_second_level(rows),
+    )
+
+
+def _second_level(rows: tuple[IntArray, IntArray]) -> int:
+    """Runs of the second loop level in one of the outermost; the innermost is that of the batches."""
+    _, c, m, n = (int(count) for count in tile_counts(*rows))
+    if rows[0][OP] == POOL:
+        return 1
+    if rows[1][ORDER] == WEIGHT:
+        return n
+    return c * (m if rows[1][ORDER] == OUTPUT else n)
+
+
+def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> EnergyTable:
+    """Accounted energies of the batches of a layer, warm and cold, with repeated rows stored once."""
+    energies_nj, kind = np.unique(np.stack(nanojoules, axis=1), axis=0, return_inverse=True)
+    kinds, second = np.unique(kind.reshape(-1, table.loop_batches), axis=0, return_inverse=True)
+    second_rows, first_rows = np.unique(second.reshape(-1, table.second_level), axis=0, return_inverse=True)
+    return EnergyTable(first_rows=first_rows.ravel(), second_rows=second_rows, kinds=kinds, energies_nj=energies_nj)
+
+
+def _input_words(network: IntegerNetwork) -> int:
+    """Words that a pixel of the network's input takes where it lies. [words]
+
+    Channels are padded to even, unless all layers that read the input cover it whole and so read its words in a row.
+
+    Raises:
+        ValueError: A layer covers a map whose pad channels would stand in its way.
+    """
+    shape, readers = network.shape, readers_of(network.shape)
+    for source in (*range(len(shape.layers)), NETWORK_INPUT):
+        height, width, channels = shape.input_shape
+        if source != NETWORK_INPUT:
+            producer = shape.layers[source]
+            height, width, channels = producer.out_h, producer.out_w, producer.out_ch
+        if channels % 2 == 0 or height * width == 1:
+            continue
+        covering = [_covers(shape.layers[reader]) for reader in readers[source]]
+        if source == NETWORK_INPUT and covering and all(covering):
+            return channels
+        if any(covering):
+            reader = shape.layer_names[readers[source][covering.index(True)]]
+            rule = "a kernel that covers a map of several pixels needs an even number of channels to be exported"
+            raise ValueError(f"layer {reader!r}: {rule}, not {channels}")
+    return padded(shape.input_shape[2])
+
+
+def _covers(layer: LayerShape) -> bool:
+    """Whether a layer reads its map as one pixel, `energy.rewrite.normalised`."""
+    return normalised(layer)[0].in_ch != layer.in_ch
