@@ -18,11 +18,6 @@ from energy.checks import closest
 
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 
-NOT_BUILT = (
-    "verify",
-)  # fmt: skip
-"""Commands of INTERFACE.md that are still to come."""
-
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose mistakes are exceptions of one line."""
@@ -67,8 +62,6 @@ def _run(arguments: list[str]) -> int:
     names = list(commands)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
         name = arguments[0]
-        if name in NOT_BUILT:
-            raise ValueError(f"command {name} is not built yet")
         raise ValueError(f"there is no command {name!r}{closest(name, names) or '; see ebbnas --help'}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -98,8 +91,8 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for add in (
         _add_plan, _add_price, _add_simulate, _add_replan, _add_ablate, _add_search, _add_init, _add_explore,
-        _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_design,
-        _add_report, _add_choose, _add_compare, _add_table, _add_grid, _add_runs, _add_lists,
+        _add_robust, _add_evaluate, _add_card, _add_plot, _add_calibrate, _add_network, _add_export, _add_verify,
+        _add_design, _add_report, _add_choose, _add_compare, _add_table, _add_grid, _add_runs, _add_lists,
     ):  # fmt: skip
         add(commands)
     return parser, commands.choices
@@ -370,7 +363,16 @@ def _add_export(commands: Commands) -> None:
     command = _command(commands, "export", text, "experiments.exporting")
     _add_stored_design(command)
     command.add_argument("dir", metavar="DIR", help="folder for the files")
-    command.add_argument("--format", default="c", help="onnx or torch (default: c, not built yet)")
+    command.add_argument("--format", default="c", help="c (default: a program), onnx or torch")
+
+
+def _add_verify(commands: Commands) -> None:
+    text = "the proof of an exported program: its bits, its counts, any power failure"
+    command = _command(commands, "verify", text, "experiments.verifying")
+    command.add_argument("dir", metavar="DIR", help="folder that export wrote")
+    failures = "random power failures beside those in every batch (default: 10000)"
+    command.add_argument("--failures", default="10000", metavar="N", help=failures)
+    command.add_argument("--board", default="host", help="host (default), cortex-m4 or msp430")
 
 
 def _add_design(commands: Commands) -> None:

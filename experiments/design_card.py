@@ -139,7 +139,7 @@ class Card:
                 "of that harvester" if uncertainty == 1 else f"of harvesters up to {uncertainty:g} times it",
             ),
         ]
-        return _markdown(("", ""), rows)
+        return markdown(("", ""), rows)
 
     def _accuracies(self) -> str:
         row = self.stored.row
@@ -153,7 +153,7 @@ class Card:
             for column, weights, split in _ACCURACIES
             if row.get(column) is not None
         ]
-        return _markdown(("weights", "split", "accuracy", "95 % interval"), rows)
+        return markdown(("weights", "split", "accuracy", "95 % interval"), rows)
 
     def _split_sentence(self) -> str:
         data, config = self.stored.work.data, self.stored.work.config
@@ -195,7 +195,7 @@ class Card:
             ("NVM", f"{answer['nvm_bytes']:,} of {self.request.device.nvm_bytes:,} B"),
             ("tightest", str(self.stored.row["binding_constraint"])),
         ]
-        return _markdown(("", ""), rows)
+        return markdown(("", ""), rows)
 
     def _layers(self) -> str:
         network = self.request.network
@@ -221,7 +221,7 @@ class Card:
             "layer", "operator", "input", "output", "kernel, stride, pad", "tile h x w x out x in", "order, vector",
             "batch", "batches", "active", "VM [B]",
         )  # fmt: skip
-        return _markdown(head, rows)
+        return markdown(head, rows)
 
     def _reproduction(self) -> str:
         manifest, run, one = self.manifest, self.stored.run.resolve().name, self.stored.id
@@ -252,7 +252,7 @@ def _kernel(layer: LayerShape) -> str:
     return f"{layer.kernel_h} x {layer.kernel_w}, {layer.stride}, {layer.pad}"
 
 
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; what would end a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

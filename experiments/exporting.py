@@ -19,8 +19,6 @@ ONNX_FILE, DESIGN_FILE, CARD_FILE = "network.onnx", "design.json", "README.md"
 def export(options: argparse.Namespace) -> int:
     """`ebbnas export`."""
     require_choice("--format", options.format, FORMATS)
-    if options.format == "c":
-        raise ValueError("--format c is not built yet; --format onnx and --format torch are")
     folder = Path(options.dir)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"DIR must be a folder, and {folder} is none")
@@ -34,6 +32,14 @@ def export(options: argparse.Namespace) -> int:
     from models.exchange.deployable import deployable
 
     stored = stored_design(Path(options.run), options.id, data_dir=options.data_dir)
+    if options.format == "c":
+        from experiments.program_export import exported_files
+
+        contents = exported_files(stored, folder)
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+        _say(options, [str(folder / name) for name in contents])
+        return 0
     network = deployable(stored.subnet(), stored.work.data, f"EbbNAS design {stored.id}: {stored.row['network']}")
     card = Card.of(stored)
     files = _files(network, options.format)
@@ -41,12 +47,15 @@ def export(options: argparse.Namespace) -> int:
         write_bytes(folder / name, content)
     write_json(folder / DESIGN_FILE, card.request.to_dict(folder))
     write_text(folder / CARD_FILE, card.text(use=_use(network, options.format)))
-    paths = [str(folder / name) for name in (*files, DESIGN_FILE, CARD_FILE)]
+    _say(options, [str(folder / name) for name in (*files, DESIGN_FILE, CARD_FILE)])
+    return 0
+
+
+def _say(options: argparse.Namespace, paths: list[str]) -> None:
     if options.json:
-        print_json({"id": stored.id, "format": options.format, "files": paths})
+        print_json({"id": options.id, "format": options.format, "files": paths})
     else:
         print("\n".join(paths))
-    return 0
 
 
 def _files(network: Deployable, form: str) -> dict[str, bytes]:

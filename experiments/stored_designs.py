@@ -11,7 +11,13 @@ from experiments.config import read_config
 from experiments.design_files import Overrides, Request, read_request
 from experiments.store import read_json
 from experiments.workload import Workload, look_up
+from models.deploy.integer import IntegerNetwork
+from models.deploy.quantise import quantise
+from models.deploy.weights_file import read_network
 from models.subnet import Subnet
+
+INTEGER_END = ".int16.safetensors"
+"""End of the name of a design's integer network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,23 @@ class StoredDesign:
             return Subnet.from_bytes(space, space.decode(self.row["architecture"]), path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+    def integer_network(self) -> IntegerNetwork:
+        """Its network as it is deployed: what the run stored, or where it has none quantised again.
+
+        Raises:
+            ValueError: The weights are missing, damaged, or of another network.
+        """
+        path = self.run / "designs" / f"{self.id}{INTEGER_END}"
+        if not path.is_file():
+            return quantise(self.subnet(), self.work.data.split("train"))
+        try:
+            network = read_network(path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        if network.shape.layers != self.work.space.network(self.work.space.decode(self.row["architecture"])).layers:
+            raise ValueError(f"{path}: must be of network {self.row['network']!r}, not of {network.name!r}")
+        return network
 
     def request(self) -> Request:
         """Its design file, as `price` reads it.

@@ -20,7 +20,7 @@ def model_header(program: Program) -> str:
     network, placement = program.network, program.placement
     height, width, channels = network.input_shape
     last = network.shape.layers[-1]
-    constants = {
+    constants: dict[str, int | str] = {
         "EBB_N_LAYERS": len(program.layers),
         "EBB_VM_WORDS": program.vm_words,
         "EBB_NVM_WORDS": placement.total_words,

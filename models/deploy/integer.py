@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +109,8 @@ class IntegerLayer:
             raise ValueError(f"sum |weight| + ceil(|bias| / 32768) of a channel must be at most {HIGH}, not {largest}")
 
 
-def channel_load(weight: NDArray[np.int16], bias: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Sum |w| + ceil(|bias| / 32768) of every output channel, `(out_ch,)`: at most `HIGH`, no sum can overflow."""
+def channel_load(weight: NDArray[np.integer[Any]], bias: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Sum |w| + ceil(|bias| / 32768) of every output channel, `(out_ch,)`: up to `HIGH` no sum can overflow."""
     magnitude = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1)
     return np.asarray(magnitude - (-np.abs(bias.astype(np.int64)) // 2**15))
 

@@ -16,7 +16,7 @@ import pytest
 
 from energy.designs import LayerDesign, check_plan
 from energy.layers import LayerShape, NetworkShape
-from experiments.cli import NOT_BUILT, main
+from experiments.cli import main
 from experiments.config import read_config
 from models.spaces import preset
 
@@ -404,7 +404,6 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["plot", "nowhere", "--kind", "report"], "--kind"),
         (["plot", "nowhere", "--format", "gif"], "--format must be of pdf, png, svg, not 'gif'"),
         (["evaluate", "nowhere", "x"], "nowhere"),
-        *(([name, "anything"], f"command {name} is not built yet") for name in NOT_BUILT),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
