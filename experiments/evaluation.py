@@ -9,6 +9,7 @@ from typing import Any
 from experiments.stored_designs import stored_design
 from experiments.tables import table
 from models.accuracy import correct
+from models.deploy.accuracy import deployed_correct
 
 SPLITS = ("val", "test")
 
@@ -65,8 +66,14 @@ def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -
     """
     stored = stored_design(run, design_id, data_dir=data_dir)
     row, work, subnet = stored.row, stored.work, stored.subnet()
-    columns = {f"accuracy_finetuned_{split}": split for split in SPLITS}
-    computed = {name: float(correct(subnet, work.data.split(split)).mean()) for name, split in columns.items()}
+    computed = {
+        f"accuracy_finetuned_{split}": float(correct(subnet, work.data.split(split)).mean()) for split in SPLITS
+    }
+    if row["accuracy_deployed_val"] is not None:
+        network = stored.integer_network()
+        for split in SPLITS:
+            right = deployed_correct(network, work.data.split(split))
+            computed[f"accuracy_deployed_{split}"] = float(right.mean())
     return Evaluation(
         id=design_id,
         architecture=row["architecture"],

@@ -13,6 +13,9 @@ from typing import Any
 from experiments.stages import Stages
 from experiments.store import SCHEMA, digest, file_digest, library_versions
 
+_OF_NETWORKS = ("finetune", "quantise")
+"""Stages whose hashes are known only when the search has found which networks they are of."""
+
 _FOUND = {"infeasible", "notes", "n_inherited_front", "wall_times_s"}
 """What the manifest of a finished run says of what was found."""
 
@@ -50,13 +53,17 @@ def stage_keys(stages: Stages) -> dict[str, Any]:
 def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
     """Whether a stored manifest is of a run of the same stages, finished or not."""
     keys = found.get("stages")
-    return isinstance(keys, Mapping) and {name: keys[name] for name in keys if name != "finetune"} == stage_keys(stages)
+    return isinstance(keys, Mapping) and {name: keys[name] for name in keys if name not in _OF_NETWORKS} == stage_keys(
+        stages
+    )
 
 
 def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
     """Whether a stored manifest is whole and of this schema, and of a finished run of the same stages and effort."""
     is_whole = bool(found.get("is_finished")) and found.keys() >= _FOUND and found.get("schema") == SCHEMA
-    return is_whole and is_made_of(found, stages) and found.get("effort") == _effort(stages)
+    is_of_it = is_whole and is_made_of(found, stages) and found.get("effort") == _effort(stages)
+    # Runs of older versions have not quantised their networks.
+    return is_of_it and all(name in found["stages"] for name in _OF_NETWORKS)
 
 
 def peak_memory_bytes() -> dict[str, int]:

@@ -121,6 +121,7 @@ class Outcome:
                 _percent(row, "accuracy_inherited_val"),
                 _percent(row, "accuracy_finetuned_val"),
                 _percent(row, "accuracy_finetuned_test"),
+                _percent(row, "accuracy_deployed_test"),
                 f"{100 * row['accuracy_finetuned_test_low']:.0f}-{100 * row['accuracy_finetuned_test_high']:.0f}",
                 write(row["latency_s"], "s"),
                 f"{row['latency_s'] / row['limit_plan_s']:.2f}",
@@ -132,11 +133,10 @@ class Outcome:
             if row["on_front"]
         ]
         head = (
-            "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "95 %", "latency", "x limit",
-            "cycles",
-            "energy", "tightest",
+            "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "deployed test %", "95 %",
+            "latency", "x limit", "cycles", "energy", "tightest",
         )  # fmt: skip
-        return f"{title}\n{table(head, cells, text=(0, 1, 10))}"
+        return f"{title}\n{table(head, cells, text=(0, 1, 11))}"
 
     def _places(self) -> list[tuple[str, Path]]:
         places = [("run", self.folder)]
@@ -148,4 +148,5 @@ class Outcome:
 
 
 def _percent(row: Row, column: str) -> str:
-    return f"{100 * row[column]:.1f}"
+    value = row.get(column)
+    return "" if value is None else f"{100 * value:.1f}"

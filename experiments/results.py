@@ -27,6 +27,8 @@ from experiments.store import write_json
 from experiments.workload import Budget, Workload
 from models.accuracy import accuracy, correct
 from models.data import Split
+from models.deploy.accuracy import deployed_correct
+from models.deploy.weights_file import read_network
 from models.evaluate import SharedEvaluator
 from models.subnet import Subnet
 
@@ -143,6 +145,15 @@ class Judge:
 
         return self._columns(f"accuracy_finetuned_{split}", one, judge)
 
+    def deployed(self, one: Member, network: bytes, split: str) -> Row:
+        """Of a network in integers."""
+
+        def judge() -> _Judged:
+            data = self.work.data.split(split)
+            return deployed_correct(read_network(network), data), data.groups
+
+        return self._columns(f"accuracy_deployed_{split}", one, judge)
+
     def _columns(self, name: str, one: Member, judge: Callable[[], _Judged]) -> Row:
         """The columns of one accuracy; a network that is on several fronts is judged once."""
         key = (name, one.decoded.network.name)
@@ -153,7 +164,11 @@ class Judge:
 
 
 def front_rows(
-    judge: Judge, members: Sequence[Member], finetuned: Mapping[str, Finetuned], device_file: Path | None
+    judge: Judge,
+    members: Sequence[Member],
+    finetuned: Mapping[str, Finetuned],
+    quantised: Mapping[str, bytes],
+    device_file: Path | None,
 ) -> list[Row]:
     """Rows of `fronts`, membership decided on fine-tuned validation accuracy; the test columns come last.
 
@@ -161,6 +176,7 @@ def front_rows(
         judge: Gives the accuracies.
         members: Designs whose networks are fine-tuned, budgets together.
         finetuned: Fine-tuned networks by architecture.
+        quantised: The same in integers.
         device_file: Where the run keeps the device's file, None for a shipped one.
     """
     work = judge.work
@@ -175,6 +191,7 @@ def front_rows(
             "resistance_ohm": one.budget.supply.resistance_ohm,
             **judge.inherited(one),
             **judge.finetuned(one, own.weights, "val"),
+            **judge.deployed(one, quantised[one.decoded.network.name], "val"),
             **cost_columns(request),
             "n_parameters": request.network.n_parameters,
             "n_macs": request.network.n_macs,
@@ -186,12 +203,14 @@ def front_rows(
             "seed": own.seed,
         }
         rows.append(row)
-    _mark_fronts(rows, {one.id: one for one in members}, objectives(work.config.search.objectives))
+    member_of = {one.id: one for one in members}
+    _mark_fronts(rows, member_of, objectives(work.config.search.objectives))
     order = {budget.name: index for index, budget in enumerate(work.budgets)}
     rows.sort(key=lambda row: (order[row["budget"]], row["latency_s"], row["id"]))
-    weights_of = {one.id: (one, finetuned[one.decoded.network.name].weights) for one in members}
     for row in rows:
-        row.update(judge.finetuned(*weights_of[row["id"]], "test"))
+        one, name = member_of[row["id"]], row["architecture"]
+        row.update(judge.finetuned(one, finetuned[name].weights, "test"))
+        row.update(judge.deployed(one, quantised[name], "test"))
     return rows
 
 

@@ -29,11 +29,16 @@ from experiments.config import OWN_FILES, Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import REPORT, Outcome
 from experiments.progress import Reporter
+from experiments.quantising import quantise_all
 from experiments.stages import Stages, StageTimes, append_to
 from experiments.store import Store, in_use, read_mapping, write_bytes, write_json, write_text
+from experiments.stored_designs import INTEGER_END
 from experiments.workload import Budget, Workload, look_up
 from models.evaluate import SharedEvaluator
 from models.train import SupernetTrainer
+
+DESIGN_FILES = (".json", ".safetensors", INTEGER_END)
+"""Ends of the names of a design's files: its plan, its fine-tuned weights, its network in integers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +137,15 @@ class Run:
             for budget, search in searches
         ]
         rows: list[Row] = []
-        keys: list[str] = []
+        keys: dict[str, list[str]] = {"finetune": [], "quantise": []}
         if any(members):
             chosen = self._thinned(searches, members)
             with self.times.of("finetune"):
-                finetuned, keys = self._finetune(stages, trainer, evaluator, chosen, fresh=fresh)
+                finetuned, keys["finetune"] = self._finetune(stages, trainer, evaluator, chosen, fresh=fresh)
+            with self.times.of("quantise"):
+                quantised, keys["quantise"] = quantise_all(stages, finetuned, fresh=fresh)
             with self.times.of("results"):
-                rows = self._write_fronts(stages, evaluator, chosen, finetuned)
+                rows = self._write_fronts(stages, evaluator, chosen, finetuned, quantised)
         n_members = {budget.name: len(found) for (budget, _), found in zip(searches, members, strict=True)}
         if rows:
             with self.times.of("figures"):
@@ -228,18 +235,23 @@ class Run:
         evaluator: SharedEvaluator,
         chosen: Sequence[results.Member],
         finetuned: dict[str, Finetuned],
+        quantised: dict[str, bytes],
     ) -> list[Row]:
         judge = results.Judge(work=self.work, evaluator=evaluator, judged_by=stages.judged_by)
-        rows = results.front_rows(judge, chosen, finetuned, self._device_file)
+        rows = results.front_rows(judge, chosen, finetuned, quantised, self._device_file)
         designs = self.folder / "designs"
         results.write_designs(designs, self.work, chosen, self._device_file)
         for one in chosen:
-            write_bytes(designs / f"{one.id}.safetensors", finetuned[one.decoded.network.name].weights)
-        keep = {f"{row['id']}{end}" for row in rows for end in (".json", ".safetensors")}
-        for path in designs.glob("*.safetensors"):
-            if path.name not in keep:
-                path.unlink()
-                path.with_suffix(".json").unlink(missing_ok=True)
+            name = one.decoded.network.name
+            write_bytes(designs / f"{one.id}.safetensors", finetuned[name].weights)
+            write_bytes(designs / f"{one.id}{INTEGER_END}", quantised[name])
+        # What a search that went further has left behind; near misses have no weights, and stay.
+        known = {row["id"] for row in rows}
+        weighted = (path.name.removesuffix(".safetensors") for path in designs.glob("*.safetensors"))
+        gone = {name.removesuffix(".int16") for name in weighted} - known
+        for one_gone in gone:
+            for end in DESIGN_FILES:
+                (designs / f"{one_gone}{end}").unlink(missing_ok=True)
         write_table(self.folder / "fronts.csv", rows, FRONTS)
         write_table(self.folder / "fronts.parquet", rows, FRONTS)
         return rows
@@ -278,10 +290,10 @@ class Run:
         write_text(self.folder / "config.toml", to_toml(settings))
         write_json(self.folder / "manifest.json", manifests.manifest(stages, is_finished=False))
 
-    def _finish(self, stages: Stages, finetune_keys: Sequence[str], found: dict[str, Any]) -> None:
+    def _finish(self, stages: Stages, keys: dict[str, list[str]], found: dict[str, Any]) -> None:
         manifest = {
             **manifests.manifest(stages, is_finished=True),
-            "stages": {**manifests.stage_keys(stages), "finetune": list(finetune_keys)},
+            "stages": {**manifests.stage_keys(stages), **keys},
             "wall_times_s": self.times.seconds,
             "peak_memory_bytes": manifests.peak_memory_bytes(),
             "notes": [budget.note for budget in self.work.budgets if budget.note],
@@ -297,7 +309,7 @@ class Run:
             rows = Outcome.read(self.folder).rows
         except (ValueError, OSError):
             return False
-        designs = [f"designs/{row['id']}{end}" for row in rows for end in (".json", ".safetensors")]
+        designs = [f"designs/{row['id']}{end}" for row in rows for end in DESIGN_FILES]
         expected = [
             *designs,
             "evaluations",

@@ -90,7 +90,7 @@ def test_the_page_tells_accuracies_costs_layers_and_data(exported, row):
     assert "Licence: none needed" in text
     assert "`network.onnx` (opset 17)" in text
     assert "| head | conv | 1 x 1 x " in text
-    assert "as deployed" not in text
+    assert f"| as deployed | test | {100 * row['accuracy_deployed_test']:.1f} % |" in text
 
 
 def test_the_page_alone_is_printed_or_written(capsys, tiny_run, row, tmp_path, exported):

@@ -10,6 +10,10 @@ import pytest
 
 from experiments.cli import main
 from experiments.columns import read_table
+from experiments.programs import Compiled
+from experiments.stored_designs import stored_design
+from models.deploy.accuracy import answers_of, deployed_correct
+from models.deploy.quantise import quantise_input
 from models.deploy.weights_file import read_network
 from tests.exported_programs import needs_compiler
 
@@ -143,3 +147,38 @@ def test_mistakes_are_one_line(capsys, exported, copy, tmp_path):
 def test_without_a_compiler_it_says_what_to_install(capsys, exported, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert "a C compiler must be found as gcc, cc or clang" in mistake(capsys, "verify", exported)
+
+
+def test_the_program_is_as_accurate_as_the_table_says(tiny_run, row):
+    stored = stored_design(tiny_run, row["id"])
+    network = stored.integer_network()
+    for split in ("val", "test"):
+        assert deployed_correct(network, stored.work.data.split(split)).mean() == row[f"accuracy_deployed_{split}"]
+        low, high = (row[f"accuracy_deployed_{split}_{end}"] for end in ("low", "high"))
+        assert low <= row[f"accuracy_deployed_{split}"] <= high
+
+
+@needs_compiler
+def test_the_compiled_program_answers_the_whole_test_set_as_the_table_says(tiny_run, row, exported, tmp_path):
+    stored = stored_design(tiny_run, row["id"])
+    network, test = stored.integer_network(), stored.work.data.split("test")
+    outputs = Compiled.of(exported, tmp_path, network).outputs(quantise_input(network, test.take(slice(None))))
+    assert (answers_of(outputs) == test.labels).mean() == row["accuracy_deployed_test"]
+
+
+def test_a_run_of_an_older_version_is_quantised_when_it_is_exported(tiny_run, row, exported, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "runs" / "older")
+    (run / "designs" / f"{row['id']}.int16.safetensors").unlink()
+    assert main(["export", str(run), row["id"], str(tmp_path / "out"), "--quiet"]) == 0
+    name = "network.int16.safetensors"
+    assert (tmp_path / "out" / name).read_bytes() == (exported / name).read_bytes()
+
+
+def test_an_integer_network_of_another_design_is_refused(capsys, tiny_run, row, tmp_path):
+    run = shutil.copytree(tiny_run, tmp_path / "runs" / "mixed")
+    others = [one for one in read_table(run / "fronts.parquet") if one["architecture"] != row["architecture"]]
+    own, foreign = (run / "designs" / f"{one['id']}.int16.safetensors" for one in (row, others[0]))
+    own.write_bytes(foreign.read_bytes())
+    told = mistake(capsys, "export", run, row["id"], tmp_path / "out")
+    assert "must be of network" in told
+    assert not (tmp_path / "out").exists()
