@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from experiments.cli import print_json
 from experiments.columns import Row, read_table
 from experiments.design_files import Overrides, Request, read_request
-from experiments.program_export import N_VECTORS, NETWORK_FILE, PLAN_FILE
+from experiments.program_export import NETWORK_FILE, PLAN_FILE
 from experiments.progress import Reporter
+from experiments.proving import Proving, prove_all, vectors_of
 from experiments.store import read_json
 from experiments.stored_designs import StoredDesign, stored_design
 from experiments.tables import table
-from experiments.verification import Judged, Verification, verification, verification_of_design
-from experiments.workers import run_tasks
+from experiments.verification import Judged, Verification, verification
 from models.deploy.integer import IntegerNetwork
 from models.deploy.quantise import quantise_input
 from models.deploy.weights_file import network_bytes, read_network
@@ -58,50 +54,6 @@ def _exported(folder: Path) -> tuple[Request, IntegerNetwork]:
         raise ValueError(f"{folder / NETWORK_FILE}: {error}") from None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Proving:
-    """One design for a worker to prove; picklable.
-
-    Attributes:
-        id: The design.
-        request: Its plan and supply.
-        network: Its network in integers, `models.deploy.weights_file` bytes.
-        vectors: Samples of its test vectors, `(n, height, width, channels)`.
-        judged: Samples of known accuracy.
-        n_failures: Random power failures. [1]
-    """
-
-    id: str
-    request: Request
-    network: bytes
-    vectors: NDArray[np.int16]
-    judged: Judged | None
-    n_failures: int
-
-
-def prove(task: Proving) -> Verification:
-    """Prove one design; runs in a worker."""
-    return verification_of_design(
-        task.request, read_network(task.network), task.vectors, n_failures=task.n_failures, judged=task.judged
-    )
-
-
-def prove_all(tasks: Sequence[Proving], reporter: Reporter, *, n_processes: int) -> list[Verification]:
-    """What came of every design, in their order.
-
-    Args:
-        tasks: The designs.
-        reporter: Who is told.
-        n_processes: Workers at most. [1]
-    """
-    found: dict[int, Verification] = {}
-    with reporter.task("proving", len(tasks)) as progress:
-        for position, result in run_tasks(prove, tasks, n_processes):
-            found[position] = result
-            progress.advance(f"{tasks[position].id} {'verified' if result.is_verified else 'NOT verified'}")
-    return [found[position] for position in range(len(tasks))]
-
-
 def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
     rows = read_table(run / "fronts.parquet")
     if not rows:
@@ -121,7 +73,7 @@ def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
 
 def _proving(stored: StoredDesign, n_failures: int) -> Proving:
     network = stored.integer_network()
-    val, test = (stored.work.data.split(name) for name in ("val", "test"))
+    test = stored.work.data.split("test")
     accuracy = stored.row["accuracy_deployed_test"]
     judged = None
     if accuracy is not None:
@@ -130,7 +82,7 @@ def _proving(stored: StoredDesign, n_failures: int) -> Proving:
         id=stored.id,
         request=stored.request(),
         network=network_bytes(network),
-        vectors=quantise_input(network, val.take(val.at_most(N_VECTORS))),
+        vectors=vectors_of(stored.work.data, network),
         judged=judged,
         n_failures=n_failures,
     )
