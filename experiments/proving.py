@@ -14,7 +14,7 @@ from experiments.verification import Judged, Verification, verification_of_desig
 from experiments.workers import run_tasks
 from models.data import DataSet
 from models.deploy.integer import IntegerNetwork
-from models.deploy.quantise import quantise_input
+from models.deploy.samples import quantise_input
 from models.deploy.weights_file import read_network
 
 N_VECTORS = 4

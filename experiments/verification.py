@@ -23,10 +23,9 @@ from experiments.design_files import Request
 from experiments.programs import Compiled, program_of
 from experiments.store import write_bytes
 from experiments.tables import table
-from models.deploy.accuracy import answers_of
 from models.deploy.folder import ENGINE, program_files
 from models.deploy.integer import HIGH, LOW, IntegerNetwork
-from models.deploy.reference import run
+from models.deploy.reference import answers_of, run
 
 N_SAMPLES = 32
 """Random samples whose outputs are compared with the integer reference."""

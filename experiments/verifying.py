@@ -17,7 +17,7 @@ from experiments.stored_designs import StoredDesign, stored_design
 from experiments.tables import table
 from experiments.verification import Judged, Verification, verification
 from models.deploy.integer import IntegerNetwork
-from models.deploy.quantise import quantise_input
+from models.deploy.samples import quantise_input
 from models.deploy.weights_file import network_bytes, read_network
 
 BOARDS = ("host", "cortex-m4", "msp430")
