@@ -60,7 +60,9 @@ _VECTOR_NAMES = ("EBB_CHANNEL", "EBB_ROW", "EBB_PLANAR")
 _LEAST, _MOST_VM_WORDS = -(2**15), 2**15 - 1
 _WIDTHS = {"shift": 8, "batches": 32, "first_batch": 32, "input_at": 32, "weight_at": 32, "partial_at": 32}
 _WIDTHS |= {"output_at": 32, "partial_half": 32, "lifts": 8}
+_WIDTHS |= dict.fromkeys(("in_h", "in_w", "map_h", "map_w"), 15)
 _DEFAULT_WIDTH = 16
+"""Bits of the members of `struct ebb_layer`; rows and columns are also counted below zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +295,8 @@ def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> E
     """Accounted energies of the batches of a layer, warm and cold, with repeated rows stored once."""
     energies_nj, kind = np.unique(np.stack(nanojoules, axis=1), axis=0, return_inverse=True)
     kinds, second = np.unique(kind.reshape(-1, table.loop_batches), axis=0, return_inverse=True)
+    if max(len(energies_nj), len(kinds)) >= 2**_DEFAULT_WIDTH:
+        raise ValueError(f"batches must be of fewer than 65,536 kinds to be exported, not {len(energies_nj):,}")
     second_rows, first_rows = np.unique(second.reshape(-1, table.second_level), axis=0, return_inverse=True)
     return EnergyTable(first_rows=first_rows.ravel(), second_rows=second_rows, kinds=kinds, energies_nj=energies_nj)
 

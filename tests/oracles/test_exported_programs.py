@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from energy.appraise_exact import exact_figures
+from energy.designs import LayerDesign
+from energy.layers import NETWORK_INPUT, LayerShape
 from energy.schedule import schedule
 from energy.supply import Scenarios
+from models.deploy.integer import IntegerLayer, IntegerNetwork
 from models.deploy.reference import run
 from tests.exported_programs import (
     PRICER,
@@ -25,6 +28,7 @@ from tests.exported_programs import (
     counted,
     export,
     needs_compiler,
+    safe_supply,
 )
 from tests.integer_networks import random_samples
 
@@ -80,6 +84,27 @@ def test_outputs_are_those_of_the_reference_for_more_samples(tmp_path, seed):
     compile_as_told(folder)
     samples = random_samples(np.random.default_rng(seed), case.network, 50)
     assert np.array_equal(outputs(folder, case.network, samples), run(case.network, samples))
+
+
+def test_weights_and_addresses_may_need_more_than_sixteen_bits(tmp_path):
+    shape = LayerShape(
+        op="conv", in_h=3, in_w=3, in_ch=8_000, out_h=3, out_w=3, out_ch=2, kernel_h=3, kernel_w=3, pad=1
+    )  # 72,000 words of weights an output channel
+    rng = np.random.default_rng(0)
+    weight = rng.choice([-1, 0, 1], p=[0.2, 0.6, 0.2], size=(2, 3, 3, 8_000)).astype(np.int16)
+    layer = IntegerLayer(
+        name="wide", shape=shape, reads=(NETWORK_INPUT,), fraction_bits=0, weight=weight, shift=8,
+        bias=np.array([-5, 70_000], dtype=np.int32),
+    )  # fmt: skip
+    network = IntegerNetwork(name="wide", layers=(layer,), input_shape=(3, 3, 8_000), input_fraction_bits=0)
+    design = LayerDesign(tile_h=2, tile_w=1, tile_out=1, tile_in=600, order="weight", batch=2, vector="channel")
+    case = Case(network=network, plan=(design,), supply=safe_supply(network, (design,), 1e-3))
+    made = case.program()
+    assert made.placement.total_words > 2 * 2**16
+    folder = export(made, tmp_path, n_vectors=1)
+    compile_as_told(folder)
+    assert ask(folder).returncode == 0
+    assert counted(folder) == model_counts(case, "optimal")
 
 
 @pytest.mark.parametrize("seed", range(2000, 2012))

@@ -271,5 +271,7 @@ def test_a_map_with_pad_channels_cannot_be_covered_by_a_kernel():
 def test_what_the_engine_cannot_hold_is_refused():
     with pytest.raises(ValueError, match="volatile memory must be at most 32767 words to be exported, not"):
         exported_program(chain(conv(200, 200, 1, 1)), tile_h=200, tile_w=200)
+    with pytest.raises(ValueError, match="layer 'l0': in_w must be below 32,768 to be exported, not 40,000"):
+        exported_program(chain(conv(1, 40_000, 2, 1)))
     with pytest.raises(ValueError, match="layer 'l0': inner must be below 65,536 to be exported, not 90,000"):
         exported_program(chain(conv(300, 300, 2, 1)), order="weight", batch=1)

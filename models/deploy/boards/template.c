@@ -56,16 +56,15 @@ void ebb_event(enum ebb_work kind, uint16_t calls, uint32_t amount)
 }
 #endif
 
-/* Called at every boot. The sample is there when the record says so: acquire one only between two inferences. */
+/* Called at every boot: ebb_run goes on where the last commit was. A failure between two inferences repeats what stands
+ * between ebb_run and ebb_start, so the output may be used twice, but no sample is lost once ebb_start has returned. */
 int main(void)
 {
     for (;;) {
-        if (ebb_state() != EBB_RUNNING) {
-            /* After EBB_DONE: use the output at word EBB_OUTPUT_AT (EBB_OUTPUT_WORDS a pixel). Then put the next sample
-             * at EBB_INPUT_AT (EBB_INPUT_WORDS a pixel, channels fastest, pad channels zero). A failure in here only
-             * repeats this block. */
-            ebb_start();
-        }
         ebb_run();
+        /* Use the output at word EBB_OUTPUT_AT, EBB_OUTPUT_WORDS a pixel. Then put the next sample at EBB_INPUT_AT,
+         * EBB_INPUT_WORDS a pixel, channels fastest, pad channels zero. The first output of a device that has never run
+         * is of no sample. */
+        ebb_start();
     }
 }

@@ -270,31 +270,30 @@ static void fetch_window(const struct ebb_layer *layer, struct area area, uint32
     mark(&ebb_vm.input, map_tile, channel_tile);
 }
 
-/* Weights of one output channel of a depthwise convolution: as they are, or as rows in two versions. */
-static uint16_t depthwise_words(const struct ebb_layer *layer)
+/* Words of weights of one output channel against `n_in` input channels; rows of a depthwise convolution are stored in
+ * two versions. Those of a tile fit into VM, those of all input channels may be more than 16 bits count. */
+static uint32_t all_weight_words(const struct ebb_layer *layer, uint16_t n_in)
 {
-    if (layer->vector == EBB_CHANNEL)
-        return (uint16_t)(layer->kernel_h * layer->kernel_w);
-    return (uint16_t)(2u * layer->kernel_h * padded_row(layer->kernel_w));
+    const uint16_t taps = (uint16_t)(layer->kernel_h * layer->kernel_w);
+    if (layer->op == EBB_CONV)
+        return (uint32_t)taps * n_in;
+    return layer->vector == EBB_CHANNEL ? taps : 2u * layer->kernel_h * padded_row(layer->kernel_w);
 }
 
-/* Words of weights of one output channel against `n_in` input channels. */
 static uint16_t weight_words(const struct ebb_layer *layer, uint16_t n_in)
 {
-    if (layer->op == EBB_DEPTHWISE)
-        return depthwise_words(layer);
-    return (uint16_t)(layer->kernel_h * layer->kernel_w * n_in);
+    return (uint16_t)all_weight_words(layer, n_in);
 }
 
 static void fetch_weights(const struct ebb_layer *layer, uint16_t out_tile, uint16_t in_tile)
 {
     const struct channels out = outputs_of(layer, out_tile), in = inputs_of(layer, in_tile);
-    const uint32_t all = (uint32_t)weight_words(layer, layer->in_words) + 2u; /* of an output channel, with its bias */
+    const uint32_t all = all_weight_words(layer, layer->in_words) + 2u; /* of an output channel, with its bias */
     const uint16_t words = (uint16_t)(weight_words(layer, in.count) * out.count);
     uint32_t at = layer->weight_at + out.first * all;
     if (holds(&ebb_vm.weights, out_tile, in_tile))
         return;
-    at += (uint32_t)weight_words(layer, layer->tile_in) * in_tile * out.count;
+    at += all_weight_words(layer, layer->tile_in) * in_tile * out.count;
     ebb_nvm_read(EBB_WEIGHT, at, (uint16_t)(words + (is_last_input(layer, in_tile) ? 2u * out.count : 0u)),
                  VM + layer->vm_weights);
     mark(&ebb_vm.weights, out_tile, in_tile);
@@ -688,12 +687,11 @@ static uint8_t is_whole(const int16_t *record, uint8_t slot)
     return checksum(record) == (uint16_t)record[RECORD_WORDS - 1] && ((uint16_t)record[0] & 1u) == slot;
 }
 
-/* Read where the program stands; without a whole record at the first batch. */
-static enum ebb_state read_position(struct position *next)
+/* Read the next batch: the first where no record is whole, EBB_N_LAYERS after the last. */
+static void read_position(struct position *next)
 {
     int16_t slots[2 * RECORD_WORDS];
-    const int16_t *newest = 0;
-    uint8_t slot;
+    uint8_t slot, is_found = 0;
     ebb_nvm_read(EBB_RECORD, EBB_RECORD_AT, 2 * RECORD_WORDS, slots);
     ebb_vm.sequence = 0;
     next->layer = 0;
@@ -701,18 +699,15 @@ static enum ebb_state read_position(struct position *next)
     for (slot = 0; slot < 2; slot++) {
         const int16_t *record = slots + slot * RECORD_WORDS;
         const uint32_t sequence = (uint32_t)load_sum(record);
-        if (!is_whole(record, slot) || (newest && (uint32_t)(sequence - ebb_vm.sequence) > 0x7fffffffu))
+        if (!is_whole(record, slot) || (is_found && (uint32_t)(sequence - ebb_vm.sequence) > 0x7fffffffu))
             continue;
-        newest = record;
+        is_found = 1;
         ebb_vm.sequence = sequence;
         next->layer = (uint16_t)record[2];
         next->batch = (uint32_t)load_sum(record + 3);
     }
-    if (!newest)
-        return EBB_FRESH;
     if (next->layer > EBB_N_LAYERS || next->batch >= (next->layer < EBB_N_LAYERS ? ebb_layers[next->layer].batches : 1u))
         ebb_fail(EBB_BAD_RECORD);
-    return next->layer == EBB_N_LAYERS ? EBB_DONE : EBB_RUNNING;
 }
 
 /* Commit everything before a position: the older slot is written, so one of the two is whole at any time. */
@@ -765,12 +760,6 @@ static uint8_t run_cycle(struct position *next)
 
 /* --- what a program calls ------------------------------------------------------------------------------------- */
 
-enum ebb_state ebb_state(void)
-{
-    struct position next;
-    return read_position(&next);
-}
-
 void ebb_start(void)
 {
     struct position next;
@@ -787,7 +776,8 @@ void ebb_run(void)
         ebb_event(EBB_BOOT, 1, 1);
         forget_operands();
         ebb_vm.left_nj = EBB_BUDGET_NJ > EBB_BOOT_NJ ? EBB_BUDGET_NJ - EBB_BOOT_NJ : 0;
-        if (read_position(&next) == EBB_DONE || run_cycle(&next))
+        read_position(&next);
+        if (run_cycle(&next))
             return;
         ebb_sleep_until_charged();
     }

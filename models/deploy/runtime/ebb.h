@@ -75,20 +75,12 @@ struct ebb_volatile {
 
 extern struct ebb_volatile ebb_vm;
 
-enum ebb_state {
-    EBB_FRESH,   /* no record: the next run starts at the first batch */
-    EBB_RUNNING, /* an inference is under way */
-    EBB_DONE     /* the output is complete in NVM */
-};
-
-/* Where the program stands; reads the progress record. */
-enum ebb_state ebb_state(void);
-
-/* Begin an inference: call it once the whole input lies in NVM. Until it returns the device still stands where it stood
- * before; whatever fails meanwhile. Not needed on a device that has never run. */
-void ebb_start(void);
-
-/* Go on from the last commit until the inference is done; sleeps as often as the plan and the budget say. */
+/* Go on from the last commit until the inference is done; sleeps as often as the plan and the budget say. Returns at
+ * once where it is done already. A device that has never run begins with whatever lies where the input belongs. */
 void ebb_run(void);
+
+/* Begin the next inference: call it once the whole input lies in NVM. Until its one write is complete the device still
+ * stands behind the inference before, whatever fails. */
+void ebb_start(void);
 
 #endif
