@@ -29,7 +29,8 @@ PAGES = {"networks.md": 10, "own-space.md": 2, "own-board.md": 7, "paper-table.m
 
 TEXTS = {
     "README.md": 40, "docs/datasets.md": 2, "docs/finished-runs.md": 10, "docs/grids.md": 5, "docs/networks.md": 10,
-    "docs/own-board.md": 8, "docs/own-space.md": 2, "docs/paper-table.md": 12, "docs/report.md": 1,
+    "docs/own-board.md": 8, "docs/own-space.md": 2, "docs/paper-table.md": 12, "docs/programs.md": 4,
+    "docs/report.md": 1,
     "docs/fronts/cifar10/README.md": 3,
 }  # fmt: skip
 """All that a user reads, and how many commands each has at least."""
