@@ -6,6 +6,7 @@ unicorn is optional and imported only here, when a processor is made.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ class CortexM4:
     """A Cortex-M4 with a program; an `experiments.emulators.processor.Processor`."""
 
     def __init__(self, executable: Executable) -> None:
-        from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc, arm_const
-
-        self._registers = [getattr(arm_const, f"UC_ARM_REG_R{index}") for index in range(_N_REGISTERS)]
-        self._stack, self._link, self._next = (getattr(arm_const, f"UC_ARM_REG_{name}") for name in ("SP", "LR", "PC"))
-        self._core: Any = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
-        self._core.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
+        unicorn: Any = import_module("unicorn")
+        names: Any = import_module("unicorn.arm_const")
+        self._registers = [getattr(names, f"UC_ARM_REG_R{index}") for index in range(_N_REGISTERS)]
+        self._stack, self._link, self._next = (getattr(names, f"UC_ARM_REG_{name}") for name in ("SP", "LR", "PC"))
+        self._core = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self._core.ctl_set_cpu_model(names.UC_CPU_ARM_CORTEX_M4)
         for start, n_bytes in ((_FLASH, _FLASH_BYTES), (_RAM, _RAM_BYTES), (_NVM, _NVM_BYTES)):
             self._core.mem_map(start, n_bytes)
         for address, data in executable.segments:

@@ -15,6 +15,7 @@ _STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic")
 _BARE = ("-ffreestanding", "-fno-builtin", "-fdata-sections", "-ffunction-sections", "-nostdlib")
 _M4_CPU = ("-mcpu=cortex-m4", "-mthumb")
 _ZIG_CPU = ("-target", "thumb-freestanding-eabi", "-mcpu=cortex_m4")
+_MSP430_CPU = ("--target=msp430", "-mhwmult=16bit")
 _CLANG_VERSIONS = range(25, 14, -1)
 
 
@@ -67,22 +68,30 @@ def build_msp430(folder: Path, program: Path, *defined: str) -> None:
         MissingTools: There is no compiler or no linker.
         ValueError: The program does not build, or is too large.
     """
-    clang, linker = _versioned("clang"), _versioned("ld.lld")
-    if clang is None or linker is None:
+    linker = _versioned("ld.lld")
+    if linker is None:
         raise MissingTools(missing_for_msp430())
     with _boards() as boards:
         sources = [*_engine(folder), *(boards / name for name in ("emulated.c", "msp430.S", "memory.c"))]
-        objects = []
-        for source in sources:
-            objects.append(program.with_name(f"{program.stem}-{source.name}.o"))
-            macros = [f"-D{name}" for name in defined]
-            flags = [*MSP430_CPU, *_STRICT, *_BARE[:-1], *_includes(folder, boards), *macros]
-            run_tool([clang, *flags, "-c", "-o", objects[-1], source])
+        objects = [program.with_name(f"{program.stem}-{source.name}.o") for source in sources]
+        for source, compiled in zip(sources, objects, strict=True):
+            compile_msp430(folder, source, compiled, tuple(f"-D{name}" for name in defined))
         run_tool([linker, "--gc-sections", "-T", boards / "msp430.ld", "-o", program, *objects])
 
 
-MSP430_CPU = ("--target=msp430", "-mhwmult=16bit")
-"""The CPU of 16-bit addresses, with its hardware multiplier."""
+def compile_msp430(folder: Path, source: Path, compiled: Path, flags: tuple[str, ...] = ()) -> None:
+    """Compile one source of an exported folder or a board for the MSP430 of 16-bit addresses with its multiplier.
+
+    Raises:
+        MissingTools: There is no compiler.
+        ValueError: The source does not compile.
+    """
+    clang = _versioned("clang")
+    if clang is None:
+        raise MissingTools(missing_for_msp430())
+    with _boards() as boards:
+        options = [*_MSP430_CPU, *_STRICT, *_BARE[:-1], *_includes(folder, boards), *flags]
+        run_tool([clang, *options, "-c", "-o", compiled, source])
 
 
 def run_tool(command: list[str | Path]) -> str:
