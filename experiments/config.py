@@ -271,6 +271,13 @@ class FinetuneSection(Section):
     validate_every: int = Field(default=2, ge=0, le=_MOST)
 
 
+class DeploySection(Section):
+    """What is done with the programs of the designs on the fronts."""
+
+    verify: bool = False
+    failures: int = Field(default=1000, ge=0, le=1000 * _MOST)
+
+
 class ComputeSection(Section):
     """What it runs on."""
 
@@ -295,6 +302,7 @@ class Config(Section):
     predictor: PredictorSection = PredictorSection()
     search: SearchSection = SearchSection()
     finetune: FinetuneSection = FinetuneSection()
+    deploy: DeploySection = DeploySection()
     compute: ComputeSection = ComputeSection()
 
     def own_files(self) -> dict[str, Path]:
@@ -307,9 +315,9 @@ class Config(Section):
         return dict(json.loads(self.model_dump_json(by_alias=True, exclude_none=True)))
 
     def key(self) -> str:
-        """Hash that names the run's folder: all but the name, the effort limits and the number of processes."""
+        """Hash that names the run's folder: all but the name, effort, proofs and the number of processes."""
         settings = self.to_dict()
-        del settings["name"], settings["compute"]["processes"]
+        del settings["name"], settings["deploy"], settings["compute"]["processes"]
         settings["search"] = {key: value for key, value in self.search.decisive().items() if value is not None}
         for section, file in self.own_files().items():
             del settings[section]["file"]

@@ -29,7 +29,6 @@ def export(options: argparse.Namespace) -> int:
     from experiments.design_card import Card
     from experiments.store import write_bytes, write_json, write_text
     from experiments.stored_designs import stored_design
-    from models.exchange.deployable import deployable
 
     stored = stored_design(Path(options.run), options.id, data_dir=options.data_dir)
     if options.format == "c":
@@ -40,6 +39,8 @@ def export(options: argparse.Namespace) -> int:
             write_bytes(folder / name, content)
         _say(options, [str(folder / name) for name in contents])
         return 0
+    from models.exchange.deployable import deployable
+
     network = deployable(stored.subnet(), stored.work.data, f"EbbNAS design {stored.id}: {stored.row['network']}")
     card = Card.of(stored)
     files = _files(network, options.format)

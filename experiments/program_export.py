@@ -9,16 +9,14 @@ import numpy as np
 
 from experiments.design_card import Card, markdown
 from experiments.programs import program_of
+from experiments.proving import vectors_of
 from experiments.quantities import write
 from experiments.stored_designs import StoredDesign
 from models.deploy.folder import program_files
 from models.deploy.program import Program
-from models.deploy.quantise import quantise_input
 from models.deploy.weights_file import network_bytes
 
 PLAN_FILE, NETWORK_FILE, CARD_FILE = "plan.json", "network.int16.safetensors", "README.md"
-N_VECTORS = 4
-"""Real samples in an exported folder, spread over the validation split."""
 
 
 def exported_files(stored: StoredDesign, folder: Path) -> dict[str, bytes]:
@@ -36,10 +34,8 @@ def exported_files(stored: StoredDesign, folder: Path) -> dict[str, bytes]:
         raise ValueError(f"ID must be of a design that is safe, and {stored.id} is not")
     network = stored.integer_network()
     made = program_of(card.request, network)
-    val = stored.work.data.split("val")
-    samples = quantise_input(network, val.take(val.at_most(N_VECTORS)))
     return {
-        **program_files(made, samples),
+        **program_files(made, vectors_of(stored.work.data, network)),
         PLAN_FILE: (json.dumps(card.request.to_dict(folder), indent=2) + "\n").encode(),
         NETWORK_FILE: network_bytes(network),
         CARD_FILE: card.text(use=_use(made, stored)).encode(),

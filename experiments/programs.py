@@ -46,6 +46,18 @@ def program_of(request: Request, network: IntegerNetwork) -> Program:
     return program(network, request.plan, Pricer(request.device), scenarios, execution.cuts_of_schedule)
 
 
+def compiler() -> str:
+    """Path of a C compiler.
+
+    Raises:
+        ValueError: There is none.
+    """
+    found = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+    if found is None:
+        raise ValueError("a C compiler must be found as gcc, cc or clang, and there is none; install gcc")
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
     """A program that this computer runs.
@@ -70,14 +82,12 @@ class Compiled:
         Raises:
             ValueError: There is no compiler, a source is missing, or one does not compile.
         """
-        compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
-        if compiler is None:
-            raise ValueError("a C compiler must be found as gcc, cc or clang, and there is none; install gcc")
+        found = compiler()
         for name in SOURCES:
             if not (folder / name).is_file():
                 raise ValueError(f"{folder / name}: there is no such file; DIR must be a folder that export wrote")
         path = (build / "design").resolve()
-        command = [compiler, *_FLAGS, "-o", str(path), *SOURCES]
+        command = [found, *_FLAGS, "-o", str(path), *SOURCES]
         made = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=MOST_S, check=False)
         if made.returncode:
             first = next((line for line in made.stderr.splitlines() if "error" in line), made.stderr.strip()[:200])

@@ -28,12 +28,15 @@ from experiments.columns import EVALUATIONS, FRONTS, Row, write_table
 from experiments.config import OWN_FILES, Config, ConfigError, to_toml
 from experiments.finetuning import Finetuned, chosen_members, finetune
 from experiments.outcome import REPORT, Outcome
+from experiments.programs import compiler
 from experiments.progress import Reporter
+from experiments.proving import Proving, prove_all, vectors_of
 from experiments.quantising import quantise_all
 from experiments.stages import Stages, StageTimes, append_to
 from experiments.store import Store, in_use, read_mapping, write_bytes, write_json, write_text
 from experiments.stored_designs import INTEGER_END
 from experiments.workload import Budget, Workload, look_up
+from models.deploy.weights_file import read_network
 from models.evaluate import SharedEvaluator
 from models.train import SupernetTrainer
 
@@ -88,6 +91,8 @@ class Run:
         if device == "cuda" and not torch.cuda.is_available():
             rule = "must be 'cpu' where torch sees no CUDA device, and it sees none, not 'cuda'"
             raise ConfigError(self.work.config.name, "compute.device", rule)
+        if self.work.config.deploy.verify:
+            self._require_provable()
         reporter = Reporter(quiet=quiet)
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
         if not fresh and self._is_finished(stages):
@@ -109,6 +114,17 @@ class Run:
         except KeyboardInterrupt:
             reporter.note(f"interrupted; the same command goes on from here: {self.folder}")
             raise
+
+    def _require_provable(self) -> None:
+        """Demand what proofs need before hours are spent on what they are of."""
+        name, counting = self.work.config.name, self.work.execution.counting
+        if counting != "exact":
+            rule = f"must be false where counting is {counting!r}: programs run batches as exact counting counts them"
+            raise ConfigError(name, "deploy.verify", rule)
+        try:
+            compiler()
+        except ValueError as error:
+            raise ConfigError(name, "deploy.verify", str(error)) from None
 
     def _go(self, stages: Stages, *, fresh: bool) -> Outcome:
         with ExitStack() as beside:
@@ -145,7 +161,13 @@ class Run:
             with self.times.of("quantise"):
                 quantised, keys["quantise"] = quantise_all(stages, finetuned, fresh=fresh)
             with self.times.of("results"):
-                rows = self._write_fronts(stages, evaluator, chosen, finetuned, quantised)
+                judge = results.Judge(work=self.work, evaluator=evaluator, judged_by=stages.judged_by)
+                rows = results.front_rows(judge, chosen, finetuned, quantised, self._device_file)
+            if self.work.config.deploy.verify:
+                with self.times.of("verify"):
+                    self._verify(stages, rows, chosen, quantised)
+            with self.times.of("results"):
+                self._write_fronts(rows, chosen, finetuned, quantised)
         n_members = {budget.name: len(found) for (budget, _), found in zip(searches, members, strict=True)}
         if rows:
             with self.times.of("figures"):
@@ -229,16 +251,36 @@ class Run:
             )
         return found
 
+    def _verify(
+        self, stages: Stages, rows: Sequence[Row], chosen: Sequence[results.Member], quantised: dict[str, bytes]
+    ) -> None:
+        """Prove the program of every design, and say in its row whether it is right."""
+        config = self.work.config
+        tasks = []
+        for one in chosen:
+            network = quantised[one.decoded.network.name]
+            tasks.append(
+                Proving(
+                    id=one.id,
+                    request=results.design_request(self.work, one, self._device_file),
+                    network=network,
+                    vectors=vectors_of(self.work.data, read_network(network)),
+                    judged=None,
+                    n_failures=config.deploy.failures,
+                )
+            )
+        found = prove_all(tasks, stages.reporter, n_processes=config.compute.processes)
+        is_right = {task.id: one.is_verified for task, one in zip(tasks, found, strict=True)}
+        for row in rows:
+            row["verified"] = is_right[row["id"]]
+
     def _write_fronts(
         self,
-        stages: Stages,
-        evaluator: SharedEvaluator,
+        rows: Sequence[Row],
         chosen: Sequence[results.Member],
         finetuned: dict[str, Finetuned],
         quantised: dict[str, bytes],
-    ) -> list[Row]:
-        judge = results.Judge(work=self.work, evaluator=evaluator, judged_by=stages.judged_by)
-        rows = results.front_rows(judge, chosen, finetuned, quantised, self._device_file)
+    ) -> None:
         designs = self.folder / "designs"
         results.write_designs(designs, self.work, chosen, self._device_file)
         for one in chosen:
@@ -254,7 +296,6 @@ class Run:
                 (designs / f"{one_gone}{end}").unlink(missing_ok=True)
         write_table(self.folder / "fronts.csv", rows, FRONTS)
         write_table(self.folder / "fronts.parquet", rows, FRONTS)
-        return rows
 
     def _draw(self) -> None:
         from experiments.figures import plot_run
@@ -308,6 +349,8 @@ class Run:
         try:
             rows = Outcome.read(self.folder).rows
         except (ValueError, OSError):
+            return False
+        if self.work.config.deploy.verify and any(row["verified"] is None for row in rows):
             return False
         designs = [f"designs/{row['id']}{end}" for row in rows for end in DESIGN_FILES]
         expected = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from energy.checks import closest
 from experiments.columns import Row, read_table
@@ -12,9 +13,10 @@ from experiments.design_files import Overrides, Request, read_request
 from experiments.store import read_json
 from experiments.workload import Workload, look_up
 from models.deploy.integer import IntegerNetwork
-from models.deploy.quantise import quantise
 from models.deploy.weights_file import read_network
-from models.subnet import Subnet
+
+if TYPE_CHECKING:
+    from models.subnet import Subnet
 
 INTEGER_END = ".int16.safetensors"
 """End of the name of a design's integer network."""
@@ -42,6 +44,8 @@ class StoredDesign:
         Raises:
             ValueError: They are missing, damaged, or of another network.
         """
+        from models.subnet import Subnet  # here, for a design that is deployed already needs no torch
+
         path = self.run / "designs" / f"{self.id}.safetensors"
         if not path.is_file():
             raise ValueError(f"{path}: there is no such file")
@@ -59,6 +63,8 @@ class StoredDesign:
         """
         path = self.run / "designs" / f"{self.id}{INTEGER_END}"
         if not path.is_file():
+            from models.deploy.quantise import quantise
+
             return quantise(self.subnet(), self.work.data.split("train"))
         try:
             network = read_network(path.read_bytes())

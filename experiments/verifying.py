@@ -1,100 +1,39 @@
-"""`verify`: the proof that an exported folder computes the right bits, counts what the model counts, and loses nothing.
-
-The folder is compiled for this computer. Its outputs are compared with the integer reference, its counts with those of
-the cost model, and power fails at every write and at random ones; every figure comes from the program that ran.
-"""
+"""`verify`: the proof of an exported folder, or of every design on the fronts of a run."""
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from energy.appraise import appraise
 from experiments.cli import print_json
+from experiments.columns import Row, read_table
 from experiments.design_files import Overrides, Request, read_request
 from experiments.program_export import NETWORK_FILE, PLAN_FILE
-from experiments.programs import Compiled, program_of
+from experiments.progress import Reporter
+from experiments.proving import Proving, prove_all, vectors_of
 from experiments.store import read_json
+from experiments.stored_designs import StoredDesign, stored_design
 from experiments.tables import table
-from models.deploy.folder import ENGINE
-from models.deploy.integer import HIGH, LOW, IntegerNetwork
-from models.deploy.reference import run
-from models.deploy.weights_file import read_network
+from experiments.verification import Judged, Verification, verification
+from models.deploy.integer import IntegerNetwork
+from models.deploy.samples import quantise_input
+from models.deploy.weights_file import network_bytes, read_network
 
 BOARDS = ("host", "cortex-m4", "msp430")
 NOT_VERIFIED = 1
-N_FAILURES = 10_000
-"""Random power failures of a verification that does not say how many."""
-
-N_SAMPLES = 32
-"""Random samples whose outputs are compared with the integer reference."""
-
-_MOST_WRITES = 2_000
-"""NVM writes of one inference up to which each of them alone is made to fail."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that was checked.
-
-    Attributes:
-        name: What.
-        is_right: Whether it is as it should be.
-        found: What was found, for a person.
-    """
-
-    name: str
-    is_right: bool
-    found: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verification:
-    """What came of all checks."""
-
-    checks: tuple[Check, ...]
-
-    @property
-    def is_verified(self) -> bool:
-        """Whether everything is as it should be."""
-        return all(check.is_right for check in self.checks)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The answer of `verify --json`."""
-        rows = [{"check": one.name, "passed": one.is_right, "found": one.found} for one in self.checks]
-        return {"verified": self.is_verified, "checks": rows}
-
-    def text(self) -> str:
-        """The answer for a person."""
-        wrong = [check.name for check in self.checks if not check.is_right]
-        head = f"NOT verified: {', '.join(wrong)}" if wrong else "verified: right bits, right counts, nothing lost"
-        rows = [(one.name, "yes" if one.is_right else "NO", one.found) for one in self.checks]
-        return f"{head}\n\n{table(('check', 'passed', 'found'), rows, text=(0, 1, 2))}"
 
 
 def verify(options: argparse.Namespace) -> int:
     """`ebbnas verify`."""
     if options.board not in BOARDS:
         raise ValueError(f"--board must be one of {', '.join(BOARDS)}, not {options.board!r}")
-    n_failures = _number("--failures", options.failures)
-    folder = Path(options.dir)
-    for name in (PLAN_FILE, NETWORK_FILE):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / name}: there is no such file; DIR must be a folder that export wrote")
-    request = read_request(read_json(folder / PLAN_FILE), folder, Overrides())
-    try:
-        network = read_network((folder / NETWORK_FILE).read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{folder / NETWORK_FILE}: {error}") from None
-    found = verification(folder, request, network, n_failures=n_failures)
+    if not options.failures.isdecimal():
+        raise ValueError(f"--failures must be a whole number of at least 0, not {options.failures!r}")
+    folder, n_failures = Path(options.dir), int(options.failures)
+    if (folder / "fronts.parquet").is_file():
+        return _verify_run(options, folder, n_failures)
+    found = verification(folder, *_exported(folder), n_failures=n_failures)
     if options.json:
         print_json(found.to_dict())
     else:
@@ -102,105 +41,63 @@ def verify(options: argparse.Namespace) -> int:
     return 0 if found.is_verified else NOT_VERIFIED
 
 
-def _number(field: str, text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"{field} must be a whole number of at least 0, not {text!r}")
-    return int(text)
-
-
-def verification(folder: Path, request: Request, network: IntegerNetwork, *, n_failures: int) -> Verification:
-    """Check an exported folder.
-
-    Args:
-        folder: The folder; nothing is written there.
-        request: Its plan and supply.
-        network: Its network in integers.
-        n_failures: Random power failures. [1]
-
-    Raises:
-        ValueError: It cannot be compiled, or plan and network do not belong together.
-    """
-    program_of(request, network)
-    with tempfile.TemporaryDirectory() as build:
-        start_s = time.perf_counter()
-        compiled = Compiled.of(folder, Path(build), network)
-        compile_s = time.perf_counter() - start_s
-        return Verification(
-            checks=(
-                Check(name="compiles", is_right=True, found=f"without a warning, in {compile_s:.1f} s"),
-                _engine(folder),
-                _told("test vectors", compiled),
-                _guarded("outputs", lambda: _outputs(compiled)),
-                _guarded("counts", lambda: _counts(compiled, request)),
-                *_failures(compiled, n_failures),
-            )
-        )
-
-
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """A check of a program that may stop in the middle of it."""
+def _exported(folder: Path) -> tuple[Request, IntegerNetwork]:
+    """Plan and network of an exported folder."""
+    for name in (PLAN_FILE, NETWORK_FILE):
+        if not (folder / name).is_file():
+            rule = "DIR must be a folder that export wrote, or a run's"
+            raise ValueError(f"{folder / name}: there is no such file; {rule}")
+    request = read_request(read_json(folder / PLAN_FILE), folder, Overrides())
     try:
-        return check()
+        return request, read_network((folder / NETWORK_FILE).read_bytes())
     except ValueError as error:
-        return Check(name=name, is_right=False, found=str(error))
+        raise ValueError(f"{folder / NETWORK_FILE}: {error}") from None
 
 
-def _told(name: str, compiled: Compiled, *arguments: object) -> Check:
-    """What the program itself says."""
-    code, answer = compiled.ask(*arguments)
-    return Check(name=name, is_right=code == 0, found=answer.partition("\n")[0].removeprefix("PASS: "))
+def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
+    rows = read_table(run / "fronts.parquet")
+    if not rows:
+        raise ValueError(f"{run / 'fronts.parquet'}: must hold at least one design, and is empty")
+    stored = [stored_design(run, row["id"], data_dir=options.data_dir) for row in rows]
+    tasks = [_proving(one, n_failures) for one in stored]
+    reporter = Reporter(quiet=options.quiet or options.json)
+    found = prove_all(tasks, reporter, n_processes=stored[0].work.config.compute.processes)
+    is_verified = all(one.is_verified for one in found)
+    if options.json:
+        designs = [{"id": task.id, **one.to_dict()} for task, one in zip(tasks, found, strict=True)]
+        print_json({"verified": is_verified, "designs": designs})
+    else:
+        print(_overview(rows, found))
+    return 0 if is_verified else NOT_VERIFIED
 
 
-def _engine(folder: Path) -> Check:
-    package = resources.files("models.deploy")
-    changed = [name for name in ENGINE if (folder / name).read_bytes() != (package / name).read_bytes()]
-    found = f"changed: {', '.join(changed)}" if changed else "that of this version, byte for byte"
-    return Check(name="engine", is_right=not changed, found=found)
-
-
-def _outputs(compiled: Compiled) -> Check:
-    """Random samples, small ones and such as drive everything into saturation."""
-    rng = np.random.default_rng(0)
-    scales = np.geomspace(16, HIGH, N_SAMPLES).reshape(-1, 1, 1, 1)
-    samples = np.clip(rng.normal(size=(N_SAMPLES, *compiled.network.input_shape)) * scales, LOW, HIGH).astype(np.int16)
-    n_wrong = int((compiled.outputs(samples) != run(compiled.network, samples)).sum())
-    n = N_SAMPLES * compiled.network.shape.layers[-1].out_ch
-    return Check(
-        name="outputs",
-        is_right=n_wrong == 0,
-        found=f"{n_wrong} of {n} outputs of {N_SAMPLES} random samples differ from the integer reference",
+def _proving(stored: StoredDesign, n_failures: int) -> Proving:
+    network = stored.integer_network()
+    test = stored.work.data.split("test")
+    accuracy = stored.row["accuracy_deployed_test"]
+    judged = None
+    if accuracy is not None:
+        judged = Judged(samples=quantise_input(network, test.take(slice(None))), labels=test.labels, accuracy=accuracy)
+    return Proving(
+        id=stored.id,
+        request=stored.request(),
+        network=network_bytes(network),
+        vectors=vectors_of(stored.work.data, network),
+        judged=judged,
+        n_failures=n_failures,
     )
 
 
-def _counts(compiled: Compiled, request: Request) -> Check:
-    """Every event of every layer, and the power cycles."""
-    assert request.plan is not None
-    found = compiled.counts()
-    expected = appraise(request.network, request.plan, request.device, request.supply, request.execution)
-    differing = [
-        f"{layer.layer}: {event} {own.get(event, 0):,}, not {layer.counts.get(event, 0):,}"
-        for layer, own in zip(expected.layers, found["layers"], strict=True)
-        for event in sorted(set(layer.counts) | set(own))
-        if own.get(event, 0) != layer.counts.get(event, 0)
-    ]
-    cycles = sum(entry.cycles for entry in expected.schedule)
-    if found["power_cycles"] != cycles:
-        differing.append(f"{found['power_cycles']} power cycles, not {cycles}")
-    n = sum(len(layer.counts) for layer in expected.layers)
-    right = f"{n} counts of {len(expected.layers)} layers and {cycles} power cycles equal the model's"
-    return Check(name="counts", is_right=not differing, found="; ".join(differing[:3]) or right)
-
-
-def _failures(compiled: Compiled, n_failures: int) -> list[Check]:
-    """Power fails in every batch at each of its writes, at each write alone where they are few, and at random."""
-    checks = [_told("a failure in every batch", compiled, "batches")]
-    try:
-        layers = compiled.counts()["layers"]
-        n_writes = sum(count for layer in layers for event, count in layer.items() if event.endswith("write_calls"))
-    except ValueError:
-        n_writes = _MOST_WRITES + 1
-    if n_writes <= _MOST_WRITES:
-        checks.append(_told("a failure at each write", compiled, "each"))
-    if n_failures:
-        checks.append(_told("random failures", compiled, "failures", n_failures, 0))
-    return checks
+def _overview(rows: Sequence[Row], found: Sequence[Verification]) -> str:
+    """A line a design: what each check found."""
+    n_right = sum(one.is_verified for one in found)
+    wrong = [f"{row['id']}: {check.name}: {check.found}" for row, one in zip(rows, found, strict=True)
+             for check in one.checks if not check.is_right]  # fmt: skip
+    head = f"{n_right} of {len(found)} designs are verified: right bits, right counts, nothing lost"
+    cells = [
+        (row["id"], row["architecture"], "yes" if one.is_verified else "NO", f"{row['power_cycles']:,}",
+         f"{one.n_failures:,}", one.found("accuracy"))
+        for row, one in zip(rows, found, strict=True)
+    ]  # fmt: skip
+    names = ("id", "network", "verified", "cycles", "failures", "test set through the program")
+    return "\n\n".join([head, table(names, cells, text=(0, 1, 2, 5)), *(["\n".join(wrong)] if wrong else [])])

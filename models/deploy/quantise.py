@@ -19,13 +19,13 @@ from models.data import Split
 from models.deploy.integer import (
     HIGH,
     LEAST_SHIFT,
-    LOW,
     MOST_LIFT,
     MOST_SHIFT,
     IntegerLayer,
     IntegerNetwork,
     channel_load,
 )
+from models.deploy.samples import Real, rounded
 from models.elastic import resized, run_graph
 from models.exchange.deployable import Step, steps_of
 from models.learning import threads
@@ -41,8 +41,6 @@ _MOST_APART = MOST_LIFT - LEAST_SHIFT
 
 _DEFAULT_BITS = 8
 """Fraction bits of a map that is zero on all training data."""
-
-Real = NDArray[np.float64]
 
 
 def quantise(subnet: Subnet, train: Split) -> IntegerNetwork:
@@ -67,15 +65,6 @@ def quantise(subnet: Subnet, train: Split) -> IntegerNetwork:
         input_shape=subnet.graph.input_shape,
         input_fraction_bits=wanted[-1],
     )
-
-
-def quantise_input(network: IntegerNetwork, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Normalised samples `(n, channels, *size)` as the network reads them, int16 `(n, height, width, channels)`."""
-    height, width, channels = network.input_shape
-    with threads(1), torch.inference_mode():
-        x = resized(torch.from_numpy(np.ascontiguousarray(samples)), network.input_shape).numpy()
-    maps = x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
-    return _rounded(maps.astype(np.float64), network.input_fraction_bits, LOW, HIGH).astype(np.int16)
 
 
 def map_ranges(subnet: Subnet, train: Split) -> list[float]:
@@ -183,9 +172,4 @@ def _integers(
     kernels: Real, bias: Real, weight_bits: int, input_bits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     limit = 2**31 - 1
-    return _rounded(kernels, weight_bits, -limit, limit), _rounded(bias, weight_bits + input_bits, -limit, limit)
-
-
-def _rounded(values: Real, bits: int, low: int, high: int) -> NDArray[np.int64]:
-    """Reals in units of 2^-bits, rounded half up."""
-    return np.clip(np.floor(values * 2.0**bits + 0.5), low, high).astype(np.int64)
+    return rounded(kernels, weight_bits, -limit, limit), rounded(bias, weight_bits + input_bits, -limit, limit)

@@ -44,6 +44,11 @@ def run(network: IntegerNetwork, samples: Map) -> Map:
     return np.concatenate([none, *(maps_of(network, piece)[-1] for piece in pieces)])
 
 
+def answers_of(outputs: Map) -> NDArray[np.int64]:
+    """Class of each sample by its outputs `(n, ...)`, the first of equals, `(n,)`."""
+    return outputs.reshape(len(outputs), -1).argmax(axis=1)
+
+
 def _window(layer: IntegerLayer) -> int:
     return layer.shape.kernel_h * layer.shape.kernel_w * layer.shape.in_ch
 

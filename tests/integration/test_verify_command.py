@@ -12,8 +12,9 @@ from experiments.cli import main
 from experiments.columns import read_table
 from experiments.programs import Compiled
 from experiments.stored_designs import stored_design
-from models.deploy.accuracy import answers_of, deployed_correct
-from models.deploy.quantise import quantise_input
+from models.deploy.accuracy import deployed_correct
+from models.deploy.reference import answers_of
+from models.deploy.samples import quantise_input
 from models.deploy.weights_file import read_network
 from tests.exported_programs import needs_compiler
 
