@@ -13,6 +13,7 @@ help:
 	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
 	@echo "make test      the tests that take seconds;  make test-all  every test"
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
+	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     designs, networks and generations a second"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
@@ -34,6 +35,9 @@ test-boards: .venv/installed-dev
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+
+engine-cycles: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/engine_cycles.py
 
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench.py
