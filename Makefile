@@ -2,7 +2,7 @@
 # The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help front test test-all check bench quality clean
+.PHONY: help front test test-all test-boards engine-cycles check bench quality clean
 
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -12,6 +12,8 @@ BIN := .venv/bin
 help:
 	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
 	@echo "make test      the tests that take seconds;  make test-all  every test"
+	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
+	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
 	@echo "make check     ruff and mypy"
 	@echo "make bench     designs, networks and generations a second"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
@@ -21,14 +23,21 @@ front: .venv/installed
 	$(BIN)/python -m experiments search watch
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not boards"
 
 test-all: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 -m "not boards"
+
+test-boards: .venv/installed-dev
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[boards]"
+	$(BIN)/python -m pytest -q -n 2 -rs tests/boards
 
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+
+engine-cycles: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/engine_cycles.py
 
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench.py

@@ -1,0 +1,1 @@
+"""Exported programs on emulated processors: a Cortex-M4 and an MSP430, with power that fails between instructions."""
