@@ -2,7 +2,7 @@
 # The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help front test test-all test-boards engine-cycles check bench quality clean
+.PHONY: help front test test-all test-boards check bench bench-programs engine-cycles quality prove clean
 
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -15,7 +15,8 @@ help:
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
 	@echo "make check     ruff and mypy"
-	@echo "make bench     designs, networks and generations a second"
+	@echo "make prove     the programs of all designs of the newest run, after make front"
+	@echo "make bench     designs, networks and generations a second;  make bench-programs  programs, after make front"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
 	@echo "make clean     remove .venv and caches; runs stay"
 
@@ -39,8 +40,14 @@ check: .venv/installed-dev
 engine-cycles: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/engine_cycles.py
 
+prove: .venv/installed
+	$(BIN)/python -m experiments verify "$$(ls -dt runs/watch-* | head -1)" --failures 3000
+
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench.py
+
+bench-programs: .venv/installed
+	$(BIN)/python tests/benchmarks/programs.py "$$(ls -dt runs/watch-* | head -1)"
 
 quality: .venv/installed
 	$(BIN)/python -m experiments explore conv1d-3 --accuracies "$$(ls -dt runs/watch-* | head -1)" --out runs --quiet --policy one-batch-per-cycle --rules inas2021
