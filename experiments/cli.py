@@ -372,7 +372,7 @@ def _add_verify(commands: Commands) -> None:
     command.add_argument("dir", metavar="DIR", help="folder that export wrote, or a run's: all designs of its fronts")
     failures = "random power failures beside those in every batch (default: 10000)"
     command.add_argument("--failures", default="10000", metavar="N", help=failures)
-    command.add_argument("--board", default="host", help="host (default), cortex-m4 or msp430")
+    command.add_argument("--board", default="host", help="host (default); also on cortex-m4 or msp430, emulated")
     command.add_argument("--data-dir", metavar="DIR", help="folder of the data set of a run, in place of the config's")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.cli import print_json
 from experiments.columns import Row, read_table
 from experiments.design_files import Overrides, Request, read_request
+from experiments.emulators.checks import board_checks
 from experiments.program_export import NETWORK_FILE, PLAN_FILE
 from experiments.progress import Reporter
 from experiments.proving import Proving, prove_all, vectors_of
@@ -32,8 +33,14 @@ def verify(options: argparse.Namespace) -> int:
         raise ValueError(f"--failures must be a whole number of at least 0, not {options.failures!r}")
     folder, n_failures = Path(options.dir), int(options.failures)
     if (folder / "fronts.parquet").is_file():
+        if options.board != BOARDS[0]:
+            raise ValueError(
+                f"--board {options.board} must go with a folder that export wrote, and {folder} is a run's"
+            )
         return _verify_run(options, folder, n_failures)
     found = verification(folder, *_exported(folder), n_failures=n_failures)
+    if options.board != BOARDS[0]:
+        found = Verification(checks=(*found.checks, *board_checks(folder, options.board, n_failures)))
     if options.json:
         print_json(found.to_dict())
     else:

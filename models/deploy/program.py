@@ -58,8 +58,8 @@ OPS = {"conv": "EBB_CONV", "depthwise_conv": "EBB_DEPTHWISE", "global_avg_pool":
 _ORDER_NAMES = tuple(f"EBB_{order.upper()}_STAYS" for order in ORDERS)
 _VECTOR_NAMES = ("EBB_CHANNEL", "EBB_ROW", "EBB_PLANAR")
 _LEAST, _MOST_VM_WORDS = -(2**15), 2**15 - 1
-_WIDTHS = {"shift": 8, "batches": 32, "first_batch": 32, "input_at": 32, "weight_at": 32, "partial_at": 32}
-_WIDTHS |= {"output_at": 32, "partial_half": 32, "lifts": 8}
+_WIDTHS = {"batches": 32, "first_batch": 32, "input_at": 32, "weight_at": 32, "partial_at": 32}
+_WIDTHS |= {"output_at": 32, "partial_half": 32}
 _WIDTHS |= dict.fromkeys(("in_h", "in_w", "map_h", "map_w"), 15)
 _DEFAULT_WIDTH = 16
 """Bits of the members of `struct ebb_layer`; rows and columns are also counted below zero."""
@@ -72,7 +72,8 @@ class LayerTable:
     op: str
     order: str
     vector: str
-    shift: int
+    factor: int
+    half: int
     low: int
     lifts: tuple[int, int]
     in_h: int
@@ -240,9 +241,10 @@ def _layer_table(
         op=OPS[layer.shape.op],
         order=_ORDER_NAMES[design[ORDER]],
         vector=_VECTOR_NAMES[design[VECTOR]],
-        shift=layer.shift,
+        factor=2**16 >> layer.shift if layer.shift else 0,
+        half=2**layer.shift >> 1,
         low=0 if layer.has_relu else _LEAST,
-        lifts=layer.lifts,
+        lifts=(2 ** layer.lifts[0], 2 ** layer.lifts[1]),
         in_h=shape[IN_H],
         in_w=shape[IN_W],
         in_words=shape[IN_WORDS],

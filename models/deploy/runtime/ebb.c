@@ -60,16 +60,15 @@ static int32_t plus(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-/* The sum divided by 2^shift, rounded half up, inside [low, 32767]. Two 16 x 16 multiplications stand for the shift,
- * which is slow on a CPU that shifts by one bit at a time: hi 2^(16-shift) + (lo 2^(16-shift) >> 16). */
-static int16_t scaled(int32_t sum, uint8_t shift, int16_t low)
+/* The sum divided by 2^k, rounded half up, inside [low, 32767]. Two 16 x 16 multiplications stand for the shift, which is
+ * slow on a CPU that shifts by one bit at a time: high 2^(16-k) + (low 2^(16-k) >> 16). */
+static int16_t scaled(const struct ebb_layer *layer, int32_t sum)
 {
-    const uint16_t factor = (uint16_t)(1u << (16u - shift));
-    const uint32_t rounded = (uint32_t)sum + ((uint32_t)1 << (shift - 1u));
-    const int32_t high = (int32_t)(int16_t)(uint16_t)(rounded >> 16) * (int16_t)factor;
-    const int32_t value = high + (int32_t)(((rounded & 0xffffu) * factor) >> 16);
-    if (value < low)
-        return low;
+    const uint32_t rounded = (uint32_t)sum + layer->half;
+    const int32_t high = (int32_t)(int16_t)(uint16_t)(rounded >> 16) * (int16_t)layer->factor;
+    const int32_t value = high + (int32_t)(((uint32_t)(uint16_t)rounded * layer->factor) >> 16);
+    if (value < layer->low)
+        return layer->low;
     return value > 32767 ? (int16_t)32767 : (int16_t)value;
 }
 
@@ -375,7 +374,7 @@ static int32_t depthwise_sum(const struct ebb_layer *layer, struct area area, ui
 static int16_t finished(const struct ebb_layer *layer, int32_t sum, int32_t bias)
 {
     ebb_event(EBB_EPILOGUE, 1, 1);
-    return scaled(plus(sum, bias), layer->shift, layer->low);
+    return scaled(layer, plus(sum, bias));
 }
 
 /* One tile whose outputs are finished at once: sums stay in registers. `width` words a pixel in VM. */
@@ -560,8 +559,8 @@ static void run_sum(const struct ebb_layer *layer, struct place at)
                   area.rows, area.cols, out);
     for (pixel = 0; pixel < pixels; pixel++)
         for (o = 0; o < out.count; o++) {
-            const int32_t sum = *first++ * ((int32_t)1 << layer->lifts[0]) + *second++ * ((int32_t)1 << layer->lifts[1]);
-            results[pixel * width + o] = scaled(sum, layer->shift, layer->low);
+            const int32_t sum = (int32_t)*first++ * layer->lifts[0] + (int32_t)*second++ * layer->lifts[1];
+            results[pixel * width + o] = scaled(layer, sum);
             ebb_event(EBB_ADD, 1, 1);
         }
     if (width > out.count)

@@ -24,9 +24,9 @@ struct ebb_energy {
 /* A layer with its execution design. Tile sizes are at most the sizes of their axes. */
 struct ebb_layer {
     uint8_t op, order, vector;
-    uint8_t shift;                             /* of the accumulator, 2 to 16 */
+    uint16_t factor, half;                     /* a shift of sums by k, 2 to 16, as 2^(16-k) and 2^(k-1) */
     int16_t low;                               /* least output: 0 with ReLU */
-    uint8_t lifts[2];                          /* of the operands of a sum */
+    int16_t lifts[2];                          /* powers of two for the operands of a sum */
     uint16_t in_h, in_w, in_words;             /* input map; channels as they are stored, even */
     uint16_t map_h, map_w;                     /* the map that tiles divide: the output, for averages the input */
     uint16_t out_ch, out_words;                /* output channels, and as they are stored */
