@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from energy.designs import ORDERS_OF_OP, VECTORS_OF_OP, LayerDesign, Plan, tiled
 from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
 from energy.rewrite import normalised
 from models.deploy.integer import LOW, IntegerLayer, IntegerNetwork, channel_load
+from models.spaces import Space
 
 MapShape = tuple[int, int, int]
 BITS = 8
@@ -54,6 +55,23 @@ def random_network(rng: np.random.Generator, *, most_layers: int = 4) -> Integer
         net.add(weighted(rng, net, _shape("conv", (1, 1, channels), 5, (1, 1)), has_relu=False))
     return IntegerNetwork(
         name="random", layers=tuple(net.layers), input_shape=net.input_shape, input_fraction_bits=BITS
+    )
+
+
+def network_of_space(rng: np.random.Generator, space: Space) -> IntegerNetwork:
+    """A random network of a space with random weights."""
+    shape = space.network(space.sample(rng, 1)[0])
+    net = Growing(shape.input_shape)
+    for layer, reads, name in zip(shape.layers, shape.inputs, shape.layer_names, strict=True):
+        if layer.op in ("conv", "depthwise_conv"):
+            made = weighted(rng, net, layer, has_relu=bool(rng.random() < 0.7))
+        elif layer.op == "add":
+            made = _layer(net, layer, shift=3, lifts=(2, 2))
+        else:
+            made = _layer(net, layer)
+        net.add(replace(made, reads=reads, name=name))
+    return IntegerNetwork(
+        name=space.name, layers=tuple(net.layers), input_shape=net.input_shape, input_fraction_bits=BITS
     )
 
 

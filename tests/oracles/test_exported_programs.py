@@ -7,6 +7,7 @@ modes, ragged tiles, residuals, padding.
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from energy.schedule import schedule
 from energy.supply import Scenarios
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 from models.deploy.reference import run
+from models.spaces import PRESETS, preset
 from tests.exported_programs import (
     PRICER,
     SANITIZED,
@@ -30,7 +32,7 @@ from tests.exported_programs import (
     needs_compiler,
     safe_supply,
 )
-from tests.integer_networks import random_samples
+from tests.integer_networks import network_of_space, random_plan, random_samples
 
 pytestmark = needs_compiler
 
@@ -84,6 +86,27 @@ def test_outputs_are_those_of_the_reference_for_more_samples(tmp_path, seed):
     compile_as_told(folder)
     samples = random_samples(np.random.default_rng(seed), case.network, 50)
     assert np.array_equal(outputs(folder, case.network, samples), run(case.network, samples))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("seed", range(2))
+def test_networks_of_every_space_are_right_as_programs(tmp_path, name, seed):
+    rng = np.random.default_rng(seed)
+    network = network_of_space(rng, preset(name))
+    case = None
+    while case is None or len(case.program().stops) > 100_000:
+        plan = random_plan(rng, network.shape)
+        with suppress(ValueError):  # more memory than the engine holds
+            case = Case(network=network, plan=plan, supply=safe_supply(network, plan, 10 ** rng.uniform(-4, -2)))
+            case.program()
+            continue
+        case = None
+    folder = export(case.program(), tmp_path, n_vectors=1)
+    compile_as_told(folder, "-O2")
+    assert ask(folder).returncode == 0
+    assert counted(folder) == model_counts(case, "optimal")
+    assert "500 power failures" in ask(folder, "failures", 500, seed).stdout
 
 
 def test_weights_and_addresses_may_need_more_than_sixteen_bits(tmp_path):
