@@ -39,7 +39,7 @@ def model_header(program: Program) -> str:
         "EBB_OUTPUT_WORDS": program.layers[-1].out_words,
     }
     lines = "\n".join(f"#define {name} {_number(value)}" for name, value in constants.items())
-    title = network.name.replace("*/", "* /")
+    title = _in_comment(network.name)
     return f"""/* {title}: sizes and places of the program, in words of 16 bits; a pixel of a map takes its WORDS. */
 #ifndef EBB_MODEL_H
 #define EBB_MODEL_H
@@ -48,6 +48,11 @@ def model_header(program: Program) -> str:
 
 #endif
 """
+
+
+def _in_comment(text: str) -> str:
+    """A name that neither opens nor ends a comment."""
+    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _number(value: int | str) -> str:
@@ -61,7 +66,7 @@ def model_source(program: Program) -> str:
     for index, table in enumerate(program.energies):
         parts.append(_energies(index, table))
     rows = [_layer(index, table) for index, table in enumerate(program.layers)]
-    names = [layer.name.replace("*/", "* /") for layer in program.network.layers]
+    names = [_in_comment(layer.name) for layer in program.network.layers]
     layers = "\n".join(f"    /* {name} */\n    {row}," for name, row in zip(names, rows, strict=True))
     parts.append(f"const struct ebb_layer ebb_layers[EBB_N_LAYERS] = {{\n{layers}\n}};\n")
     stops = np.packbits(program.stops, bitorder="little")

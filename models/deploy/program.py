@@ -113,11 +113,16 @@ class LayerTable:
     second_level: int
 
     def require_fits(self, name: str) -> None:
-        """Demand that every number fits into its member.
+        """Demand that every number fits into its member, and padded rows and columns into a signed word.
 
         Raises:
             ValueError: One does not; layer, member and value are named.
         """
+        for axis in ("h", "w"):
+            size, pad = getattr(self, f"in_{axis}"), getattr(self, f"pad_{axis}")
+            if pad and size + pad >= 2**15:
+                rule = f"in_{axis} and pad together must be below 32,768 to be exported"
+                raise ValueError(f"layer {name!r}: {rule}, not {size + pad:,}")
         for field in fields(self):
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
@@ -194,6 +199,8 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
     check_plan(shape, plan, counting="exact")
     rows = [pricer.rows(layer, design) for layer, design in zip(shape.layers, plan, strict=True)]
     images = [weight_image(layer, *own) for layer, own in zip(network.layers, rows, strict=True)]
+    if not any(len(image) for image in images):
+        raise ValueError(f"network {network.name!r} must have weights to be exported, and has none")
     placement = placed(shape, [len(image) for image in images], [int(stored_sum_words(*own)) for own in rows])
     sequence = pricer.sequence(shape, plan)
     cycles = schedule(sequence, scenarios, cuts=cuts)

@@ -89,6 +89,18 @@ def test_a_record_of_a_batch_that_is_not_there_is_reported(sanitized, tmp_path):
 
 
 @needs_compiler
+def test_the_sequence_goes_on_after_its_largest_number(sanitized, tmp_path):
+    n_layers = len(Case.random(2).program().layers)
+    words = np.zeros(nvm_words(sanitized), dtype="<u2")
+    words[:6], words[6:12] = record(0, n_layers, 0), record(2**32 - 1, 0, 0)
+    (tmp_path / "nvm.bin").write_bytes(words.tobytes())
+    assert ask(sanitized, "boot", tmp_path / "nvm.bin").stdout == "DONE: in 1 power cycles\n"
+    words[:6] = record(2**32 - 2, n_layers, 0)  # now the older of the two: the inference begins anew
+    (tmp_path / "nvm.bin").write_bytes(words.tobytes())
+    assert ask(sanitized, "boot", tmp_path / "nvm.bin").stdout != "DONE: in 1 power cycles\n"
+
+
+@needs_compiler
 def test_a_budget_that_a_batch_exceeds_is_reported_not_looped_on(tmp_path):
     case = Case.random(2)
     barely = safe_supply(case.network, case.plan, 1e-9)

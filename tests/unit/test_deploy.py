@@ -275,3 +275,27 @@ def test_what_the_engine_cannot_hold_is_refused():
         exported_program(chain(conv(1, 40_000, 2, 1)))
     with pytest.raises(ValueError, match="layer 'l0': inner must be below 65,536 to be exported, not 90,000"):
         exported_program(chain(conv(300, 300, 2, 1)), order="weight", batch=1)
+
+
+def test_padding_counts_with_the_longest_axis():
+    shape = LayerShape(
+        op="conv", in_h=1, in_w=32_766, in_ch=2, out_h=1, out_w=32_766, out_ch=1, kernel_h=1, kernel_w=5, pad=2
+    )
+    with pytest.raises(ValueError, match="layer 'l0': in_w and pad together must be below 32,768 to be exported, not"):
+        exported_program(chain(shape))
+
+
+def test_a_network_without_weights_is_refused():
+    shape = LayerShape(
+        op="global_avg_pool", in_h=2, in_w=2, in_ch=2, out_h=1, out_w=1, out_ch=2, kernel_h=1, kernel_w=1
+    )
+    pool = IntegerLayer(name="pool", shape=shape, reads=(NETWORK_INPUT,), fraction_bits=3)
+    network = IntegerNetwork(name="net", layers=(pool,), input_shape=(2, 2, 2), input_fraction_bits=3)
+    with pytest.raises(ValueError, match="network 'net' must have weights to be exported, and has none"):
+        exported_program(network)
+
+
+def test_names_do_not_end_the_comments_that_they_stand_in():
+    case = Case.random(3)
+    made = replace(case, network=replace(case.network, name="a */ b /* c")).program()
+    assert "a * / b / * c" in model_header(made)

@@ -6,7 +6,8 @@
 /* Memory. The LEA sees only its own 4 KB of RAM from 0x2C00 on and wants vectors at multiples of four bytes: place
  * `ebb_vm` there with the linker, its first member at a multiple of four (section ".leaRAM" in TI's linker files). The
  * rest of the RAM is for the stack, of which the engine needs a few hundred bytes. `ebb_weights` is provisioned once to
- * word EBB_WEIGHTS_AT of the FRAM; the tables of model.c stay in the controller's own FRAM. Above 8 MHz that FRAM needs
+ * word EBB_WEIGHTS_AT of the FRAM, and the record slots before it are erased then: a record of another program names
+ * batches of this one; the tables of model.c stay in the controller's own FRAM. Above 8 MHz that FRAM needs
  * wait states: set NWAITS before the clock.
  */
 

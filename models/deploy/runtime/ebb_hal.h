@@ -35,7 +35,7 @@ enum ebb_failure {
 void ebb_nvm_read(enum ebb_transfer kind, uint32_t address, uint16_t words, int16_t *vm);
 void ebb_nvm_write(enum ebb_transfer kind, uint32_t address, uint16_t words, const int16_t *vm);
 
-/* The sum of a[i] * b[i]. Both vectors lie in ebb_vm.words; it stays below 2^30 whatever the data. Vectors start at even
+/* The sum of a[i] * b[i]. Both vectors lie in ebb_vm.buffer; it stays below 2^30 whatever the data. Vectors start at even
  * words and have even lengths wherever the plan's tiles of input channels are even. */
 int32_t ebb_vector_mac(const int16_t *a, const int16_t *b, uint16_t length);
 
