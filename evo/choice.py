@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from energy.checks import require_choice, require_number
+from energy.validation import require_choice, require_number
 from evo.front import Front
 from evo.objectives import scaled
 

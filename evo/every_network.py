@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.cost import nvm_bytes_of
-from energy.explorer import Explorer
-from energy.layers import NETWORK_INPUT
+from energy.costing.population import nvm_bytes_of
+from energy.networks.shapes import NETWORK_INPUT
+from energy.planning.published import Explorer
 from evo.objectives import Floats
 from models.spaces import Graph, Node, Space, Stage, shapes
 

@@ -14,7 +14,7 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from energy.checks import require_int
+from energy.validation import require_int
 from evo.objectives import DEFAULT_OBJECTIVES, Floats, Objective, scaled
 
 REFERENCE_POINT = 1.1

@@ -1,8 +1,8 @@
 """The joint genome: architecture genes, then the execution genes of every layer slot; the only owner of positions.
 
-Execution genes are indices into the option lists that `energy.rules` makes legal for the layer's actual shape. The
-canonical form spells one network with one design in one way: silent architecture genes, genes of absent slots and genes
-of one option are 0, an index beyond its list is the last option. Populations are int64 arrays `(n, n_genes)`.
+Execution genes are indices into the option lists that `energy.networks.rules` makes legal for the layer's actual shape.
+The canonical form spells one network with one design in one way: silent architecture genes, genes of absent slots and
+genes of one option are 0, an index beyond its list is the last option. Populations are int64 arrays `(n, n_genes)`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import closest, require_keys
-from energy.designs import LayerDesign, Plan
-from energy.layers import LayerShape, NetworkShape
-from energy.rules import Rules
+from energy.networks.designs import LayerDesign, Plan
+from energy.networks.rules import Rules
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.validation import closest, require_keys
 from evo.legal import ABSENT, EXECUTION_GENES, N_FREE, Indices, LegalDesigns
 from evo.reach import reachable_layers
 from models.spaces import Archs, Space

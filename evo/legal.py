@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.designs import TILE_GENES, LayerDesign
-from energy.layers import LayerShape
-from energy.rules import Rules
+from energy.networks.designs import TILE_GENES, LayerDesign
+from energy.networks.rules import Rules
+from energy.networks.shapes import LayerShape
 
 EXECUTION_GENES = (*TILE_GENES, "order", "vector", "batch")
 """Genes of one layer in the order of the genome; the options of the last two depend on those before them."""

@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from energy.checks import require_choice
-from energy.device import Device, Prices
 from energy.events import BOOT_EVENTS
-from energy.rules import Rules
-from energy.supply import Supply
+from energy.hardware.device import Device, Prices
+from energy.hardware.supply import Supply
+from energy.networks.rules import Rules
+from energy.validation import require_choice
 
 OBJECTIVES, SCORE, CONTINUOUS = "objectives", "score", "continuous power"
 

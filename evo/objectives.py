@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from energy.checks import closest
+from energy.validation import closest
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Objective:
 
     Attributes:
         name: What a config calls it.
-        column: Where its values come from: `error`, or a column of `energy.cost.Cost`.
+        column: Where its values come from: `error`, or a column of `energy.costing.population.Cost`.
         unit: SI unit of the values.
         is_log: Whether distances count on a log10 axis.
     """
@@ -45,7 +45,8 @@ class Constraint:
 
     Attributes:
         name: What results call it.
-        column: Its column of `energy.cost.Cost`; of the deadline, what the pricing makes of its latencies.
+        column: Its column of `energy.costing.population.Cost`; of the deadline, what the pricing makes of its
+            latencies.
         unit: SI unit of the amount.
         limit: What the amount is divided by before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`,
             `deadline_s`.
@@ -70,7 +71,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 FIGURES: tuple[str, ...] = tuple(row.column for row in OBJECTIVES.values() if row.column != "error")
-"""What every evaluation keeps of its cost, whatever is minimised: columns of `energy.cost.Cost`."""
+"""What every evaluation keeps of its cost, whatever is minimised: columns of `energy.costing.population.Cost`."""
 
 CONSTRAINTS: tuple[Constraint, ...] = (
     Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),

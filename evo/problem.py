@@ -1,7 +1,8 @@
 """The search problem: a population of genomes in, objectives and violations out, priced in one call.
 
-Latency comes from `energy.cost.cost` alone, accuracy from an `AccuracySource` that is asked for each network once.
-Infeasible designs keep infinite times: NSGA-II ranks them by their violations and never looks at their objectives.
+Latency comes from `energy.costing.population.cost` alone, accuracy from an `AccuracySource` that is asked for each
+network once. Infeasible designs keep infinite times: NSGA-II ranks them by their violations and never looks at their
+objectives.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.core.problem import Problem
 
-from energy.checks import require_choice
-from energy.cost import Cost, cost
-from energy.device import Device
-from energy.execution import PACKED, Execution
-from energy.schedule import Pricer
-from energy.supply import Scenarios, Supply
-from energy.worst_case import NOMINAL, HarvestUncertainty
+from energy.costing.population import Cost, cost
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios, Supply
+from energy.scheduling.execution import PACKED, Execution
+from energy.scheduling.schedule import Pricer
+from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty
+from energy.validation import require_choice
 from evo.archive import Evaluations
 from evo.genome import Genomes, JointGenome
 from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, FIGURES, Constraint, Floats, Objective, scaled

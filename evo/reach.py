@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from energy.layers import NETWORK_INPUT, LayerShape
+from energy.networks.shapes import NETWORK_INPUT, LayerShape
 from models.spaces import Graph, Node, Space, Stage, shapes
 
 _Map = tuple[int, int, int]

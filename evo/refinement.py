@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.repair import Repair
 
-from energy.designs import LayerDesign, Plan
-from energy.layers import LayerShape, NetworkShape
+from energy.networks.designs import LayerDesign, Plan
+from energy.networks.shapes import LayerShape, NetworkShape
 from evo.archive import Archive
 from evo.genome import Genomes, JointGenome
 from evo.legal import ABSENT, EXECUTION_GENES, Indices
@@ -24,7 +24,7 @@ _UNSETTLED = -1
 
 
 class Explorer(Protocol):
-    """An explorer of `energy.optima`, for one supply."""
+    """An explorer of `energy.planning.protocol`, for one supply."""
 
     @property
     def shares_cycles(self) -> bool:

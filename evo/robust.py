@@ -11,11 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from energy.cost import cost
-from energy.designs import LayerDesign, Plan
-from energy.layers import LayerShape, NetworkShape
-from energy.optima import LayerOptima, ScenariosExplorer
-from energy.schedule import Pricer
+from energy.costing.population import cost
+from energy.networks.designs import LayerDesign, Plan
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.planning.protocol import LayerOptima, ScenariosExplorer
+from energy.scheduling.schedule import Pricer
 from evo.front import Front
 from evo.problem import AGGREGATES, Pricing
 

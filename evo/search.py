@@ -14,7 +14,7 @@ import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.termination import NoTermination
 
-from energy.checks import require_int, require_number
+from energy.validation import require_int, require_number
 from evo import checkpoint
 from evo.archive import Archive, Evaluations
 from evo.front import Bounds, Front

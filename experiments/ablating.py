@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from energy.exact import RUNTIME, Runtime
-from energy.execution import CUTS
-from energy.packed import PackedExplorer
-from energy.rules import RULES, Options, Rules, aligned_parts, ceil_parts
-from energy.supply import Scenarios
+from energy.counting.exact import RUNTIME, Runtime
+from energy.hardware.supply import Scenarios
+from energy.networks.rules import RULES, Options, Rules, aligned_parts, ceil_parts
+from energy.planning.packed import PackedExplorer
+from energy.scheduling.execution import CUTS
 from experiments.cli import INFEASIBLE, print_json
 from experiments.design_files import Overrides, Request
 from experiments.progress import Reporter

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from energy.layers import LayerShape
-from energy.optima import ScenariosExplorer
-from energy.warm import is_warm
+from energy.networks.shapes import LayerShape
+from energy.planning.protocol import ScenariosExplorer
+from energy.precompile import is_warm
 from evo.reach import reachable_layers
 from models.spaces import Space
 

@@ -1,6 +1,6 @@
 """Answers of `price` and `plan`: the JSON object, the sentence and the table for a person.
 
-Figures come from `energy.appraise`; nothing is computed here but shares for reading.
+Figures come from `energy.costing.plan`; nothing is computed here but shares for reading.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from energy.appraisal import Appraisal
-from energy.appraise import appraise
-from energy.designs import LayerDesign
-from energy.device import Device
-from energy.layers import LayerShape
-from energy.planner import explorer_for
-from energy.rewrite import normalised
-from energy.rules import rules
-from energy.supply import Scenarios
+from energy.costing.plan import appraise
+from energy.costing.result import Appraisal
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios
+from energy.networks.designs import LayerDesign
+from energy.networks.fuse import normalised
+from energy.networks.rules import rules
+from energy.networks.shapes import LayerShape
+from energy.planning.planner import explorer_for
 from experiments.design_files import Request
 from experiments.quantities import write
 from experiments.tables import table

@@ -15,10 +15,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from energy.calibrate import MEASURED, EventFit, Measurements, calibrated, fit_events
-from energy.device import device_names, read_device
-from energy.fits import Fit
-from energy.shipped import read_record
+from energy.hardware.calibration import MEASURED, EventFit, Measurements, calibrated, fit_events
+from energy.hardware.device import device_names, read_device
+from energy.hardware.files import read_record
+from energy.hardware.robust_fit import Fit
 from experiments.cli import print_json
 from experiments.measurement_files import read_measurements
 from experiments.quantities import write
@@ -81,7 +81,7 @@ def _write_template(options: argparse.Namespace) -> int:
             raise ValueError(f"--template writes a file to fill in; it goes with no {option}")
     out = Path(options.template)
     _check_free(out)
-    write_text(out, (resources.files("energy") / "templates" / "board.toml").read_text(encoding="utf-8"))
+    write_text(out, (resources.files("energy.hardware") / "templates" / "board.toml").read_text(encoding="utf-8"))
     if options.json:
         print_json({"template": str(out)})
     else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from evo.choice import PREFERENCES, Limits
 from evo.choice import choose as choose_design
 from experiments.choice_reasons import TIMES, Picture

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
-from energy.checks import closest
+from energy.validation import closest
 
 INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from experiments.cli import print_json
 from experiments.comparison import Comparison, MethodFronts
 from experiments.comparison_tables import files, text

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from evo.front import Front
 from evo.indicators import Indicators, indicators
 from evo.objectives import Floats

@@ -23,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
-from energy.checks import closest
-from energy.execution import Execution
-from energy.planner import check_rules
-from energy.rules import rules
+from energy.networks.rules import rules
+from energy.planning.planner import check_rules
+from energy.scheduling.execution import Execution
+from energy.validation import closest
 from evo.methods import ADAPTIVE, RefinementRate, method
 from evo.objectives import objectives
 from experiments.quantities import parse

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.layers import LayerShape
+from energy.networks.shapes import LayerShape
 from experiments.answers import Answer, price, sentence
 from experiments.cli import print_json
 from experiments.design_files import Request

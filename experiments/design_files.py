@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest, require_int, require_keys
-from energy.designs import LayerDesign, Plan, check_plan
-from energy.device import Device, read_device
-from energy.execution import PACKED, Execution
-from energy.layers import NetworkShape
-from energy.rewrite import fused
-from energy.rules import rules
-from energy.supply import Supply, SupplyFamily, read_supply_family
-from energy.worst_case import NOMINAL, HarvestUncertainty
+from energy.hardware.device import Device, read_device
+from energy.hardware.supply import Supply, SupplyFamily, read_supply_family
+from energy.networks.designs import LayerDesign, Plan, check_plan
+from energy.networks.fuse import fused
+from energy.networks.rules import rules
+from energy.networks.shapes import NetworkShape
+from energy.scheduling.execution import PACKED, Execution
+from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty
+from energy.validation import closest, require_int, require_keys
 
 DEFAULTS: Mapping[str, Any] = {
     "device": "msp430fr5994-tinas2025",

@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from energy.cost import cost
-from energy.device import Device, read_device
-from energy.execution import Execution
-from energy.explorer import Explorer
-from energy.planner import check_rules, explorer_for
-from energy.rules import Rules, rules
-from energy.schedule import Pricer
-from energy.supply import Scenarios, Supply, SupplyFamily, read_supply_family
+from energy.costing.population import cost
+from energy.hardware.device import Device, read_device
+from energy.hardware.supply import Scenarios, Supply, SupplyFamily, read_supply_family
+from energy.networks.rules import Rules, rules
+from energy.planning.planner import check_rules, explorer_for
+from energy.planning.published import Explorer
+from energy.scheduling.execution import Execution
+from energy.scheduling.schedule import Pricer
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.stated import StatedAccuracy

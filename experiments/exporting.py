@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from experiments.cli import print_json
 
 if TYPE_CHECKING:

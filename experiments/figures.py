@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from energy.checks import closest, require_choice
+from energy.validation import closest, require_choice
 from experiments.columns import Row, read_table
 from experiments.store import write_bytes
 

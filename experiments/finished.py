@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from energy.checks import closest
+from energy.validation import closest
 from evo.objectives import Floats
 from experiments.columns import FRONTS, Row, read_table
 from experiments.config import Config, read_config

@@ -8,7 +8,7 @@ import io
 import math
 from pathlib import Path
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from experiments.cli import print_json
 from experiments.columns import Row
 from experiments.finished import FinishedRun

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest
+from energy.validation import closest
 from experiments.config import Config, ConfigError, read_config, to_toml
 from experiments.store import digest
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from energy.events import FloatArray
-from energy.harvest import Harvest
-from energy.schedule import Schedule
-from energy.simulation import SimulationOptions
-from energy.supply import Scenarios, Supply
-from energy.worst_case import HarvestUncertainty, worst_case_s
+from energy.hardware.supply import Scenarios, Supply
+from energy.scheduling.schedule import Schedule
+from energy.scheduling.worst_case import HarvestUncertainty, worst_case_s
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import SimulationOptions
 from experiments.design_files import Request
 from experiments.quantities import write
 

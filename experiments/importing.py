@@ -10,8 +10,8 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from energy.checks import closest
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.validation import closest
 from experiments.cli import print_json
 from experiments.quantities import whole
 from experiments.store import write_json

@@ -28,7 +28,7 @@ def _print(options: argparse.Namespace, rows: Sequence[dict[str, Any]], head: Se
 
 def devices(options: argparse.Namespace) -> int:
     """`ebbnas devices`."""
-    from energy.device import device_names, read_device
+    from energy.hardware.device import device_names, read_device
 
     rows = []
     for name in device_names():
@@ -53,7 +53,7 @@ def devices(options: argparse.Namespace) -> int:
 
 def supplies(options: argparse.Namespace) -> int:
     """`ebbnas supplies`."""
-    from energy.supply import read_supply_family, supply_names
+    from energy.hardware.supply import read_supply_family, supply_names
 
     rows = []
     for name in supply_names():

@@ -1,4 +1,4 @@
-"""Micro-benchmarks of a board as a CSV: a head and one row a benchmark, see `energy/templates/board.toml`."""
+"""Micro-benchmarks of a board as a CSV: a head and one row a benchmark, see `energy/hardware/templates/board.toml`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from energy.calibrate import UNIT_OF_LINE, Measurements
-from energy.checks import closest
+from energy.hardware.calibration import UNIT_OF_LINE, Measurements
+from energy.validation import closest
 
 COLUMNS = ("event", "size", "energy_j", "time_s", "repeats")
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from energy.events import FloatArray
-from energy.harvest import Harvest
-from energy.schedule import Pricer, Schedule, budget_nj, schedule
-from energy.simulate import simulate
-from energy.simulation import Outcome, Simulation, SimulationOptions
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
+from energy.scheduling.schedule import Pricer, Schedule, budget_nj, schedule
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import Outcome, Simulation, SimulationOptions
+from energy.simulation.simulate import simulate
 from experiments.design_files import Request
 from experiments.harvest_bounds import at_v_on_w, bound_s
 from experiments.quantities import write

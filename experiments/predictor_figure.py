@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from experiments.figures import COLOURS, FORMATS, MARKERS, STYLE, WIDTHS_IN, save_figure
 from models.predictor_card import METHODS, PredictorCard
 

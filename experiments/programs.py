@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.schedule import Pricer
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
+from energy.scheduling.schedule import Pricer
 from experiments.design_files import Request
 from models.deploy.integer import IntegerNetwork
 from models.deploy.program import Program, program

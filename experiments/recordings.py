@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy.events import FloatArray, IntArray
-from energy.harvest import Harvest
-from energy.simulation import Timeline
-from energy.supply import Supply
+from energy.hardware.supply import Supply
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import Timeline
 from experiments.harvest_bounds import at_v_on_w
 from experiments.quantities import write
 

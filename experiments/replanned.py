@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from energy.appraisal import Appraisal
-from energy.appraise import appraise
-from energy.harvest import constant_source
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.simulate import simulate
-from energy.supply import Scenarios
+from energy.costing.plan import appraise
+from energy.costing.result import Appraisal
+from energy.hardware.supply import Scenarios
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.simulation.harvest import constant_source
+from energy.simulation.simulate import simulate
 from experiments import answers
 from experiments.design_files import Overrides, Request, read_requests
 from experiments.request_options import example_path

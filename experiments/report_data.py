@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from energy.device import Device
 from energy.events import FloatArray
-from energy.supply import Scenarios, Supply
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios, Supply
 from experiments.answers import Answer, price
 from experiments.columns import FRONTS, Row, read_table
 from experiments.design_files import Overrides, Request, read_request

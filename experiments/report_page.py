@@ -15,7 +15,7 @@ import bokeh
 import numpy as np
 from bokeh.resources import Resources
 
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
 from experiments.columns import FRONTS, as_columns, csv_text
 from experiments.report_charts import PARTS, charts, colour_of
 from experiments.report_data import Design, Front, Report

@@ -6,7 +6,7 @@ import argparse
 from importlib import resources
 from pathlib import Path
 
-from energy.worst_case import HarvestUncertainty
+from energy.scheduling.worst_case import HarvestUncertainty
 from experiments.design_files import Overrides, Request, read_requests
 from experiments.quantities import parse, whole
 from experiments.store import read_json

@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from energy.checks import require_number
-from energy.cost import cost
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.costing.population import cost
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
+from energy.validation import require_number
 from evo.archive import Evaluations
 from evo.front import Front
 from evo.genome import Genomes

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from energy.warm import is_warm
+from energy.precompile import is_warm
 from evo.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
@@ -379,7 +379,7 @@ def _compiling() -> Iterator[None]:
         yield
         return
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "energy.warm"]
+    command = [sys.executable, "-m", "energy.precompile"]
     with subprocess.Popen(command, env=environment, stdout=DEVNULL, stderr=DEVNULL) as work:
         try:
             yield

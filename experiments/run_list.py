@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from energy.checks import closest
+from energy.validation import closest
 from experiments.cli import print_json
 from experiments.quantities import write
 from experiments.run_index import COLUMNS, Row, all_runs

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from energy.supply import Scenarios
-from energy.worst_case import Task, by_deadline, response_times, worst_scenarios
+from energy.hardware.supply import Scenarios
+from energy.scheduling.response_times import Task, by_deadline, response_times
+from energy.scheduling.worst_case import worst_scenarios
 from experiments.design_files import Request
 from experiments.quantities import parse, write
 

@@ -9,14 +9,14 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from energy.checks import require_choice
-from energy.harvest import Harvest
-from energy.harvest_specs import parse_harvest
-from energy.simulation import WEEK_S, SimulationOptions
-from energy.supply import Supply
+from energy.hardware.supply import Supply
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import WEEK_S, SimulationOptions
+from energy.validation import require_choice
 from experiments import answers
 from experiments.cli import INFEASIBLE, print_json
 from experiments.design_files import Request
+from experiments.harvest_specs import parse_harvest
 from experiments.played import Played
 from experiments.quantities import parse, whole
 from experiments.request_options import requests_of
@@ -97,7 +97,7 @@ def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...
 
 
 def in_si(spec: str) -> str:
-    """A harvest as `energy.harvest_specs` reads it, in plain SI numbers; what is not understood is left to it."""
+    """A harvest as `experiments.harvest_specs` reads it, in plain SI numbers; what is not understood is left to it."""
     kind, colon, rest = spec.partition(":")
     if kind not in UNITS:
         return spec

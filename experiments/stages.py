@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.optima import ScenarioExplorer, ScenariosExplorer
-from energy.planner import explorer_for
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer, ScenariosExplorer
 from evo.genome import JointGenome
 from evo.methods import Planning, method, planning
 from evo.objectives import objectives

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from energy.checks import closest
+from energy.validation import closest
 from experiments.columns import Row, read_table
 from experiments.config import read_config
 from experiments.design_files import Overrides, Request, read_request

@@ -1,6 +1,6 @@
 """The time line of one seed: as data (CSV and Parquet) and as the files of a figure with its caption.
 
-What is recorded is what `energy.simulate` saw; `experiments.timeline_figure` draws it.
+What is recorded is what `energy.simulation.simulate` saw; `experiments.timeline_figure` draws it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from energy.checks import closest
-from energy.harvest import Harvest, constant_source
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.simulate import simulate
-from energy.simulation import SimulationOptions
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.simulation.harvest import Harvest, constant_source
+from energy.simulation.result import SimulationOptions
+from energy.simulation.simulate import simulate
+from energy.validation import closest
 from experiments.columns import read_table
 from experiments.design_files import Overrides, Request, read_request
 from experiments.figures import STYLE, WIDTHS_IN, save_figure

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.appraise import appraise
+from energy.costing.plan import appraise
 from experiments.design_files import Request
 from experiments.programs import Compiled, program_of
 from experiments.store import write_bytes

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from energy.device import Device, read_device
-from energy.execution import Execution
-from energy.rules import Rules, rules
-from energy.supply import Supply, read_supply_family
-from energy.worst_case import HarvestUncertainty
+from energy.hardware.device import Device, read_device
+from energy.hardware.supply import Supply, read_supply_family
+from energy.networks.rules import Rules, rules
+from energy.scheduling.execution import Execution
+from energy.scheduling.worst_case import HarvestUncertainty
 from experiments.config import Config, ConfigError
 from experiments.quantities import budget_name
 from experiments.store import digest

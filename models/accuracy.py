@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from energy.checks import require_int
+from energy.validation import require_int
 from models.data import Split
 from models.learning import threads
 from models.subnet import Subnet

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.spaces import Graph, Node, Slot
 
 NORM_EPSILON = 1e-5

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, resized, slice_weight
 from models.learning import threads
 from models.spaces import Archs, Graph, Node, shapes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from energy.checks import require_int, require_number
+from energy.validation import require_int, require_number
 from models.learning import TrainingSettings
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from energy.checks import require_int, require_number
+from energy.validation import require_int, require_number
 from models.elastic import ElasticConv, convolve, key_of, run_graph, run_layer, slice_weight
 from models.spaces import Graph, Node
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from energy.checks import require_int, require_keys, require_number
+from energy.validation import require_int, require_keys, require_number
 from models.matern import Floats
 from models.predictor import LEAST_NETWORKS, Predictor
 from models.ranking import Agreement, agreement

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kendalltau, rankdata
 
-from energy.checks import require_int, require_number
+from energy.validation import require_int, require_number
 
 TOP_FRACTION = 0.1
 """Share of the networks that counts as the best. [1]"""

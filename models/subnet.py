@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from energy.checks import require_number
+from energy.validation import require_number
 from models.elastic import ElasticConv, Moments, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
 from models.spaces import Archs, Node, Slot, Space
 from models.supernet import SuperNet

@@ -21,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.checks import require_choice, require_int, require_number
+from energy.validation import require_choice, require_int, require_number
 from models.augment import vary
 from models.data import Augmentation, Split
 from models.learning import (

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from energy.designs import Plan
-from energy.device import read_device
-from energy.schedule import Pricer, budget_nj
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.networks.designs import Plan
+from energy.scheduling.schedule import Pricer, budget_nj
 from models.deploy.folder import program_files
 from models.deploy.integer import IntegerNetwork
 from models.deploy.program import Program, program

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from energy.designs import ORDERS_OF_OP, VECTORS_OF_OP, LayerDesign, Plan, tiled_map
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
-from energy.rewrite import normalised
+from energy.networks.designs import ORDERS_OF_OP, VECTORS_OF_OP, LayerDesign, Plan, tiled_map
+from energy.networks.fuse import normalised
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from models.deploy.integer import LOW, IntegerLayer, IntegerNetwork, channel_load
 from models.spaces import Space
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_choice, require_int
+from energy.validation import require_choice, require_int
 from models.data.augmentation import Augmentation
 from models.data.normalisation import Normalisation
 

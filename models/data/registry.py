@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from models.data import cifar10, fashion, speech, uci_har, watch
 from models.data.dataset import DataSet
 from models.data.synthetic import synthetic

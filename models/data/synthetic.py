@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_int
+from energy.validation import require_int
 from models.data.dataset import SPLITS, DataSet, Split
 
 GROUP_SIZE = 3

@@ -3,7 +3,7 @@
 A weight tile is contiguous, so that one call fetches it: output channel after output channel, each with its kernel rows
 and the input channels of the tile fastest, and behind those of the last input-channel tile the biases, two words each,
 low word first. Rows of single channels are stored twice, the second version shifted by one column. The layout is that
-of the counts (COST_MODEL section 4), in rows and letters of `energy.exact`.
+of the counts (COST_MODEL section 4), in rows and letters of `energy.counting.exact`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from energy.counting.exact import (
+    CHANNEL,
+    CONV,
+    IN_WORDS,
+    KERNEL_H,
+    KERNEL_W,
+    OP,
+    OUT_CH,
+    TILE_IN,
+    TILE_OUT,
+    VECTOR,
+    row_length,
+)
 from energy.events import IntArray
-from energy.exact import CHANNEL, CONV, IN_WORDS, KERNEL_H, KERNEL_W, OP, OUT_CH, TILE_IN, TILE_OUT, VECTOR, row_length
 from models.deploy.integer import IntegerLayer
 
 Words = NDArray[np.int16]
@@ -23,7 +35,7 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
 
     Args:
         layer: Weights and biases.
-        layer_row: The layer as it is counted, `energy.exact.layer_row`.
+        layer_row: The layer as it is counted, `energy.counting.exact.layer_row`.
         design_row: Its design likewise.
     """
     if layer.weight is None or layer.bias is None:

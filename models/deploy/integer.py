@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_int
-from energy.layers import LayerShape, NetworkShape
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.validation import require_int
 
 LOW, HIGH = -(2**15), 2**15 - 1
 """Range of a word."""

@@ -11,9 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.designs import Plan, check_plan
-from energy.events import ORDERS, IntArray
-from energy.exact import (
+from energy.counting.exact import (
     BATCH,
     IN_H,
     IN_W,
@@ -43,12 +41,14 @@ from energy.exact import (
     padded,
     tile_counts,
 )
-from energy.footprint import box_buffer_words, input_buffer_words, operand_words, stored_sum_words, vm_words
-from energy.layers import NETWORK_INPUT, LayerShape
-from energy.memory import Placement, placed
-from energy.rewrite import normalised, readers_of
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.supply import Scenarios
+from energy.counting.nvm import Placement, placed
+from energy.counting.vm import box_buffer_words, input_buffer_words, operand_words, stored_sum_words, vm_words
+from energy.events import ORDERS, IntArray
+from energy.hardware.supply import Scenarios
+from energy.networks.designs import Plan, check_plan
+from energy.networks.fuse import normalised, readers_of
+from energy.networks.shapes import NETWORK_INPUT, LayerShape
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
 from models.deploy.image import Words, weight_image
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 
@@ -190,7 +190,7 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
         plan: A well-formed design for each layer, exactly counted.
         pricer: Counts and prices batches.
         scenarios: The supply, an axis of one.
-        cuts: How batches are cut into power cycles, as `energy.schedule.schedule` takes it.
+        cuts: How batches are cut into power cycles, as `energy.scheduling.schedule.schedule` takes it.
 
     Raises:
         ValueError: The plan is not well formed, or something of it is more than the engine holds.
@@ -337,5 +337,5 @@ def _input_words(network: IntegerNetwork) -> int:
 
 
 def _covers(layer: LayerShape) -> bool:
-    """Whether a layer reads its map as one pixel, `energy.rewrite.normalised`."""
+    """Whether a layer reads its map as one pixel, `energy.networks.fuse.normalised`."""
     return normalised(layer)[0].in_ch != layer.in_ch

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.data import Split
 from models.deploy.integer import (
     HIGH,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.deploy.integer import HIGH, LOW, IntegerLayer, IntegerNetwork
 
 Map = NDArray[np.int16]

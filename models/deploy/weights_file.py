@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from energy.checks import require_keys
-from energy.layers import LayerShape
+from energy.networks.shapes import LayerShape
+from energy.validation import require_keys
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 
 SCHEMA = 1

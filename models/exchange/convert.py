@@ -10,8 +10,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
-from energy.rewrite import fused
+from energy.networks.fuse import fused
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from models.exchange.operations import INPUT, ForeignGraph, Operation, Window, times
 
 _RESERVED = "input"

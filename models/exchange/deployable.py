@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from energy.layers import LayerShape
+from energy.networks.shapes import LayerShape
 from models.data import DataSet, Normalisation
 from models.elastic import NORM_EPSILON, ElasticConv, ElasticHead, centre, key_of
 from models.spaces import Node
@@ -43,7 +43,7 @@ class Step:
 
     Attributes:
         name: A Python name, unique.
-        op: Operator of `energy.layers`, or `linear` for the fully connected layer at the end.
+        op: Operator of `energy.networks.shapes`, or `linear` for the fully connected layer at the end.
         reads: Indices of the steps that it reads; `NETWORK_INPUT` for the network's input.
         shape: Its maps, kernel, stride and padding.
         weight: `(out_ch, in_ch, *kernel)`, for `linear` `(out_ch, in_ch)`; None where it has none.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.exchange.deployable import Deployable, Step
 from models.exchange.read_onnx import MISSING
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.exchange.deployable import Deployable, Step
 
 MODULE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Node:
 
     Attributes:
         slot: Name of the shared layer it slices, unique in its graph.
-        op: Operator of `energy.layers`: `conv`, `depthwise_conv`, `global_avg_pool` or `add`.
+        op: Operator of `energy.networks.shapes`: `conv`, `depthwise_conv`, `global_avg_pool` or `add`.
         inputs: Indices of the nodes it reads, all smaller than its own; `NETWORK_INPUT` for the network's input.
         out_ch: Output channels kept. [1]
         kernel: Kernel size on each axis longer than 1; of no meaning where the layer covers its map. [1]

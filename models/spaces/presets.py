@@ -6,7 +6,7 @@ figures and the reasons.
 
 from __future__ import annotations
 
-from energy.checks import require_choice
+from energy.validation import require_choice
 from models.spaces.space import Space
 from models.spaces.stage import Stage
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_int
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.validation import require_int
 from models.spaces.graph import Graph, Node, shapes
 from models.spaces.stage import Gene, Stage, parse
 

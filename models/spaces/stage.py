@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.checks import require_choice, require_int
+from energy.validation import require_choice, require_int
 from models.spaces.blocks import BLOCKS, Block
 from models.spaces.graph import Node
 

@@ -15,18 +15,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from energy.device import read_device
-from energy.explorer import Explorer
-from energy.harvest import random_source
-from energy.layers import NetworkShape
-from energy.optima import ScenarioExplorer
-from energy.packed import PackedExplorer
-from energy.rewrite import fused
-from energy.rules import rules
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.simulate import simulate
-from energy.simulation import SimulationOptions
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.fuse import fused
+from energy.networks.rules import rules
+from energy.networks.shapes import NetworkShape
+from energy.planning.packed import PackedExplorer
+from energy.planning.protocol import ScenarioExplorer
+from energy.planning.published import Explorer
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.simulation.harvest import random_source
+from energy.simulation.result import SimulationOptions
+from energy.simulation.simulate import simulate
 from evo.genome import JointGenome
 from evo.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings

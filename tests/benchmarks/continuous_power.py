@@ -16,14 +16,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from energy.appraise import appraise
-from energy.cost import cost
-from energy.device import read_device
-from energy.execution import PACKED, PUBLISHED
-from energy.explorer import Explorer
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.costing.plan import appraise
+from energy.costing.population import cost
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.planning.published import Explorer
+from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.methods import Planning

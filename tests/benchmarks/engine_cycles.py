@@ -27,15 +27,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from scipy.optimize import nnls
 
-from energy.appraise import appraise
-from energy.appraise_exact import exact_figures
-from energy.device import _EXACT_OVERHEAD, read_device
+from energy.costing.plan import appraise
+from energy.costing.plan_exact import exact_figures
+from energy.counting.exact import KERNEL_H, KERNEL_W
 from energy.events import ORDERS
-from energy.exact import KERNEL_H, KERNEL_W
-from energy.planner import explorer_for
-from energy.rules import RULES
-from energy.schedule import schedule
-from energy.supply import Scenarios
+from energy.hardware.device import _EXACT_OVERHEAD, read_device
+from energy.hardware.supply import Scenarios
+from energy.networks.rules import RULES
+from energy.planning.planner import explorer_for
+from energy.scheduling.schedule import schedule
 from experiments.design_files import Overrides, read_request
 from experiments.emulators.exported import ExportedFolder, read_exported
 from experiments.emulators.footprint import Footprint, engine_footprint
@@ -284,7 +284,7 @@ def main() -> None:
     missing = missing_for_msp430()
     if missing:
         sys.exit(missing)
-    text = (resources.files("energy") / "devices" / f"{SHIPPED}.toml").read_text()
+    text = (resources.files("energy.hardware") / "devices" / f"{SHIPPED}.toml").read_text()
     data = tomllib.loads(text)
     for tool, version in tool_versions().items():
         print(f"{tool}: {version}")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from energy.appraise import appraise
-from energy.device import read_device
-from energy.execution import PACKED
-from energy.layers import LayerShape, NetworkShape
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.costing.plan import appraise
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
+from energy.scheduling.execution import PACKED
 
 DEVICE = read_device("msp430fr5994-tinas2025")
 SUPPLY = read_supply_family("tinas2025").supply(5e-3)

@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from energy.device import read_device
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
 from evo.front import Front
 from evo.genome import JointGenome
 from evo.problem import JointProblem, Pricing

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 import pandas as pd
 
-from energy.device import read_device
-from energy.execution import PACKED, PUBLISHED
-from energy.explorer import Explorer
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
+from energy.planning.published import Explorer
+from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.baselines import exact_front
 from evo.every_network import every_network
 from evo.genome import JointGenome

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from energy.appraise import appraise
-from energy.cost import cost
-from energy.designs import LayerDesign
-from energy.device import read_device
-from energy.execution import PUBLISHED
-from energy.explorer import Explorer
-from energy.layers import NetworkShape
-from energy.rules import rules
-from energy.supply import Scenarios, Supply
+from energy.costing.plan import appraise
+from energy.costing.population import cost
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply
+from energy.networks.designs import LayerDesign
+from energy.networks.rules import rules
+from energy.networks.shapes import NetworkShape
+from energy.planning.published import Explorer
+from energy.scheduling.execution import PUBLISHED
 from experiments.cli import main
 
 SHIPPED = Path(__file__).parent / "published_designs.json"

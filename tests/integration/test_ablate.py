@@ -6,13 +6,13 @@ from itertools import product
 
 import pytest
 
-from energy.designs import TILE_GENES, LayerDesign
-from energy.device import read_device
-from energy.exact import Runtime
-from energy.layers import LayerShape
-from energy.packed import PackedExplorer
-from energy.rules import RULES
-from energy.supply import Scenarios, read_supply_family
+from energy.counting.exact import Runtime
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.designs import TILE_GENES, LayerDesign
+from energy.networks.rules import RULES
+from energy.networks.shapes import LayerShape
+from energy.planning.packed import PackedExplorer
 from experiments.ablating import ALL_SIZES_UP_TO, OURS, all_even_sizes, all_sizes, choices, unpadded_parts
 from experiments.cli import main
 from experiments.request_options import example_path

@@ -11,7 +11,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from energy.device import read_device
+from energy.hardware.device import read_device
 from experiments.calibrating import calibrate
 
 NAME = "msp430fr5994-tinas2025"
@@ -32,7 +32,7 @@ def written(path, *lines, head=HEAD):
 @pytest.fixture
 def measured(tmp_path):
     """Noisy measurements of all lines, one operation and the boot of a shipped device, with two outliers."""
-    base = tomllib.loads((resources.files("energy") / "devices" / f"{NAME}.toml").read_text())
+    base = tomllib.loads((resources.files("energy.hardware") / "devices" / f"{NAME}.toml").read_text())
     rng, rows = np.random.default_rng(2), []
     for event, unit in (("nvm_read", "word"), ("nvm_write", "word"), ("vector_mac", "element")):
         for size in [1, 2, 4, 8, 16, 32, 48] * 3:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from energy.designs import LayerDesign, check_plan
-from energy.layers import LayerShape, NetworkShape
+from energy.networks.designs import LayerDesign, check_plan
+from energy.networks.shapes import LayerShape, NetworkShape
 from experiments.cli import main
 from experiments.config import read_config
 from models.spaces import preset
@@ -180,7 +180,7 @@ def test_a_small_capacitor_needs_another_plan_than_a_large_one(capsys, write_des
 def test_a_saved_plan_finds_an_own_device_from_its_own_folder(capsys, write_design, design, tmp_path):
     board = tmp_path / "boards" / "mine.toml"
     board.parent.mkdir()
-    board.write_text((files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text())
+    board.write_text((files("energy.hardware") / "devices" / "msp430fr5994-tinas2025.toml").read_text())
     saved = tmp_path / "plans" / "saved.json"
     assert main(["plan", write_design(design), "--device", str(board), "--save", str(saved)]) == 0
     assert json.loads(saved.read_text())["device"] == "../boards/mine.toml"
@@ -350,7 +350,7 @@ def test_a_broken_design_is_one_line(capsys, write_design, design, change, messa
 
 
 def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design, tmp_path):
-    text = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text()
+    text = (files("energy.hardware") / "devices" / "msp430fr5994-tinas2025.toml").read_text()
     path = tmp_path / "board.toml"
     path.write_text(text.replace("energy_j = 7.788e-5", "energy_j = -7.788e-5", 1))
     assert tomllib.loads(path.read_text())["reboot"]["energy_j"] < 0
@@ -500,7 +500,7 @@ def test_price_and_plan_start_without_the_heavy_libraries(write_design, design, 
 
 def test_the_uncertainty_of_prices_is_carried_as_an_interval(capsys, tmp_path):
     """All energies and times 2 % off: energy moves by as much, latency by a little more or less, as recharge bends."""
-    shipped = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text(encoding="utf-8")
+    shipped = (files("energy.hardware") / "devices" / "msp430fr5994-tinas2025.toml").read_text(encoding="utf-8")
     lines = ("reboot", "nvm_read", "nvm_write", "vector_mac", "cpu")
     table = "\n".join(f"{line} = {{ energy_fraction = 0.02, time_fraction = 0.02 }}" for line in lines)
     board = tmp_path / "board.toml"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from energy.layers import NetworkShape
+from energy.networks.shapes import NetworkShape
 from experiments.cli import main
 from experiments.columns import read_table
 from experiments.design_files import Overrides, read_request

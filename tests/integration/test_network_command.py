@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from energy.layers import NetworkShape
+from energy.networks.shapes import NetworkShape
 from experiments.cli import main
 
 MODULE = """

@@ -319,7 +319,7 @@ def test_evaluations_of_other_stages_are_not_taken_for_those_of_this_run(tiny_ru
 
 def test_a_run_with_an_own_device_keeps_its_file_and_closes_the_loop(copied_root, capsys):
     board = copied_root / "board.toml"
-    text = (files("energy") / "devices" / "msp430fr5994-tinas2025.toml").read_text()
+    text = (files("energy.hardware") / "devices" / "msp430fr5994-tinas2025.toml").read_text()
     board.write_text(text.replace("energy_j = 7.788e-5", "energy_j = 9e-5", 1))
     arguments = tiny_arguments(copied_root, "--budgets", "470uF", "--quiet", settings=[f"device.file={board}"])
     assert main(arguments) == 0

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from energy.harvest import Harvest
-from energy.harvest_files import read_harvest
-from energy.simulation import SimulationOptions
-from energy.supply import read_supply_family
+from energy.hardware.supply import read_supply_family
+from energy.simulation.harvest import Harvest
+from energy.simulation.harvest_csv import read_harvest
+from energy.simulation.result import SimulationOptions
 from experiments import played
 from experiments.cli import main
 from experiments.design_files import Overrides, read_request
@@ -320,7 +320,7 @@ def test_layers_of_the_strip_end_with_their_last_commit(planned):
 
 
 def read_constant(request):
-    from energy.harvest import constant_source
+    from energy.simulation.harvest import constant_source
 
     return constant_source(request.supply.resistance_ohm, request.supply.v_supply_v)
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from energy.designs import ORDERS_OF_OP, LayerDesign
-from energy.layers import LayerShape
+from energy.networks.designs import ORDERS_OF_OP, LayerDesign
+from energy.networks.shapes import LayerShape
 from tests.oracles import exact_counts as oracle
 
 Choose = Callable[[int, int], int]

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from energy.designs import LayerDesign
-from energy.layers import LayerShape
+from energy.networks.designs import LayerDesign
+from energy.networks.shapes import LayerShape
 
 Tags = dict[str, tuple[int, ...]]
 """Operand -> the tile its VM buffer holds; an operand that is absent holds nothing."""

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 
 Pixels = dict[tuple[int, int, int], int]

@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from energy.supply import Supply
+from energy.hardware.supply import Supply
 
 _MOST_NJ = 2**31
 """Budgets are whole nanojoules in 32 bits."""
@@ -25,7 +25,7 @@ MOST_CUT_BY_HAND = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """A sequence of batches in plain numbers, with its supply; `warm` and `cold` as in `energy.schedule`."""
+    """A sequence of batches in plain numbers, with its supply; `warm` and `cold` as in `energy.scheduling.schedule`."""
 
     warm_nj: Sequence[int]
     cold_nj: Sequence[int]

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.cost import cost
-from energy.device import read_device
-from energy.execution import PUBLISHED
-from energy.explorer import Explorer
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.costing.population import cost
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.published import Explorer
+from energy.scheduling.execution import PUBLISHED
 from evo.every_network import every_network
 from evo.stated import StatedAccuracy
 from models.spaces import Space, Stage, preset

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from energy.designs import LayerDesign
-from energy.events import EVENTS
-from energy.exact import (
+from energy.counting.exact import (
     MAP_WIDTH,
     N_EVENTS,
     PLACE_WIDTH,
@@ -21,9 +19,11 @@ from energy.exact import (
     place_batch,
     tile_counts,
 )
-from energy.exact_totals import axis_sums, count_commits, count_layer, count_reloads, map_totals
-from energy.footprint import vm_words
-from energy.layers import LayerShape, NetworkShape
+from energy.counting.exact_layer import axis_sums, count_commits, count_layer, count_reloads, map_totals
+from energy.counting.vm import vm_words
+from energy.events import EVENTS
+from energy.networks.designs import LayerDesign
+from energy.networks.shapes import LayerShape, NetworkShape
 from tests.conftest import ROOT
 from tests.oracles.exact_cases import cases, cases_of_layers, coverage, random_cases
 from tests.oracles.exact_counts import exact_batches, exact_vm_words

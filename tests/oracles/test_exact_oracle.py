@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.designs import ORDERS_OF_OP, LayerDesign
 from energy.events import EVENTS
-from energy.layers import LayerShape
+from energy.networks.designs import ORDERS_OF_OP, LayerDesign
+from energy.networks.shapes import LayerShape
 from tests.oracles import exact_cases
 from tests.oracles import exact_counts as oracle
 

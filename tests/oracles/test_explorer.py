@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.cost import layer_costs
-from energy.designs import LayerDesign
-from energy.device import read_device
-from energy.explorer import Explorer
-from energy.layers import LayerShape
-from energy.rules import rules
-from energy.supply import Scenarios, Supply
+from energy.costing.population import layer_costs
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply
+from energy.networks.designs import LayerDesign
+from energy.networks.rules import rules
+from energy.networks.shapes import LayerShape
+from energy.planning.published import Explorer
 from models.spaces import preset
 from tests.oracles import brute_force_explorer as brute_force
 from tests.oracles import published_counts as oracle

@@ -12,11 +12,11 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from energy.appraise_exact import exact_figures
-from energy.designs import LayerDesign
-from energy.layers import NETWORK_INPUT, LayerShape
-from energy.schedule import schedule
-from energy.supply import Scenarios
+from energy.costing.plan_exact import exact_figures
+from energy.hardware.supply import Scenarios
+from energy.networks.designs import LayerDesign
+from energy.networks.shapes import NETWORK_INPUT, LayerShape
+from energy.scheduling.schedule import schedule
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 from models.deploy.reference import run
 from models.spaces import PRESETS, preset

@@ -12,14 +12,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from energy.designs import LayerDesign, Plan
-from energy.device import read_device
 from energy.events import ORDERS
-from energy.layers import LayerShape, NetworkShape
-from energy.packed import PackedExplorer
-from energy.rules import Rules, rules
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.networks.designs import LayerDesign, Plan
+from energy.networks.rules import Rules, rules
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.planning.packed import PackedExplorer
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
 from tests.oracles import exact_cases, exact_counts
 from tests.oracles.packed_schedules import recharge_s
 

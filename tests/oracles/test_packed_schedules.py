@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.cutting import greedy_starts, optimal_starts
-from energy.device import read_device
-from energy.schedule import BatchSequence, Pricer, budget_nj, schedule
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.scheduling.cuts import greedy_starts, optimal_starts
+from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, schedule
 from tests.oracles import exact_cases
 from tests.oracles import packed_schedules as oracle
 from tests.oracles.packed_schedules import SUPPLIES, Batches

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.appraise import appraise
-from energy.counts import ShapeTable, published_counts
-from energy.designs import ORDERS_OF_OP, DesignTable, LayerDesign
-from energy.device import read_device
-from energy.execution import PUBLISHED
-from energy.layers import LayerShape, NetworkShape
-from energy.pricing import price_cycles
-from energy.supply import Scenarios, Supply
+from energy.costing.plan import appraise
+from energy.costing.published_cycles import price_cycles
+from energy.counting.published import ShapeTable, published_counts
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply
+from energy.networks.designs import ORDERS_OF_OP, DesignTable, LayerDesign
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.scheduling.execution import PUBLISHED
 from tests.oracles import published_counts as oracle
 
 DEVICES = {2021: read_device("msp430fr5994-inas2021"), 2025: read_device("msp430fr5994-tinas2025")}

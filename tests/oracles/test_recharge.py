@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.supply import Scenarios, Supply, read_supply_family, supply_names
+from energy.hardware.supply import Scenarios, Supply, read_supply_family, supply_names
 
 
 @st.composite

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from energy.harvest import Harvest, constant_power, constant_source, random_source
-from energy.schedule import BatchSequence
-from energy.simulate import simulate
-from energy.simulation import Outcome, SimulationOptions
-from energy.supply import Supply, read_supply_family, supply_names
+from energy.hardware.supply import Supply, read_supply_family, supply_names
+from energy.scheduling.schedule import BatchSequence
+from energy.simulation.harvest import Harvest, constant_power, constant_source, random_source
+from energy.simulation.result import Outcome, SimulationOptions
+from energy.simulation.simulate import simulate
 
 SUPPLY = Supply(capacitance_f=1e-3, resistance_ohm=1000.0, v_supply_v=5.0, v_on_v=4.0, v_off_v=2.0, usable_fraction=1.0)
 """Stores 8 mJ at Von and 2 mJ at Voff; R C = 1 s."""

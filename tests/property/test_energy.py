@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.appraise import appraise
-from energy.cost import cost
-from energy.counts import ShapeTable, published_counts
-from energy.designs import DesignTable
-from energy.device import read_device
+from energy.costing.plan import appraise
+from energy.costing.population import cost
+from energy.counting.published import ShapeTable, published_counts
 from energy.events import EVENTS
-from energy.execution import PUBLISHED
-from energy.explorer import Explorer
-from energy.layers import LayerShape, NetworkShape
-from energy.rules import rules
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.networks.designs import DesignTable
+from energy.networks.rules import rules
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.planning.published import Explorer
+from energy.scheduling.execution import PUBLISHED
 from models.spaces import Space, Stage, preset
 
 DEVICE = read_device("msp430fr5994-tinas2025")

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.rules import RULES
+from energy.networks.rules import RULES
 from evo.genome import JointGenome
 from models.spaces import Space, Stage
 

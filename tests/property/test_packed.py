@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.device import read_device
-from energy.packed import PackedExplorer
-from energy.rules import rules
-from energy.schedule import BatchSequence, Pricer, budget_nj, schedule
-from energy.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.packed import PackedExplorer
+from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, schedule
 from tests.oracles import exact_cases
 
 DEVICE = read_device("msp430fr5994-tinas2025")

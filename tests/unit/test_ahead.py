@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from energy.warm import warm
+from energy.precompile import warm
 from evo.reach import reachable_layers
 from experiments import ahead
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Scenarios, explorer_for, rules

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.calibrate import Measurements, calibrated, fit_events
-from energy.device import _device, read_device
-from energy.fits import fit_constant, fit_line, robust_regression, student_quantile
+from energy.hardware.calibration import Measurements, calibrated, fit_events
+from energy.hardware.device import _device, read_device
+from energy.hardware.robust_fit import fit_constant, fit_line, robust_regression, student_quantile
 
 NAME = "msp430fr5994-tinas2025"
-BASE = tomllib.loads((resources.files("energy") / "devices" / f"{NAME}.toml").read_text())
+BASE = tomllib.loads((resources.files("energy.hardware") / "devices" / f"{NAME}.toml").read_text())
 SIZES = np.repeat([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0], 3)
 CALL_J, WORD_J = 1.9e-7, 2.4e-8
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from energy.designs import LayerDesign
-from energy.device import read_device
-from energy.exact import design_row, layer_row
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
-from energy.schedule import Pricer
-from energy.supply import Scenarios, read_supply_family
+from energy.counting.exact import design_row, layer_row
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.designs import LayerDesign
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.scheduling.schedule import Pricer
 from models.data import load
 from models.deploy.c_source import model_header, model_source
 from models.deploy.image import weight_image

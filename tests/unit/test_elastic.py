@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from energy.layers import NETWORK_INPUT
+from energy.networks.shapes import NETWORK_INPUT
 from models.elastic import (
     ElasticConv,
     ElasticHead,

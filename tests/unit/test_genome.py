@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.cost import cost
-from energy.designs import check_plan
-from energy.device import read_device
-from energy.execution import PACKED, PUBLISHED
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.costing.population import cost
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.designs import check_plan
+from energy.networks.rules import rules
+from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.genome import JointGenome
 from evo.legal import EXECUTION_GENES
 from evo.operators import random_genomes

@@ -2,7 +2,7 @@
 
 import pytest
 
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 
 
 def conv(**changes):

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from energy.designs import ORDERS_OF_OP, VECTORS, LayerDesign
-from energy.device import read_device
+from energy.costing.limits import limit_device_s, limit_plan_s
+from energy.counting.exact import count_all, design_row, layer_row, n_batches_of
 from energy.events import EVENTS, ORDERS
-from energy.exact import count_all, design_row, layer_row, n_batches_of
-from energy.layers import N_INPUTS, NetworkShape
-from energy.limits import limit_device_s, limit_plan_s
-from energy.rewrite import fused
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.designs import ORDERS_OF_OP, VECTORS, LayerDesign
+from energy.networks.fuse import fused
+from energy.networks.shapes import N_INPUTS, NetworkShape
 from tests.unit.test_rewrite import layer, networks, shipped_network
 
 DEVICE = read_device("msp430fr5994-tinas2025")

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.layers import NETWORK_INPUT, NetworkShape
-from energy.memory import map_lives, map_words, placed, placed_nvm_words
-from energy.rewrite import fused
+from energy.counting.nvm import map_lives, map_words, placed, placed_nvm_words
+from energy.networks.fuse import fused
+from energy.networks.shapes import NETWORK_INPUT, NetworkShape
 from tests.unit.test_rewrite import graph, layer, networks, shipped_network
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.cost import cost
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.supply import Scenarios
+from energy.costing.population import cost
+from energy.hardware.supply import Scenarios
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
 from evo.front import Front
 from evo.methods import METHODS, Planning, continuous_power, method, planning
 from evo.operators import random_genomes

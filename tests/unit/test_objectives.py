@@ -5,12 +5,12 @@ import pytest
 from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
 from pymoo.core.population import Population
 
-from energy.appraise import appraise
-from energy.cost import cost
-from energy.designs import DesignTable
+from energy.costing.plan import appraise
+from energy.costing.population import cost
 from energy.events import WRITTEN
-from energy.rules import rules
-from energy.supply import Scenarios
+from energy.hardware.supply import Scenarios
+from energy.networks.designs import DesignTable
+from energy.networks.rules import rules
 from evo.front import Front
 from evo.methods import METHODS
 from evo.objectives import FIGURES, OBJECTIVES, objectives

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from pymoo.core.population import Population
 
-from energy.device import read_device
-from energy.execution import PACKED, PUBLISHED
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.archive import Archive, Evaluations
 from evo.genome import JointGenome
 from evo.legal import ABSENT

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from energy.device import read_device
-from energy.execution import PACKED
-from energy.optima import ScenarioExplorer
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.planning.protocol import ScenarioExplorer
+from energy.scheduling.execution import PACKED
 from evo.genome import JointGenome
 from evo.problem import JointProblem, LearningSource, Pricing
 from evo.search import LEARN_EVERY, Search, SearchSettings

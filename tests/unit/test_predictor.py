@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from energy.layers import NetworkShape
+from energy.networks.shapes import NetworkShape
 from experiments.predictor_figure import CARD_FILE, plot_predictor
 from models.matern import misfit
 from models.predictor import Predictor, encode

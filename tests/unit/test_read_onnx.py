@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from energy.layers import LayerShape
+from energy.networks.shapes import LayerShape
 from models.exchange.convert import convert
 from models.exchange.read_onnx import read_onnx
 

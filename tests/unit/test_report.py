@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from energy.supply import Supply, read_supply_family
+from energy.hardware.supply import Supply, read_supply_family
 from experiments.cli import main
 from experiments.columns import FRONTS, write_table
 from experiments.report_data import cycle_outline, read_report

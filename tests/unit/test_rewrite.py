@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.layers import NETWORK_INPUT, LayerShape, NetworkShape
-from energy.rewrite import fused, merged_names, normalised, readers_of
+from energy.networks.fuse import fused, merged_names, normalised, readers_of
+from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "experiments" / "examples" / "tinas2025_har.json"

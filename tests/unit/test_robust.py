@@ -5,11 +5,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from energy.cost import cost
-from energy.execution import PACKED
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios
+from energy.costing.population import cost
+from energy.hardware.supply import Scenarios
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.scheduling.execution import PACKED
 from evo.front import Front
 from evo.objectives import CONSTRAINTS
 from evo.problem import JointProblem, Pricing

@@ -10,11 +10,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from energy.device import read_device
-from energy.execution import PACKED, PUBLISHED
-from energy.planner import explorer_for
-from energy.rules import rules
-from energy.supply import Scenarios, read_supply_family
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.rules import rules
+from energy.planning.planner import explorer_for
+from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.baselines import random_explored, random_joint
 from evo.front import Front
 from evo.genome import JointGenome

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import experiments
-from energy.layers import NetworkShape
+from energy.networks.shapes import NetworkShape
 from models.spaces import PRESETS, Space, Stage, preset
 from models.spaces.space import scaled_channels
 

@@ -14,23 +14,24 @@ from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from itertools import combinations, pairwise, takewhile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from energy.appraise import appraise
-from energy.designs import LayerDesign
-from energy.device import read_device
+from energy.costing.limits import limit_device_s, limit_plan_s
+from energy.costing.plan import appraise
+from energy.counting.exact import MAP_WIDTH, N_EVENTS, PLACE_WIDTH, count_batch, map_sums, place_batch
 from energy.events import EVENTS
-from energy.exact import MAP_WIDTH, N_EVENTS, PLACE_WIDTH, count_batch, map_sums, place_batch
-from energy.execution import Execution
-from energy.harvest import constant_source
-from energy.layers import LayerShape, NetworkShape
-from energy.limits import limit_device_s, limit_plan_s
-from energy.schedule import Pricer, budget_nj, schedule
-from energy.simulate import simulate
-from energy.supply import Scenarios, read_supply_family
-from energy.worst_case import HarvestUncertainty
+from energy.hardware.device import read_device
+from energy.hardware.supply import Scenarios, read_supply_family
+from energy.networks.designs import LayerDesign
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.scheduling.execution import Execution
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.worst_case import HarvestUncertainty
+from energy.simulation.harvest import constant_source
+from energy.simulation.simulate import simulate
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "energy" / "README.md").read_text(encoding="utf-8")
@@ -450,7 +451,9 @@ def test_the_lines_at_the_top_print_what_stands_below_them():
 
 @pytest.mark.parametrize("name", ["tinas2025", "inas2021"])
 def test_measured_prices_are_those_of_the_shipped_files(name):
-    data = tomllib.loads(files("energy").joinpath("devices", f"msp430fr5994-{name}.toml").read_text(encoding="utf-8"))
+    data = tomllib.loads(
+        files("energy.hardware").joinpath("devices", f"msp430fr5994-{name}.toml").read_text(encoding="utf-8")
+    )
     head, *rows = table("line")
     energy, cycles = (head.index(f"{name} [{unit}]") for unit in ("J", "cycles"))
     lines = {"NVM read": "nvm_read", "NVM write": "nvm_write", "vector MAC": "vector_mac"}
@@ -474,12 +477,16 @@ def test_every_test_that_the_text_names_exists():
 
 
 def test_the_map_names_every_module_and_no_other():
-    named = {name for row in table("module")[1:] for name in re.findall(r"`(\w+)`", row[0])}
-    assert named == {path.stem for path in (ROOT / "energy").glob("*.py")} - {"__init__"}
+    modules = {path.relative_to(ROOT / "energy") for path in (ROOT / "energy").rglob("*.py")}
+    named = set()
+    for folder, text in table("folder")[1:]:
+        stems = re.findall(r"`(\w+)`", f"{folder} {text}")
+        named |= {Path(*re.findall(r"`(\w+)/`", folder), f"{stem}.py") for stem in stems}
+    assert named == {path for path in modules if path.stem != "__init__"}
 
 
 def test_names_of_the_symbols_stand_in_the_code():
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "energy").glob("*.py"))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "energy").rglob("*.py"))
     named = {name for row in table("symbol")[1:] for name in re.findall(r"`(\w+)`", row[1])}
     assert len(named) > 30
     assert not {name for name in named if not re.search(rf"\b{name}\b", code)}

@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.schedule import BatchSequence, Schedule, schedule
-from energy.supply import Scenarios, Supply, read_supply_family
-from energy.worst_case import (
+from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.scheduling.response_times import Task, by_deadline, response_times
+from energy.scheduling.schedule import BatchSequence, Schedule, schedule
+from energy.scheduling.worst_case import (
     HarvestUncertainty,
-    Task,
-    by_deadline,
     longest_cycle_s,
-    response_times,
     worst_case_s,
     worst_scenarios,
 )

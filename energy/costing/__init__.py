@@ -1,0 +1,1 @@
+"""Latency, energy and memory of given plans, and lower limits for any plan."""

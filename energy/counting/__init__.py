@@ -1,0 +1,1 @@
+"""Exact and published counts of events, and the memory that a design needs. No prices."""

@@ -1,0 +1,118 @@
+"""Non-volatile memory of our runtime: where records, weights, feature maps and partial sums of a network lie.
+
+The record slots come first, the weights after them in the order of the layers, then one arena. Tensors of the arena
+share words when they are never alive together, so a layer writes over nothing that it reads (COST_MODEL section 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from energy.events import RECORD_WORDS
+from energy.networks.fuse import readers_of
+from energy.networks.shapes import NetworkShape
+
+RECORD_SLOTS_WORDS = 2 * RECORD_WORDS
+"""Two adjacent slots of the progress record, 6 words each. [1]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where everything lies in non-volatile memory, in words from its start.
+
+    Attributes:
+        weight_offset_words, weight_words: Weights and biases of each layer, `(n_layers,)`. [1]
+        map_offset_words, map_words: Output map of each layer, `(n_layers + 1,)`; the last entry, `NETWORK_INPUT`, is
+            the network's input. Channels are rounded up to even. [1]
+        partial_offset_words, partial_words: Partial-sum buffers of each layer, `(n_layers,)`; of no meaning where a
+            layer has none. [1]
+        total_words: Words in use, the records included. [1]
+    """
+
+    weight_offset_words: tuple[int, ...]
+    weight_words: tuple[int, ...]
+    map_offset_words: tuple[int, ...]
+    map_words: tuple[int, ...]
+    partial_offset_words: tuple[int, ...]
+    partial_words: tuple[int, ...]
+    total_words: int
+
+
+def placed(network: NetworkShape, n_weight_words: Sequence[int], partial_words: Sequence[int]) -> Placement:
+    """Place a network in non-volatile memory.
+
+    Args:
+        network: The network as it is executed, merged or not.
+        n_weight_words: Words of weights and biases of each layer as they are stored, `(n_layers,)`. [1]
+        partial_words: Words of partial-sum buffers of each layer, both of a pair, 0 where there are none,
+            `(n_layers,)`. [1]
+
+    Returns:
+        Offsets and sizes of all tensors.
+
+    Raises:
+        ValueError: Not one number a layer.
+    """
+    n_layers = len(network.layers)
+    for field, words in (("n_weight_words", n_weight_words), ("partial_words", partial_words)):
+        if len(words) != n_layers:
+            raise ValueError(f"{field} must have one number for each of the {n_layers} layers, not {len(words)}")
+    *weight_offsets, arena_start = accumulate((int(words) for words in n_weight_words), initial=RECORD_SLOTS_WORDS)
+    maps = map_words(network)
+    partials = tuple(int(words) for words in partial_words)
+    lives = (*map_lives(network), *((index, index) for index in range(n_layers)))
+    offsets, arena_words = _packed((*maps, *partials), lives)
+    starts = tuple(arena_start + offset for offset in offsets)
+    return Placement(
+        weight_offset_words=tuple(weight_offsets),
+        weight_words=tuple(int(words) for words in n_weight_words),
+        map_offset_words=starts[: len(maps)],
+        map_words=maps,
+        partial_offset_words=starts[len(maps) :],
+        partial_words=partials,
+        total_words=arena_start + arena_words,
+    )
+
+
+def placed_nvm_words(network: NetworkShape, n_weight_words: Sequence[int], partial_words: Sequence[int]) -> int:
+    """Words of non-volatile memory that a network needs, as `placed`. [1]"""
+    return placed(network, n_weight_words, partial_words).total_words
+
+
+def map_words(network: NetworkShape) -> tuple[int, ...]:
+    """Words of every feature map, channels rounded up to even, `(n_layers + 1,)`; the last is the input's. [1]"""
+    shapes = [(layer.out_h, layer.out_w, layer.out_ch) for layer in network.layers]
+    return tuple(
+        height * width * (channels + channels % 2) for height, width, channels in [*shapes, network.input_shape]
+    )
+
+
+def map_lives(network: NetworkShape) -> tuple[tuple[int, int], ...]:
+    """First and last layer during which every map is alive, `(n_layers + 1,)`; the last is the network's input.
+
+    A map lives from the layer that writes it to the last that reads it, the output of the last layer to the end.
+    """
+    last = len(network.layers) - 1
+    readers = readers_of(network)
+    lives = [(index, max(readers[index], default=index)) for index in range(last)]
+    return (*lives, (last, last), (0, max(readers[-1])))
+
+
+def _packed(sizes: Sequence[int], lives: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
+    """Lowest free offset for one tensor after the other, the largest first; and the words used."""
+    offsets = [0] * len(sizes)
+    placed_tensors: list[tuple[int, int, int, int]] = []
+    used = 0
+    for tensor in sorted((i for i, size in enumerate(sizes) if size), key=lambda i: -sizes[i]):
+        size, (first, last) = sizes[tensor], lives[tensor]
+        offset = 0
+        for start, end in sorted((s, e) for s, e, born, dies in placed_tensors if born <= last and first <= dies):
+            if start - offset >= size:
+                break
+            offset = max(offset, end)
+        offsets[tensor] = offset
+        used = max(used, offset + size)
+        placed_tensors.append((offset, offset + size, first, last))
+    return offsets, used

@@ -1,0 +1,154 @@
+"""Memory of a layer under a design: volatile buffers of its tiles, and what it stores in non-volatile memory.
+
+Compiled; rows and letters as in `energy.counting.exact`. Where tensors lie is the business of `energy.counting.nvm`.
+"""
+
+from __future__ import annotations
+
+from energy.counting.exact import (
+    ADD,
+    BATCH,
+    CONV,
+    DEPTHWISE,
+    IN_WORDS,
+    INPUT,
+    KERNEL_H,
+    KERNEL_W,
+    NORM,
+    OP,
+    ORDER,
+    OUT_CH,
+    OUT_WORDS,
+    OUTPUT,
+    PLANAR,
+    POOL,
+    ROW,
+    STRIDE_H,
+    STRIDE_W,
+    SUM_WORDS,
+    TILE_H,
+    TILE_IN,
+    TILE_OUT,
+    TILE_W,
+    TILED_H,
+    TILED_W,
+    VECTOR,
+    WEIGHT,
+    inner_count,
+    tile_counts,
+    weight_words,
+)  # fmt: skip
+from energy.events import IntArray
+from energy.jit import compiled
+
+
+@compiled
+def vm_words(layer: IntArray, design: IntArray) -> int:
+    """Volatile memory of a design: input, weights and outputs at even addresses, each at its largest tile. [words]"""
+    r, c, m, n = tile_counts(layer, design)
+    batch = min(design[BATCH], inner_count(layer, design))
+    return operand_words(layer, design, n) + even(result_words(layer, design, (r * c, m, n), batch))
+
+
+@compiled
+def operand_words(layer: IntArray, design: IntArray, n: int) -> int:
+    """Volatile memory of the largest input and weight tiles, `n` tiles of input channels. [words]"""
+    return input_buffer_words(layer, design) + weight_buffer_words(layer, design, n)
+
+
+@compiled
+def input_buffer_words(layer: IntArray, design: IntArray) -> int:
+    """Volatile memory of the largest input tile, the planes of vector mode `planar` behind it. [words]"""
+    box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
+    row = 2 * ((layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W] + 2) // 2)
+    if layer[OP] == DEPTHWISE and design[VECTOR] == ROW:
+        return even(box_h * row)
+    planes = design[TILE_OUT] * box_h * row if design[VECTOR] == PLANAR else 0
+    return box_buffer_words(layer, design) + even(planes)
+
+
+@compiled
+def box_buffer_words(layer: IntArray, design: IntArray) -> int:
+    """Volatile memory of the largest channel-last input tile as it is fetched, both of an `add`. [words]"""
+    op = layer[OP]
+    box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
+    box_w = layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W]
+    channels = design[TILE_IN] if op == CONV else design[TILE_OUT]
+    return even(int(box_h * box_w * channels * (2 if op == ADD else 1)))
+
+
+@compiled
+def weight_buffer_words(layer: IntArray, design: IntArray, n: int) -> int:
+    """Volatile memory of the largest weight tile, `n` tiles of input channels. [words]"""
+    op, t_out, t_in = layer[OP], design[TILE_OUT], design[TILE_IN]
+    if op == CONV:
+        # The last input-channel tile carries the bias, the others may be longer.
+        last = layer[IN_WORDS] - (n - 1) * t_in
+        plain = weight_words(layer, design, t_out, t_in, False) if n > 1 else 0
+        return even(max(plain, weight_words(layer, design, t_out, last, True)))
+    if op in (DEPTHWISE, NORM):
+        return even(weight_words(layer, design, t_out, 1, True))
+    return 0
+
+
+@compiled
+def result_words(layer: IntArray, design: IntArray, tiles: tuple[int, int, int], batch: int) -> int:
+    """Volatile memory of the results of `batch` iterations: outputs, or partial sums where there are any. [words]
+
+    Args:
+        layer: Layer row.
+        design: Design row.
+        tiles: Numbers of tiles of the map, of the output and of the input channels, r c, m and n.
+        batch: Iterations, at most the innermost loop.
+    """
+    rc, m, n = tiles
+    op, order = layer[OP], design[ORDER]
+    if op == POOL:
+        sums = layer[SUM_WORDS] * design[TILE_OUT]
+        return int(sums) if rc > 1 else output_width(layer, design, m, 1)
+    pixels = design[TILE_H] * design[TILE_W]
+    if n > 1:
+        return int(layer[SUM_WORDS] * pixels * design[TILE_OUT] * (1 if order == OUTPUT else batch))
+    if order == INPUT:
+        return int(pixels * output_width(layer, design, m, batch))
+    return int(pixels * output_width(layer, design, m, 1) * (batch if order == WEIGHT else 1))
+
+
+@compiled
+def output_width(layer: IntArray, design: IntArray, m: int, n_tiles: int) -> int:
+    """Most words a pixel that `n_tiles` of the m output-channel tiles write side by side, pad included. [words]"""
+    full = design[TILE_OUT] * n_tiles
+    last_tiles = (m - 1) % n_tiles
+    last = layer[OUT_WORDS] - (m - 1 - last_tiles) * design[TILE_OUT]
+    return int(last if m <= n_tiles else max(full, last))
+
+
+@compiled
+def stored_weight_words(layer: IntArray, design: IntArray) -> int:
+    """Weights and biases of a layer in non-volatile memory, tile by tile. [words]"""
+    if layer[OP] != CONV and layer[OP] != DEPTHWISE and layer[OP] != NORM:
+        return 0
+    return weight_words(layer, design, layer[OUT_CH], layer[IN_WORDS], True)
+
+
+@compiled
+def stored_sum_words(layer: IntArray, design: IntArray) -> int:
+    """Partial sums of a layer in non-volatile memory: the tiles of an innermost loop, twice for ping-pong. [words]"""
+    r, c, _, n = tile_counts(layer, design)
+    order, t_out = design[ORDER], design[TILE_OUT]
+    if layer[OP] == POOL:
+        return int(2 * layer[SUM_WORDS] * t_out) if r * c > 1 else 0
+    if n == 1:
+        return 0
+    pixels, channels = design[TILE_H] * design[TILE_W], t_out
+    if order == INPUT:
+        channels = layer[OUT_CH]
+    elif order == WEIGHT:
+        pixels = layer[TILED_H] * layer[TILED_W]
+    return int(2 * layer[SUM_WORDS] * pixels * channels)
+
+
+@compiled
+def even(words: int) -> int:
+    """Rounded up to an even number. [words]"""
+    return words + words % 2

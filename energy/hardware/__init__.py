@@ -1,0 +1,1 @@
+"""Devices and supplies: prices, memories, capacitors, harvesters, and the files that describe them."""

@@ -1,0 +1,46 @@
+"""TOML files that describe devices and supplies: those that ship with the package by name, a caller's own by path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from energy.validation import require_choice
+
+Record = TypeVar("Record")
+
+
+def shipped_names(folder: str) -> tuple[str, ...]:
+    """Names of the files that ship in a folder of this package."""
+    items = files("energy.hardware").joinpath(folder).iterdir()
+    return tuple(sorted(Path(item.name).stem for item in items if item.name.endswith(".toml")))
+
+
+def read_record(kind: str, folder: str, name: str | Path, parse: Callable[[dict[str, Any]], Record]) -> Record:
+    """Read a shipped file by name, or a file by path.
+
+    Args:
+        kind: What messages call such a file.
+        folder: Where files of the kind ship.
+        name: Name of a shipped file, or a path.
+        parse: Makes the record of the file's content.
+
+    Raises:
+        ValueError: There is none of that name, or the file is not valid.
+        FileNotFoundError: The path does not exist.
+    """
+    if isinstance(name, Path):
+        where, content = str(name), name.read_bytes()
+    else:
+        require_choice(kind, name, shipped_names(folder))
+        where, content = f"{kind} {name}", files("energy.hardware").joinpath(folder, f"{name}.toml").read_bytes()
+    try:
+        data = tomllib.loads(content.decode("utf-8-sig"))
+        if type(data.get("schema")) is not int or data["schema"] != 1:
+            raise ValueError(f"schema must be 1, not {data.get('schema')!r}")
+        return parse(data)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None

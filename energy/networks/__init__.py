@@ -1,0 +1,1 @@
+"""Networks as the cost model sees them: layer shapes, execution designs, and the rules for legal designs."""

@@ -1,0 +1,214 @@
+"""Execution designs of layers: tile sizes, loop order, preservation batch and vector mode.
+
+A `LayerDesign` is one design as a person writes it, a `DesignTable` many as arrays. Which designs may be chosen is the
+business of `energy.networks.rules`; which are well formed is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from energy.events import ORDERS, IntArray
+from energy.networks.fuse import normalised
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.validation import require_choice, require_int, require_keys
+
+VECTORS = ("channel", "row", "planar")
+"""Vector modes; what published counting knows is the first."""
+
+ORDERS_OF_OP = {
+    "conv": ORDERS,
+    "depthwise_conv": ORDERS,
+    "global_avg_pool": ("output",),
+    "add": ("output",),
+    "batch_norm": ("weight",),
+    "relu": ("output",),
+}
+"""Loop orders that each operator has."""
+
+TILE_GENES = ("tile_h", "tile_w", "tile_out", "tile_in")
+
+_CODES: Mapping[str, Mapping[str, int]] = {
+    "order": {name: index for index, name in enumerate(ORDERS)},
+    "vector": {name: index for index, name in enumerate(VECTORS)},
+}
+"""How tables hold names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerDesign:
+    """How one layer is executed.
+
+    Attributes:
+        tile_h, tile_w, tile_out: Output tile Tr, Tc, Tm (`global_avg_pool`: tile of the input map). [1]
+        tile_in: Input channels of a tile Tn. [1]
+        order: Loop order, one of `ORDERS`.
+        batch: Innermost iterations S between two commits of progress. [1]
+        vector: Vector mode, one of `VECTORS`.
+
+    Raises:
+        ValueError: A size is below 1, or an order or vector mode is unknown.
+    """
+
+    tile_h: int
+    tile_w: int
+    tile_out: int
+    tile_in: int
+    order: str
+    batch: int
+    vector: str = "channel"
+
+    def __post_init__(self) -> None:
+        for name in (*TILE_GENES, "batch"):
+            require_int(name, getattr(self, name))
+        for name, known in (("order", ORDERS), ("vector", VECTORS)):
+            require_choice(name, getattr(self, name), known)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> LayerDesign:
+        """Read one entry of a DESIGN.json plan.
+
+        Raises:
+            ValueError: A key is missing or unknown, or a value is out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        require_keys("design", data, required=names[:-1], optional=names[-1:])
+        return cls(**data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of a DESIGN.json plan."""
+        return asdict(self)
+
+
+Plan = tuple[LayerDesign, ...]
+"""One design a layer, in the order of the network's layers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignTable:
+    """Designs as arrays, each `(n_designs,)`; `order` holds indices into `ORDERS`, `vector` into `VECTORS`."""
+
+    tile_h: IntArray
+    tile_w: IntArray
+    tile_out: IntArray
+    tile_in: IntArray
+    order: IntArray
+    batch: IntArray
+    vector: IntArray
+
+    def __len__(self) -> int:
+        """Number of designs."""
+        return len(self.batch)
+
+    def __getitem__(self, index: int) -> LayerDesign:
+        """One design as a record."""
+        return LayerDesign(
+            tile_h=int(self.tile_h[index]),
+            tile_w=int(self.tile_w[index]),
+            tile_out=int(self.tile_out[index]),
+            tile_in=int(self.tile_in[index]),
+            order=ORDERS[int(self.order[index])],
+            batch=int(self.batch[index]),
+            vector=VECTORS[int(self.vector[index])],
+        )
+
+    @classmethod
+    def of(cls, designs: Sequence[LayerDesign]) -> DesignTable:
+        """Table of the given designs, in their order."""
+        names = [field.name for field in fields(cls)]
+        rows = [[_CODES.get(name, {}).get(value := getattr(d, name), value) for name in names] for d in designs]
+        columns = np.array(rows, dtype=np.int64).reshape(-1, len(names)).T
+        return cls(**{field.name: column for field, column in zip(fields(cls), columns, strict=True)})
+
+    @classmethod
+    def concatenate(cls, tables: Sequence[DesignTable]) -> DesignTable:
+        """One table after the other."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
+
+    def in_orders(self, orders: Sequence[int]) -> DesignTable:
+        """Every design in each of the loop orders, orders running fastest."""
+        table = self.take(np.repeat(np.arange(len(self)), len(orders)))
+        return replace(table, order=np.tile(np.array(orders, dtype=np.int64), len(self)))
+
+    def take(self, rows: IntArray) -> DesignTable:
+        """Table of the chosen rows."""
+        return DesignTable(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def tiled_map(layer: Any) -> tuple[Any, Any]:
+    """Height and width that `tile_h` and `tile_w` divide: the output, for `global_avg_pool` the input. [1]"""
+    return (layer.in_h, layer.in_w) if layer.op == "global_avg_pool" else (layer.out_h, layer.out_w)
+
+
+def innermost_counts(layer: Any, design: Any) -> tuple[Any, Any, Any]:
+    """Iterations of the innermost loop for each of `ORDERS`, with m, r, c, n the numbers of tiles.
+
+    A convolution has m, r c, n; depthwise has one input-channel tile; element-wise layers and pooling run over the
+    tiles of their map.
+
+    Args:
+        layer: A `LayerShape`, or sizes of many layers as arrays.
+        design: A `LayerDesign`, or designs as arrays; order and batch are not read.
+
+    Returns:
+        Integers, or arrays, as the arguments are. [1]
+    """
+    height, width = tiled_map(layer)
+    r_c = -(-height // design.tile_h) * -(-width // design.tile_w)
+    if layer.op not in ("conv", "depthwise_conv"):
+        return (r_c, r_c, r_c)
+    m = -(-layer.out_ch // design.tile_out)
+    n = -(-layer.in_ch // design.tile_in) if layer.op == "conv" else 1
+    return (m, r_c, n)
+
+
+VECTORS_OF_OP = {"conv": ("channel", "row"), "depthwise_conv": ("channel", "row", "planar")}
+"""Vector modes of operators that have more than the first, under exact counting."""
+
+
+def check_plan(network: NetworkShape, plan: Plan, *, counting: str, rounds_up: bool = True) -> None:
+    """Demand that a plan is well formed for a network, whatever rules it follows.
+
+    Args:
+        network: The network.
+        plan: A design a layer.
+        counting: `published`, which knows one vector mode, or `exact`, which rewrites layers first.
+        rounds_up: Whether tiles may reach the map rounded up to even, as the 2025 designs do under published counting.
+
+    Raises:
+        ValueError: A length, order, vector mode or size does not fit; layer, field, rule and value are named.
+    """
+    if len(plan) != len(network.layers):
+        raise ValueError(f"plan must have one design for each of the {len(network.layers)} layers, not {len(plan)}")
+    for name, layer, design in zip(network.layer_names, network.layers, plan, strict=True):
+        try:
+            _check_design(layer, design, counting, rounds_up and counting == "published")
+        except ValueError as error:
+            raise ValueError(f"plan of layer {name!r}: {error}") from None
+
+
+def _check_design(layer: LayerShape, design: LayerDesign, counting: str, rounds_up: bool) -> None:
+    height, width = tiled_map(layer)
+    in_ch = normalised(layer)[0].in_ch if counting == "exact" else layer.in_ch
+    sizes = {"tile_h": height, "tile_w": width, "tile_out": layer.out_ch, "tile_in": in_ch}
+    for field, size in sizes.items():
+        is_map = field in ("tile_h", "tile_w")
+        may_round = rounds_up or not is_map
+        limit = size + size % 2 if may_round else size
+        if getattr(design, field) > limit:
+            raise ValueError(f"{field} must be at most {limit}, not {getattr(design, field)}")
+    if design.order not in ORDERS_OF_OP[layer.op]:
+        known = ", ".join(ORDERS_OF_OP[layer.op])
+        raise ValueError(f"order of a {layer.op} must be {known}, not {design.order!r}")
+    vectors = VECTORS_OF_OP.get(layer.op, VECTORS[:1]) if counting == "exact" else VECTORS[:1]
+    if design.vector not in vectors:
+        raise ValueError(
+            f"vector of a {layer.op} under {counting} counting must be {', '.join(vectors)}, not {design.vector!r}"
+        )
+    if layer.op == "depthwise_conv" and design.vector == "row" and design.tile_out != 1:
+        raise ValueError(f"tile_out must be 1 where a depthwise_conv has vector 'row', not {design.tile_out}")

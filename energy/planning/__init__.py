@@ -1,0 +1,1 @@
+"""Search for the best execution plan of a network."""

@@ -1,0 +1,154 @@
+"""Which candidate design each layer of a network takes: coordinate descent on the schedule, compiled.
+
+Candidates are the batches of designs, all of a network joined into flat arrays; a plan is one candidate a layer. Works
+on plain arrays; `energy.planning.packed` has the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy.events import FloatArray, IntArray
+from energy.jit import compiled
+from energy.scheduling.cuts import greedy_s, optimal_s
+from energy.scheduling.schedule import LayerBatches
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateBatches:
+    """The batches of every candidate of one layer or of several.
+
+    Attributes:
+        warm_nj: Energy of a batch that follows another, all candidates joined, `(n_batches,)`. [nJ]
+        cold_nj: The same of one that follows a boot. [nJ]
+        reload_s: Active time that a boot before a batch adds, likewise. [s]
+        first: Where the batches of a candidate start, `(n_layers, most)`.
+        length: How many they are, 0 where a layer has fewer candidates, `(n_layers, most)`.
+        warm_total_s: Active time of all batches of a candidate without a boot, `(n_layers, most)`. [s]
+    """
+
+    warm_nj: IntArray
+    cold_nj: IntArray
+    reload_s: FloatArray
+    first: IntArray
+    length: IntArray
+    warm_total_s: FloatArray
+
+    @classmethod
+    def of(cls, options: Sequence[LayerBatches]) -> CandidateBatches:
+        """The candidates of one layer, at least one."""
+        length = np.array([[len(one) for one in options]], dtype=np.int64)
+        return cls(
+            warm_nj=np.concatenate([one.nanojoules[0] for one in options]),
+            cold_nj=np.concatenate([one.nanojoules[1] for one in options]),
+            reload_s=np.concatenate([one.reload_s for one in options]),
+            first=np.cumsum(length, axis=1) - length,
+            length=length,
+            warm_total_s=np.array([[one.warm_total_s for one in options]]),
+        )
+
+    @classmethod
+    def joined(cls, layers: Sequence[CandidateBatches]) -> CandidateBatches:
+        """Layers of a network in order."""
+        shape = (len(layers), max(one.length.shape[1] for one in layers))
+        first, length, warm_total_s = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
+        start = 0
+        for row, one in enumerate(layers):
+            own = slice(0, one.length.shape[1])
+            first[row, own], length[row, own], warm_total_s[row, own] = one.first + start, one.length, one.warm_total_s
+            start += len(one.warm_nj)
+        return cls(
+            warm_nj=np.concatenate([one.warm_nj for one in layers]),
+            cold_nj=np.concatenate([one.cold_nj for one in layers]),
+            reload_s=np.concatenate([one.reload_s for one in layers]),
+            first=first,
+            length=length,
+            warm_total_s=warm_total_s,
+        )
+
+    @property
+    def arrays(self) -> tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray]:
+        """The attributes in order, as `descend` takes them."""
+        return self.warm_nj, self.cold_nj, self.reload_s, self.first, self.length, self.warm_total_s
+
+
+@compiled
+def descend(
+    start: IntArray,
+    candidates: tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray],
+    boot: tuple[int, float],
+    budget_nj: int,
+    law: tuple[float, float, float, float, float],
+    cuts: tuple[bool, bool],
+    most_sweeps: int,
+) -> tuple[float, IntArray]:
+    """Candidates where no change of one layer makes the network faster.
+
+    Layers are taken in turn; each takes the candidate with the least latency of the whole network, until a sweep
+    changes nothing.
+
+    Args:
+        start: Candidate of each layer to start from, `(n_layers,)`.
+        candidates: `CandidateBatches.arrays`.
+        boot: Energy [nJ] and active time [s] of a boot.
+        budget_nj: Energy of a cycle at most. [nJ]
+        law: Constants of `energy.hardware.supply.recharge_law`.
+        cuts: Whether cuts are optimal, else greedy; and whether recharge is concave within the budget.
+        most_sweeps: Sweeps over the layers at most.
+
+    Returns:
+        Latency [s], and the candidate of each layer.
+    """
+    length = candidates[4]
+    room = 0
+    for layer in range(len(start)):
+        room += length[layer].max()
+    buffers = (np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64), np.empty(room))
+    chosen = start.copy()
+    best_s = _latency_s(chosen, candidates, boot, budget_nj, law, cuts, buffers)
+    for _ in range(most_sweeps):
+        before_s = best_s
+        for layer in range(len(chosen)):
+            for index in range(length.shape[1]):
+                kept = chosen[layer]
+                if index == kept or length[layer, index] == 0:
+                    continue
+                chosen[layer] = index
+                latency_s = _latency_s(chosen, candidates, boot, budget_nj, law, cuts, buffers)
+                if latency_s < best_s:
+                    best_s = latency_s
+                else:
+                    chosen[layer] = kept
+        if best_s == before_s:
+            break
+    return best_s, chosen
+
+
+@compiled
+def _latency_s(
+    chosen: IntArray,
+    candidates: tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray],
+    boot: tuple[int, float],
+    budget_nj: int,
+    law: tuple[float, float, float, float, float],
+    cuts: tuple[bool, bool],
+    buffers: tuple[IntArray, IntArray, FloatArray],
+) -> float:
+    """Latency of one candidate a layer, written one after the other into buffers. [s]"""
+    warm_nj, cold_nj, reload_s, first, length, warm_total_s = candidates
+    total_s, n = 0.0, 0
+    for layer in range(len(chosen)):
+        index = chosen[layer]
+        begin, count = first[layer, index], length[layer, index]
+        buffers[0][n : n + count] = warm_nj[begin : begin + count]
+        buffers[1][n : n + count] = cold_nj[begin : begin + count]
+        buffers[2][n : n + count] = reload_s[begin : begin + count]
+        n += count
+        total_s += warm_total_s[layer, index]
+    energies_nj, reloads_s = (buffers[0][:n], buffers[1][:n]), buffers[2][:n]
+    if cuts[0]:
+        return total_s + optimal_s(energies_nj, reloads_s, boot, budget_nj, law, cuts[1])
+    return total_s + greedy_s(energies_nj, reloads_s, boot, budget_nj, law)

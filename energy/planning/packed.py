@@ -1,0 +1,330 @@
+"""The explorer for our rules: designs of layers that share power cycles, chosen on the network's true schedule.
+
+Every legal design is enumerated and judged by its time when it packs its own cycles, Eq. (7). For each layer the
+designs are kept that are non-dominated in time, energy and largest batch and that a lower bound cannot exclude; a
+network chooses among them by coordinate descent on its schedule, from the designs that are best alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from energy.counting.exact import (
+    BATCH,
+    ORDER,
+    OUTPUT,
+    RUNTIME,
+    TILE_H,
+    TILE_IN,
+    TILE_OUT,
+    TILE_W,
+    VECTOR,
+    Runtime,
+    layer_row,
+)
+from energy.counting.vm import vm_words
+from energy.events import ORDERS, FloatArray, IntArray
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios
+from energy.networks.designs import TILE_GENES, VECTORS, LayerDesign, Plan
+from energy.networks.rules import Rules
+from energy.networks.shapes import LayerShape, NetworkShape
+from energy.planning.descent import CandidateBatches, descend
+from energy.planning.enumeration import (
+    BOUND_S,
+    DESIGN_WIDTH,
+    ENERGY_J,
+    FIGURES,
+    ROUNDING_J,
+    TIME_S,
+    costliest_j,
+    enumerate_designs,
+)
+from energy.planning.protocol import LayerOptima
+from energy.scheduling.execution import CUTS
+from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, budget_nj, schedule
+
+_CAPACITY = 2048
+"""Designs that a layer keeps while it is enumerated."""
+
+_MOST_CANDIDATES = 12
+"""Designs of a layer among which a network chooses."""
+
+_MOST_SWEEPS = 4
+"""Sweeps of the coordinate descent over the layers at most."""
+
+_NO_LIMIT = 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """Designs of a layer worth choosing under one supply, the best alone first.
+
+    Attributes:
+        designs: The designs, `(n,)`; the least infeasible one where none is feasible.
+        time_s: Time of each when it packs its own cycles, Eq. (7); inf where it is infeasible. [s]
+        energy_over_j: How far the costliest batch of the first is over the budget. [J]
+        vm_over_bytes: How far the first is over the volatile memory. [B]
+    """
+
+    designs: tuple[LayerDesign, ...]
+    time_s: FloatArray
+    energy_over_j: float
+    vm_over_bytes: int
+
+
+class PackedExplorer:
+    """Explorer of layers and networks for one device, our rules and a set of supplies, under the packed policy.
+
+    Attributes:
+        device: Gives prices and memories.
+        scenarios: The supplies; all are explored together.
+        rules: Which designs are legal.
+        cuts: How power cycles are cut.
+        pricer: Prices of batches, remembered.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        scenarios: Scenarios,
+        rules: Rules,
+        *,
+        cuts: str = CUTS[0],
+        n_threads: int = 1,
+        runtime: Runtime = RUNTIME,
+    ) -> None:
+        """Make an explorer with an empty memo.
+
+        Args:
+            device: Gives prices and memories.
+            scenarios: The supplies.
+            rules: Which designs are legal; a rule set of exact counting.
+            cuts: One of `energy.scheduling.execution.CUTS`, or `each` for one batch a cycle.
+            n_threads: Threads that explore layers side by side; they do not change the result.
+            runtime: How the program runs.
+
+        Raises:
+            ValueError: The rules are those of published counting.
+        """
+        if rules.counting != "exact":
+            raise ValueError(f"rules must be of exact counting, such as ebbnas, not {rules.name!r}")
+        self.device = device
+        self.scenarios = scenarios
+        self.rules = rules
+        self.cuts = cuts
+        self.pricer = Pricer(device, runtime)
+        self._n_threads = n_threads
+        self._budget_j = np.array([budget_nj(scenarios, index) * 1e-9 for index in range(len(scenarios))])
+        self._boot = (self.pricer.boot_nj, self.pricer.boot_s)
+        self._budget_nj = [budget_nj(scenarios, index) for index in range(len(scenarios))]
+        self._law_of = [scenarios.law_of(index) for index in range(len(scenarios))]
+        self._is_concave = [bool(concave) for concave in scenarios.is_concave]
+        self._laws = np.array(self._law_of)
+        self._s_per_j = self._least_s_per_j()
+        self._memo: dict[LayerShape, tuple[int, tuple[Candidates, ...]]] = {}
+        self._known_batches: dict[tuple[LayerShape, int], CandidateBatches] = {}
+        self._n_known_batches = 0
+
+    @property
+    def shares_cycles(self) -> bool:
+        """Whether layers share power cycles."""
+        return self.cuts != "each"
+
+    def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
+        """The best design of each layer alone under each scenario, with its time by Eq. (7).
+
+        Args:
+            layers: Layers, repeats allowed, `(n_layers,)`.
+        """
+        self._explore(layers)
+        found = [self._memo[layer] for layer in layers]
+        return LayerOptima(
+            latency_s=np.array([[one.time_s[0] for one in candidates] for _, candidates in found]),
+            energy_over_j=np.array([[one.energy_over_j for one in candidates] for _, candidates in found]),
+            vm_over_bytes=np.array([[one.vm_over_bytes for one in candidates] for _, candidates in found]),
+            n_designs=np.array([n_designs for n_designs, _ in found], dtype=np.int64),
+        )
+
+    def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
+        """The best design of a layer alone for each scenario."""
+        return tuple(self.candidates(layer, index).designs[0] for index in range(len(self.scenarios)))
+
+    def candidates(self, layer: LayerShape, scenario: int = 0) -> Candidates:
+        """Designs of a layer worth choosing under one scenario."""
+        self._explore([layer])
+        return self._memo[layer][1][scenario]
+
+    def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
+        """Designs of a layer that may be part of a good plan under one scenario: all its candidates."""
+        return self.candidates(layer, scenario).designs
+
+    def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
+        """The best plan of a network under one scenario: coordinate descent on its schedule, see `descent`.
+
+        Where a layer has no feasible design, its least infeasible one stays. Where every batch is a cycle of its own,
+        layers are independent, and the best alone are the best together.
+        """
+        self._explore(network.layers)
+        candidates = [self.candidates(layer, scenario) for layer in network.layers]
+        chosen = [0] * len(candidates)
+        if all(np.isfinite(found.time_s[0]) for found in candidates) and self.cuts != "each":
+            chosen = self._chosen_among([self._batches(layer, scenario) for layer in network.layers], scenario)
+        return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
+
+    def _batches(self, layer: LayerShape, scenario: int) -> CandidateBatches:
+        """The batches of the candidates of a layer under one scenario."""
+        known = self._known_batches.get((layer, scenario))
+        if known is None:
+            designs = self.candidates(layer, scenario).designs
+            known = CandidateBatches.of([self.pricer.batches(layer, design) for design in designs])
+            if self._n_known_batches + len(known.warm_nj) > MOST_REMEMBERED:
+                self._known_batches.clear()
+                self._n_known_batches = 0
+            self._known_batches[layer, scenario] = known
+            self._n_known_batches += len(known.warm_nj)
+        return known
+
+    def _chosen_among(self, layers: list[CandidateBatches], scenario: int) -> list[int]:
+        """Index of the candidate of each layer, by descent under the cuts that are asked for.
+
+        Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
+        """
+        first = np.zeros(len(layers), dtype=np.int64)
+        candidates = CandidateBatches.joined(layers).arrays
+        boot, budget, law = self._boot, self._budget_nj[scenario], self._law_of[scenario]
+        is_concave = self._is_concave[scenario]
+        greedy_s, greedy = descend(first, candidates, boot, budget, law, (False, is_concave), _MOST_SWEEPS)
+        found = [(greedy_s, greedy.tolist())]
+        if self.cuts == "optimal":
+            starts = [first] if np.array_equal(first, greedy) else [first, greedy]
+            ends = [descend(start, candidates, boot, budget, law, (True, is_concave), _MOST_SWEEPS) for start in starts]
+            found = [(latency_s, chosen.tolist()) for latency_s, chosen in ends]
+        _, chosen = min(found)
+        return list(chosen)
+
+    def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
+        """Power cycles of a network under a plan and one scenario."""
+        return schedule(self.pricer.sequence(network, plan), self.scenarios, scenario, self.cuts)
+
+    def _explore(self, layers: Sequence[LayerShape]) -> None:
+        new = list(dict.fromkeys(layer for layer in layers if layer not in self._memo))
+        if self._n_threads > 1 and len(new) > 1:
+            with ThreadPoolExecutor(self._n_threads) as pool:
+                found = list(pool.map(self._explore_layer, new))
+        else:
+            found = [self._explore_layer(layer) for layer in new]
+        self._memo.update(zip(new, found, strict=True))
+
+    def _explore_layer(self, layer: LayerShape) -> tuple[int, tuple[Candidates, ...]]:
+        """Designs inside the volatile memory, and the candidates for each scenario."""
+        runtime, n = self.pricer.runtime, len(self.scenarios)
+        row, is_swapped = layer_row(layer, runtime)
+        axes = {gene: self.rules.tile_options(layer, gene) for gene in TILE_GENES}
+        if is_swapped:
+            axes["tile_h"], axes["tile_w"] = axes["tile_w"], axes["tile_h"]
+        # Large tiles come first: good designs found early exclude the others.
+        height, width, out, into = (np.array(axes[gene][::-1], dtype=np.int64) for gene in TILE_GENES)
+        kept = (
+            np.empty((n, _CAPACITY, DESIGN_WIDTH), dtype=np.int64),
+            np.empty((n, _CAPACITY, FIGURES)),
+            np.zeros(n, dtype=np.int64),
+        )
+        boot = (self.pricer.boot_nj * 1e-9, self.pricer.boot_s)
+        n_designs = enumerate_designs(
+            np.array(row, dtype=np.int64),
+            (height, width, out, into),
+            (
+                self.device.vm_bytes // self.device.word_bytes,
+                self.rules.max_vector or _NO_LIMIT,
+                1 if self.cuts == "each" else _NO_LIMIT,
+            ),
+            (
+                np.array([ORDERS.index(order) for order in self.rules.orders(layer)], dtype=np.int64),
+                np.array([VECTORS.index(vector) for vector in self.rules.vector_modes], dtype=np.int64),
+            ),
+            self.pricer.tables,
+            boot,
+            (self._budget_j, self._laws, self._s_per_j),
+            kept,
+        )
+        rows = np.array(row, dtype=np.int64)
+        designs, figures, counts = kept
+        choices = (
+            self._chosen(layer, rows, is_swapped, designs[i, : counts[i]], figures[i, : counts[i]], i) for i in range(n)
+        )
+        return int(n_designs), tuple(choices)
+
+    def _least_s_per_j(self) -> FloatArray:
+        """The least time that a joule of batches costs in any cycle, `(n_scenarios,)`. [s/J]"""
+        start_s, slope = self.scenarios.recharge_floor()
+        boot_j, room_j = self.pricer.boot_nj * 1e-9, self._budget_j - self.pricer.boot_nj * 1e-9
+        with np.errstate(divide="ignore"):
+            share = (start_s + slope * boot_j + self.pricer.boot_s) / np.maximum(room_j, 0)
+        return np.asarray(slope + share)
+
+    def _chosen(
+        self, layer: LayerShape, row: IntArray, is_swapped: bool, designs: IntArray, figures: FloatArray, scenario: int
+    ) -> Candidates:
+        """Non-dominated designs whose bound does not exceed the best time, the best first."""
+        worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
+        designs, figures = designs[worth], figures[worth]
+        room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
+        largest_j = costliest_j(row, designs, self.pricer.tables, room_j + ROUNDING_J)
+        rows = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
+        criteria = np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if rows else np.empty((0, 3))
+        front: list[int] = []
+        for i in rows:
+            if not (criteria[front] <= criteria[i]).all(axis=1).any():
+                front.append(i)
+            if len(front) == _MOST_CANDIDATES:
+                break
+        if not front:
+            return self._least_infeasible(layer, scenario)
+        return Candidates(
+            designs=tuple(_design(designs[i], is_swapped) for i in front),
+            time_s=figures[front, TIME_S],
+            energy_over_j=0.0,
+            vm_over_bytes=0,
+        )
+
+    def _least_infeasible(self, layer: LayerShape, scenario: int) -> Candidates:
+        """The smallest design: the one with the least volatile memory where none fits, else with the least batch."""
+        tile_h, tile_w, tile_out, tile_in = (self.rules.tile_options(layer, gene)[0] for gene in TILE_GENES)
+        smallest = LayerDesign(
+            tile_h=tile_h, tile_w=tile_w, tile_out=tile_out, tile_in=tile_in, order=ORDERS[OUTPUT], batch=1
+        )
+        designs = [
+            replace(smallest, order=order, vector=vector)
+            for order in self.rules.orders(layer)
+            for vector in self.rules.vectors(layer, smallest)
+        ]
+        limit_words = self.device.vm_bytes // self.device.word_bytes
+        over_words = [max(vm_words(*self.pricer.rows(layer, design)) - limit_words, 0) for design in designs]
+        largest_nj = [int(self.pricer.batches(layer, design).nanojoules[1].max()) for design in designs]
+        first = min(range(len(designs)), key=lambda i: (over_words[i], largest_nj[i]))
+        over_nj = largest_nj[first] + self.pricer.boot_nj - budget_nj(self.scenarios, scenario)
+        return Candidates(
+            designs=(designs[first],),
+            time_s=np.array([np.inf]),
+            energy_over_j=max(over_nj, 0) * 1e-9,
+            vm_over_bytes=int(over_words[first]) * self.device.word_bytes,
+        )
+
+
+def _design(row: IntArray, is_swapped: bool) -> LayerDesign:
+    """A design row as a record, height and width as the layer has them."""
+    height, width = (TILE_W, TILE_H) if is_swapped else (TILE_H, TILE_W)
+    return LayerDesign(
+        tile_h=int(row[height]),
+        tile_w=int(row[width]),
+        tile_out=int(row[TILE_OUT]),
+        tile_in=int(row[TILE_IN]),
+        order=ORDERS[row[ORDER]],
+        batch=int(row[BATCH]),
+        vector=VECTORS[row[VECTOR]],
+    )

@@ -1,0 +1,43 @@
+"""The explorer that belongs to an execution: one place that knows which rules go with which counting."""
+
+from __future__ import annotations
+
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios
+from energy.networks.rules import RULES, Rules
+from energy.planning.packed import PackedExplorer
+from energy.planning.protocol import ScenariosExplorer
+from energy.planning.published import Explorer
+from energy.scheduling.execution import Execution
+
+
+def check_rules(rules: Rules, execution: Execution) -> None:
+    """Demand that an execution knows the rules: the published ones belong to published counting.
+
+    Raises:
+        ValueError: It does not; the rules that would do are named.
+    """
+    if rules.counting == "published" and execution.counting == "exact":
+        known = " or ".join(name for name, row in RULES.items() if row.counting == "exact")
+        raise ValueError(f"rules must be {known} with exact counting (policy {execution.policy!r}), not {rules.name!r}")
+
+
+def explorer_for(
+    device: Device, scenarios: Scenarios, rules: Rules, execution: Execution, *, n_threads: int = 1
+) -> ScenariosExplorer:
+    """The explorer of layers and networks under an execution.
+
+    Args:
+        device: Gives prices and memories.
+        scenarios: The supplies; all are explored together.
+        rules: Which designs are legal.
+        execution: Policy, counting and cuts.
+        n_threads: Threads that explore layers side by side; they do not change the result.
+
+    Raises:
+        ValueError: The execution does not know the rules.
+    """
+    check_rules(rules, execution)
+    if execution.counting == "published":
+        return Explorer(device, scenarios, rules.under(execution.counting), n_threads=n_threads)
+    return PackedExplorer(device, scenarios, rules, cuts=execution.cuts_of_schedule, n_threads=n_threads)

@@ -1,0 +1,1 @@
+"""Event-driven simulation of a plan under a harvest trace."""
