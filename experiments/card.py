@@ -34,9 +34,9 @@ from experiments.standalone import Standalone
 from experiments.store import SCHEMA, read_mapping, write_json, write_text
 from experiments.workload import look_up
 from models.data.registry import N_FOLDS
-from models.finetune_settings import StandaloneSettings
-from models.predictor_card import PredictorCard, predictor_card
+from models.predictor.card import PredictorCard, predictor_card
 from models.spaces import Archs, Space
+from models.training.settings import StandaloneSettings
 
 NETWORKS_SEED = 0
 """Seed of the networks that are trained alone: the same for every run of a space."""

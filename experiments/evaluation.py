@@ -8,8 +8,8 @@ from typing import Any
 
 from experiments.stored_designs import stored_design
 from experiments.tables import table
-from models.accuracy import correct
 from models.deploy.accuracy import deployed_correct
+from models.evaluation.accuracy import correct
 
 SPLITS = ("val", "test")
 

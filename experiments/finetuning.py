@@ -23,12 +23,12 @@ from experiments.trainings import (
     read_trained,
     train_all,
 )
-from models.evaluate import SharedEvaluator
-from models.finetune import soft_labels
-from models.finetune_settings import FinetuneSettings
+from models.evaluation.shared_weights import SharedEvaluator
 from models.spaces import Archs
-from models.subnet import Subnet
-from models.train import SupernetTrainer
+from models.supernet.subnet import Subnet
+from models.training.finetune import soft_labels
+from models.training.settings import FinetuneSettings
+from models.training.supernet_trainer import SupernetTrainer
 
 _SEED_STEP = 1_000_003
 

@@ -18,10 +18,10 @@ from experiments.front_card import FrontCard
 from experiments.stages import Stages
 from experiments.store import StageFolder, read_mapping
 from experiments.trainings import Trained, Training, changed_fields, is_trained, read_trained, train_all
-from models.accuracy import correct
-from models.finetune_settings import FinetuneSettings
+from models.evaluation.accuracy import correct
 from models.spaces import Archs
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
+from models.training.settings import FinetuneSettings
 
 LEARNING_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
 """Learning rates that training alone may choose from. [1]"""

@@ -1,6 +1,6 @@
 """Inherited accuracies of many networks at once: which networks, in a pool of processes, and as a table of all.
 
-What an accuracy is, `models.evaluate` says; which stage keeps it, `experiments.stages`.
+What an accuracy is, `models.evaluation.shared_weights` says; which stage keeps it, `experiments.stages`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.progress import Task
 from experiments.workers import run_tasks
-from models.evaluate import WIDENS_UP_TO, SharedEvaluator
+from models.evaluation.shared_weights import WIDENS_UP_TO, SharedEvaluator
 from models.spaces import Archs, Space
 
 LARGEST_TABLE = WIDENS_UP_TO

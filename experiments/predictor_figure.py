@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from energy.validation import require_choice
 from experiments.figures import COLOURS, FORMATS, MARKERS, STYLE, WIDTHS_IN, save_figure
-from models.predictor_card import METHODS, PredictorCard
+from models.predictor.card import METHODS, PredictorCard
 
 CARD_FILE = "predictor.json"
 """Name of the file that holds `PredictorCard.to_dict()`."""

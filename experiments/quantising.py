@@ -15,7 +15,7 @@ from experiments.workers import run_tasks
 from models.deploy.quantise import N_RANGED, quantise
 from models.deploy.weights_file import network_bytes
 from models.spaces import Archs, Space
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 
 _NETWORK = "network.int16.safetensors"
 

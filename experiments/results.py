@@ -25,12 +25,12 @@ from experiments.design_files import Request
 from experiments.finetuning import Finetuned
 from experiments.store import write_json
 from experiments.workload import Budget, Workload
-from models.accuracy import accuracy, correct
 from models.data import Split
 from models.deploy.accuracy import deployed_correct
 from models.deploy.weights_file import read_network
-from models.evaluate import SharedEvaluator
-from models.subnet import Subnet
+from models.evaluation.accuracy import accuracy, correct
+from models.evaluation.shared_weights import SharedEvaluator
+from models.supernet.subnet import Subnet
 
 
 @dataclass(frozen=True, kw_only=True)

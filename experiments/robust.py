@@ -42,7 +42,7 @@ from experiments.stages import Stages
 from experiments.store import digest, write_json
 from experiments.tables import table
 from experiments.workload import Workload
-from models.predicted import PredictedAccuracies
+from models.predictor.source import PredictedAccuracies
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,8 +37,8 @@ from experiments.store import Store, in_use, read_mapping, write_bytes, write_js
 from experiments.stored_designs import INTEGER_END
 from experiments.workload import Budget, Workload, look_up
 from models.deploy.weights_file import read_network
-from models.evaluate import SharedEvaluator
-from models.train import SupernetTrainer
+from models.evaluation.shared_weights import SharedEvaluator
+from models.training.supernet_trainer import SupernetTrainer
 
 DESIGN_FILES = (".json", ".safetensors", INTEGER_END)
 """Ends of the names of a design's files: its plan, its fine-tuned weights, its network in integers."""

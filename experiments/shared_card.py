@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.tables import table
-from models.ranking import agreement
+from models.predictor.agreement import agreement
 
 CEILING_SHARE = 0.9
 """Share of the ceiling that inherited accuracy is to reach. [1]"""

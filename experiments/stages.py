@@ -34,11 +34,11 @@ from experiments.store import Checkpoints, StageFolder, Store, append_log, file_
 from experiments.teacher import read_answers
 from experiments.workload import Budget, Workload
 from models.data import Split
-from models.evaluate import SharedEvaluator
-from models.predicted import PredictedAccuracies, Remembering
-from models.predictor import Predictor
+from models.evaluation.shared_weights import SharedEvaluator
+from models.predictor.gaussian_process import Predictor
+from models.predictor.source import PredictedAccuracies, Remembering
 from models.spaces import Archs
-from models.train import N_CALIBRATION, EpochLog, SupernetSettings, SupernetTrainer
+from models.training.supernet_trainer import N_CALIBRATION, EpochLog, SupernetSettings, SupernetTrainer
 
 N_JUDGED = 4096
 """Most validation samples by which a network with shared weights is judged. [1]"""

@@ -17,8 +17,8 @@ from experiments.config import DataSection
 from experiments.progress import Reporter
 from experiments.store import StageFolder, Store
 from experiments.trainings import Training, changed_fields, data_of, is_trained, read_trained, train_all
-from models.finetune_settings import StandaloneSettings
 from models.spaces import Archs, Space
+from models.training.settings import StandaloneSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

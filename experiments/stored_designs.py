@@ -16,7 +16,7 @@ from models.deploy.integer import IntegerNetwork
 from models.deploy.weights_file import read_network
 
 if TYPE_CHECKING:
-    from models.subnet import Subnet
+    from models.supernet.subnet import Subnet
 
 INTEGER_END = ".int16.safetensors"
 """End of the name of a design's integer network."""
@@ -44,7 +44,7 @@ class StoredDesign:
         Raises:
             ValueError: They are missing, damaged, or of another network.
         """
-        from models.subnet import Subnet  # here, for a design that is deployed already needs no torch
+        from models.supernet.subnet import Subnet  # here, for a design that is deployed already needs no torch
 
         path = self.run / "designs" / f"{self.id}.safetensors"
         if not path.is_file():

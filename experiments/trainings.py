@@ -20,9 +20,9 @@ from experiments.progress import Reporter
 from experiments.store import StageFolder, file_digest, write_array, write_bytes
 from experiments.workers import run_tasks
 from models.data import DataSet, load
-from models.finetune import FinetuneJob, FinetuneResult, run_job
-from models.finetune_settings import FinetuneSettings
 from models.spaces import Archs, Space
+from models.training.finetune import FinetuneJob, FinetuneResult, run_job
+from models.training.settings import FinetuneSettings
 
 _WEIGHTS, _RIGHT = "weights.safetensors", "right_val.npy"
 

@@ -1,4 +1,4 @@
-"""How training samples of a data set are customarily varied: a record free of torch; `models.augment` applies it."""
+"""Customary augmentation of a data set: a record free of torch, which `models.training.augment` applies."""
 
 from __future__ import annotations
 

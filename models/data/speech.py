@@ -2,7 +2,8 @@
 
 `testing_list.txt` tests. In fold 0 `validation_list.txt` validates; in folds 1-4 as many other speakers do, and its own
 train. A speaker is what stands before `_nohash_` in a file's name and never is in two splits: where the lists say so,
-the recordings stay out of training and validation. Features come from `models.features`, computed when a split is made.
+the recordings stay out of training and validation. Features come from `models.data.mfcc`, computed when a split is
+made.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SOURCE = "a folder in the layout of Speech Commands (P. Warden, arXiv:1804.03209
 LICENCE = "as the files' source states it"
 
 RAW = (
-    "cepstral coefficients of a second of sound, as models/features.py of EbbNAS computes them, frames by coefficients"
+    "cepstral coefficients of a second of sound, as models/data/mfcc.py of EbbNAS computes them, frames by coefficients"
 )
 """What a sample is before it is normalised."""
 
@@ -60,7 +61,7 @@ def load_speech(fold: int, directory: Path | None = None, *, features: Features 
     Args:
         fold: From 0 to 4, who validates.
         directory: Folder that holds the words' folders and the lists, or the one it lies in.
-        features: What makes features of recordings; those of `models.features` where None.
+        features: What makes features of recordings; those of `models.data.mfcc` where None.
 
     Raises:
         ValueError: A file is missing or of another format, there are fewer than two words, or a split is empty.
@@ -156,7 +157,7 @@ def _listed(folder: Path, name: str, files: list[Path], words: tuple[str, ...]) 
 
 def _features(files: list[Path], features: Features | None) -> NDArray[np.float32]:
     if features is None:
-        from models.features import mfcc  # torch, which only those who build a split need
+        from models.data.mfcc import mfcc  # torch, which only those who build a split need
 
         features = mfcc
     batches = (files[start : start + _BATCH] for start in range(0, len(files), _BATCH))

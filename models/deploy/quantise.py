@@ -26,11 +26,11 @@ from models.deploy.integer import (
     channel_load,
 )
 from models.deploy.samples import Real, rounded
-from models.elastic import resized, run_graph
 from models.exchange.deployable import Step, steps_of
-from models.learning import threads
 from models.spaces import Node
-from models.subnet import Subnet
+from models.supernet.elastic import resized, run_graph
+from models.supernet.subnet import Subnet
+from models.threads import threads
 
 N_RANGED = 4096
 """Most training samples that ranges of maps are taken from. [1]"""

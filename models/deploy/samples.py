@@ -24,8 +24,8 @@ def _resized(samples: NDArray[np.float32], input_shape: tuple[int, int, int]) ->
         return samples
     import torch
 
-    from models.elastic import resized
-    from models.learning import threads
+    from models.supernet.elastic import resized
+    from models.threads import threads
 
     with threads(1), torch.inference_mode():
         answer: NDArray[np.float32] = resized(torch.from_numpy(np.ascontiguousarray(samples)), input_shape).numpy()

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from energy.networks.shapes import LayerShape
 from models.data import DataSet, Normalisation
-from models.elastic import NORM_EPSILON, ElasticConv, ElasticHead, centre, key_of
 from models.spaces import Node
-from models.subnet import Subnet
+from models.supernet.elastic import NORM_EPSILON, ElasticConv, ElasticHead, centre, key_of
+from models.supernet.subnet import Subnet
 
 Array = NDArray[np.float32]
 

@@ -162,8 +162,8 @@ def evaluate(n_networks):
     import torch
 
     from models.data import load
-    from models.evaluate import SharedEvaluator
-    from models.supernet import SuperNet
+    from models.evaluation.shared_weights import SharedEvaluator
+    from models.supernet.supernet import SuperNet
 
     torch.set_num_threads(1)
     space, data = preset("conv1d-3"), load("watch")

@@ -9,7 +9,7 @@ import pytest
 from experiments.cli import main
 from experiments.columns import read_table
 from models.spaces import preset
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 
 RUN = Path(__file__).resolve().parents[2] / "docs" / "fronts" / "cifar10"
 MOST_BYTES = 6_000_000

@@ -13,6 +13,24 @@ from tests.conftest import ROOT
 PACKAGES = ("energy", "models", "evo", "experiments")
 """From the bottom to the top: each may import itself and those before it."""
 
+ROOMS = {
+    "energy": (
+        "validation",
+        "jit",
+        "events",
+        "networks",
+        "hardware",
+        "counting",
+        "scheduling",
+        "costing",
+        "simulation",
+        "planning",
+        "precompile",
+    ),
+    "models": ("threads", "spaces", "data", "supernet", "evaluation", "training", "predictor", "exchange", "deploy"),
+}
+"""Sub-packages and root modules of each package, bottom to top: each may import itself and those before it."""
+
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 TORCH_FREE_MODULES = ("models/__init__.py", *(str(p.relative_to(ROOT)) for p in MODULES if "models/spaces" in str(p)))
 HEAVY = ("torch", "pymoo", "moocore", "matplotlib", "bokeh", "pandas", "pyarrow")
@@ -42,6 +60,27 @@ def test_no_arrow_turns_back(path):
     tops = {top_of(name) for name in imported_names(path)}
     assert not tops & set(above), f"{package} must not import what is above it"
     assert "tests" not in tops
+
+
+def room_of(name, package):
+    """The sub-package or root module that a dotted name of `package` lies in; None for names of other packages."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == package and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_no_arrow_between_sub_packages_turns_back(package):
+    rooms = ROOMS[package]
+    of_package = [path.relative_to(ROOT / package) for path in MODULES if path.is_relative_to(ROOT / package)]
+    assert {path.parts[0].removesuffix(".py") for path in of_package} - {"__init__"} == set(rooms)
+    back = []
+    for path in of_package:
+        room = path.parts[0].removesuffix(".py")
+        for name in imported_names(ROOT / package / path):
+            target = room_of(name, package)
+            if target is not None and room != "__init__" and rooms.index(target) > rooms.index(room):
+                back.append(f"{path} imports {name}")
+    assert not back
 
 
 def third_party(package):
@@ -137,7 +176,7 @@ def test_a_command_that_prices_nothing_starts_without_the_compiler_too(name):
 
 def test_scipy_serves_the_predictor_and_its_card_alone():
     users = {path.stem for path in MODULES if "scipy" in {top_of(name) for name in imported_names(path)}}
-    assert users == {"matern", "predictor", "ranking"}
+    assert users == {"agreement", "gaussian_process", "matern"}
 
 
 def test_spaces_load_without_torch_and_the_search_too():

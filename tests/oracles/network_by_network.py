@@ -1,4 +1,4 @@
-"""Accuracy of networks one after the other: the slow, obvious version of `models.evaluate`.
+"""Accuracy of networks one after the other: the slow, obvious version of `models.evaluation.shared_weights`.
 
 Each network is run by itself, at its own widths: once over the calibration rows to take statistics with
 `torch.var_mean`, then over the rows to judge. Nothing is shared and nothing is blocked.
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.spaces import Archs
-from models.supernet import SuperNet
+from models.supernet.supernet import SuperNet
 
 
 def scores(supernet: SuperNet, arch: Archs, calibration_inputs: Tensor, inputs: Tensor) -> Tensor:

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from models.evaluation import shared_weights as evaluate
 
-from models.evaluate import SharedEvaluator
-from models.learning import threads
+from models.evaluation import shared_weights as evaluate
+from models.evaluation.shared_weights import SharedEvaluator
 from models.spaces import Space, Stage, preset
-from models.subnet import Subnet
-from models.supernet import SuperNet, elastic
+from models.supernet.subnet import Subnet
+from models.supernet.supernet import SuperNet, elastic
+from models.threads import threads
 from tests.oracles import network_by_network
 
 DEEP = Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.spaces import Space, Stage
-from models.subnet import Subnet
-from models.supernet import SuperNet
+from models.supernet.subnet import Subnet
+from models.supernet.supernet import SuperNet
 
 STAGE = Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True))
 INVERTED = Stage(

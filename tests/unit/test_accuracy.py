@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.accuracy import Accuracy, accuracy, correct
 from models.data import Split, synthetic
+from models.evaluation.accuracy import Accuracy, accuracy, correct
 from models.spaces import Space, Stage
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 
 SPACE = Space(name="tiny", input_shape=(16, 1, 2), n_classes=3, stages=(Stage(kernels=(3,), channels=(4,)),))
 
@@ -73,7 +73,7 @@ def test_same_generator_state_gives_the_same_interval_and_names_of_groups_do_not
 def test_many_groups_are_resampled_in_parts_of_bounded_memory(monkeypatch):
     right, groups = rng(1).random(300) < 0.7, np.arange(300)
     whole = accuracy(right, groups, rng(3))
-    monkeypatch.setattr("models.accuracy._N_DRAWS_AT_A_TIME", 1000)
+    monkeypatch.setattr("models.evaluation.accuracy._N_DRAWS_AT_A_TIME", 1000)
     assert accuracy(right, groups, rng(3)) == whole
 
 
@@ -101,7 +101,7 @@ def test_correct_compares_the_largest_score_with_the_label(split):
 def test_correct_does_not_depend_on_the_parts_it_is_judged_in(split, monkeypatch):
     subnet = Subnet(SPACE, SPACE.largest, seed=1).eval()
     whole = correct(subnet, split)
-    monkeypatch.setattr("models.accuracy.BATCH_SIZE", 5)
+    monkeypatch.setattr("models.evaluation.accuracy.BATCH_SIZE", 5)
     np.testing.assert_array_equal(correct(subnet, split), whole)
 
 

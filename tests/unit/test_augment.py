@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.augment import vary
 from models.data import Augmentation
+from models.training.augment import vary
 
 
 def generator(seed=0):

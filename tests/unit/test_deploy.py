@@ -24,7 +24,7 @@ from models.deploy.reference import run
 from models.deploy.samples import quantise_input
 from models.exchange.deployable import steps_of
 from models.spaces import preset
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 from tests.exported_programs import Case
 from tests.integer_networks import random_network, random_plan
 

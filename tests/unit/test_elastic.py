@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from energy.networks.shapes import NETWORK_INPUT
-from models.elastic import (
+from models.spaces import Graph, Node, Slot, Space, Stage, shapes
+from models.supernet.elastic import (
     ElasticConv,
     ElasticHead,
     centre,
@@ -16,8 +17,7 @@ from models.elastic import (
     run_layer,
     slice_weight,
 )
-from models.spaces import Graph, Node, Slot, Space, Stage, shapes
-from models.supernet import SuperNet
+from models.supernet.supernet import SuperNet
 
 
 def hidden(out_ch, kernel, op="conv", **steps):

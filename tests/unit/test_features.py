@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from models.features import FLOOR, mfcc
+from models.data.mfcc import FLOOR, mfcc
 
 
 def tone(frequency_hz, amplitude=8000):

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import models.finetune
-from models.accuracy import correct
+import models.training.finetune
 from models.data import Augmentation, Split, synthetic
-from models.finetune import FinetuneJob, run_job, soft_labels
-from models.finetune_settings import FinetuneSettings, StandaloneSettings
+from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage
-from models.subnet import Subnet
-from models.supernet import SuperNet
+from models.supernet.subnet import Subnet
+from models.supernet.supernet import SuperNet
+from models.training.finetune import FinetuneJob, run_job, soft_labels
+from models.training.settings import FinetuneSettings, StandaloneSettings
 
 SPACE = Space(
     name="tiny",
@@ -137,7 +137,7 @@ def test_validations_are_as_often_as_asked_and_at_the_end():
 )
 def test_best_epoch_is_kept_and_the_latest_of_equals(job, monkeypatch, found, kept):
     answers = iter(found)
-    monkeypatch.setattr(models.finetune._Training, "validate", lambda training: next(answers))
+    monkeypatch.setattr(models.training.finetune._Training, "validate", lambda training: next(answers))
     result = run_job(replace(job, settings=replace(SETTINGS, epochs=4, validate_every=1)))
     np.testing.assert_array_equal(result.accuracies_val, found)
     assert result.epoch == kept
@@ -186,7 +186,7 @@ def first_maps(job, subnet):
 @pytest.mark.parametrize(("budget_bytes", "n_passes"), [(100_000_000, 1), (8000, 3)])
 def test_running_statistics_are_those_of_the_training_split(job, monkeypatch, budget_bytes, n_passes):
     # 30 samples of 8 x 24 values of 4 bytes are 23,040 bytes: 3 passes of every third sample within 8,000 bytes
-    monkeypatch.setattr(models.finetune, "_MAP_BUDGET_BYTES", budget_bytes)
+    monkeypatch.setattr(models.training.finetune, "_MAP_BUDGET_BYTES", budget_bytes)
     subnet = network(job, run_job(job))
     passes = [first_maps(job, subnet)[number::n_passes] for number in range(n_passes)]
     mean, variance = subnet.moments("s0.b0.conv")
@@ -203,7 +203,7 @@ def test_soft_labels_do_not_depend_on_how_many_are_asked_at_a_time(job, monkeypa
     supernet = SuperNet(SPACE, 0)
     statistics = supernet.batch_statistics(torch.from_numpy(job.train.inputs), SPACE.graph(SPACE.largest))
     asked, whole = [], Split.take
-    monkeypatch.setattr(models.finetune, "_TEACHER_BATCH", 7)
+    monkeypatch.setattr(models.training.finetune, "_TEACHER_BATCH", 7)
     monkeypatch.setattr(Split, "take", lambda split, index: asked.append(index) or whole(split, index))
     np.testing.assert_allclose(soft_labels(supernet, SPACE.largest, statistics, job.train), job.teacher, rtol=1e-4)
     assert asked == [slice(start, start + 7) for start in (0, 7, 14, 21, 28)]

@@ -20,9 +20,9 @@ from experiments.front_card import FrontCard
 from experiments.progress import Reporter
 from experiments.run import Run
 from experiments.stages import Stages
-from models.accuracy import correct
 from models.data import DataSet
-from models.subnet import Subnet
+from models.evaluation.accuracy import correct
+from models.supernet.subnet import Subnet
 
 CARD = FrontCard(
     networks=["a", "b", "c"],

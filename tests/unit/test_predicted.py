@@ -12,8 +12,8 @@ from energy.scheduling.execution import PACKED
 from evo.genome import JointGenome
 from evo.problem import JointProblem, LearningSource, Pricing
 from evo.search import LEARN_EVERY, Search, SearchSettings
-from models.predicted import PredictedAccuracies, Remembering
-from models.predictor import Predictor
+from models.predictor.gaussian_process import Predictor
+from models.predictor.source import PredictedAccuracies, Remembering
 from models.spaces import Space, Stage
 
 SPACE = Space(

@@ -9,10 +9,10 @@ import pytest
 
 from energy.networks.shapes import NetworkShape
 from experiments.predictor_figure import CARD_FILE, plot_predictor
-from models.matern import misfit
-from models.predictor import Predictor, encode
-from models.predictor_card import METHODS, PredictorCard, predictor_card
-from models.ranking import agreement
+from models.predictor.agreement import agreement
+from models.predictor.card import METHODS, PredictorCard, predictor_card
+from models.predictor.gaussian_process import Predictor, encode
+from models.predictor.matern import misfit
 from models.spaces import Space, Stage
 
 SPACE = Space(

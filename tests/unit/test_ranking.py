@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.ranking import Agreement, agreement
+from models.predictor.agreement import Agreement, agreement
 
 
 def test_equal_values_agree_fully():

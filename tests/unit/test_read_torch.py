@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from models.exchange.convert import convert
 from models.exchange.read_torch import read_torch
 from models.spaces import preset
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 
 
 def ops(module, shape, *, fuse=True):

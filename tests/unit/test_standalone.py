@@ -13,11 +13,11 @@ from experiments.progress import Reporter
 from experiments.standalone import Standalone
 from experiments.store import Store
 from experiments.trainings import Training, changed_fields, data_of, is_trained, read_trained, train_all
-from models.accuracy import correct
 from models.data import Augmentation
-from models.finetune_settings import StandaloneSettings
+from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
+from models.training.settings import StandaloneSettings
 
 SPACE = Space(
     name="tiny",

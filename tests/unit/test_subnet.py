@@ -7,8 +7,8 @@ from safetensors.torch import save
 from torch.nn import functional as F
 
 from models.spaces import Space, Stage
-from models.subnet import Subnet
-from models.supernet import SuperNet
+from models.supernet.subnet import Subnet
+from models.supernet.supernet import SuperNet
 
 STAGE = Stage(kernels=(3, 5), channels=(4, 8), depths=(1, 2, 3), residuals=(False, True))
 SPACES = {

@@ -11,18 +11,17 @@ import torch
 from torch.nn import functional as F
 
 from models.data import Augmentation, synthetic
-from models.learning import (
+from models.spaces import Space, Stage
+from models.supernet.supernet import SuperNet
+from models.supernet.training_pass import dense, training_scores
+from models.training.optim import (
     AdamW,
     average_into,
     batches,
-    dense,
     smooth_targets,
-    training_scores,
     warm_cosine,
 )
-from models.spaces import Space, Stage
-from models.supernet import SuperNet
-from models.train import SupernetSettings, SupernetTrainer
+from models.training.supernet_trainer import SupernetSettings, SupernetTrainer
 
 SPACE = Space(
     name="tiny",

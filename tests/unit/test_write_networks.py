@@ -20,7 +20,7 @@ from models.exchange.read_onnx import read_onnx
 from models.exchange.write_onnx import OPSET, onnx_bytes
 from models.exchange.write_torch import MODULE_FILE, WEIGHTS_FILE, module_text, weights_bytes
 from models.spaces import preset
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
 
 SPACES = ("conv1d-3", "conv2d-5", "fc-4", "mbconv1d", "mbconv2d", "ebb1d", "ebb2d")
 

@@ -10,12 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.predictor import Predictor
+from models.predictor.gaussian_process import Predictor
 from models.spaces import Archs
 
 
 class Measuring(Protocol):
-    """Whatever measures the accuracy of networks, such as `models.evaluate.SharedEvaluator`."""
+    """Whatever measures the accuracy of networks, such as `models.evaluation.shared_weights.SharedEvaluator`."""
 
     kind: str
     split: str

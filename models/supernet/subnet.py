@@ -16,9 +16,18 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from energy.validation import require_number
-from models.elastic import ElasticConv, Moments, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
 from models.spaces import Archs, Node, Slot, Space
-from models.supernet import SuperNet
+from models.supernet.elastic import (
+    ElasticConv,
+    Moments,
+    Statistics,
+    elastic_layers,
+    key_of,
+    moments_of,
+    run_graph,
+    run_layer,
+)
+from models.supernet.supernet import SuperNet
 
 _HEADER_LENGTH_BYTES = 8
 

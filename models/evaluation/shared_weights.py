@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from energy.networks.shapes import NETWORK_INPUT
-from models.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, resized, slice_weight
-from models.learning import threads
 from models.spaces import Archs, Graph, Node, shapes
-from models.supernet import SuperNet
+from models.supernet.elastic import NORM_EPSILON, Moments, convolve, key_of, moments_of, resized, slice_weight
+from models.supernet.supernet import SuperNet
+from models.threads import threads
 
 MAP_BUDGET_BYTES = 400_000_000
 """Memory that the maps of one path may take before the rows to judge are split into blocks."""

@@ -22,24 +22,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from energy.validation import require_choice, require_int, require_number
-from models.augment import vary
 from models.data import Augmentation, Split
-from models.learning import (
+from models.spaces import Archs, Space
+from models.supernet.supernet import SuperNet
+from models.supernet.training_pass import dense, training_scores
+from models.threads import threads
+from models.training.augment import vary
+from models.training.optim import (
     AdamW,
     TrainingSettings,
     average_into,
     batches,
-    dense,
     precision,
     require_convergence,
     smooth_targets,
     soft_loss,
-    threads,
-    training_scores,
     warm_cosine,
 )
-from models.spaces import Archs, Space
-from models.supernet import SuperNet
 
 DRAWS = ("by gene", "by size")
 """How random networks may be drawn."""

@@ -1,7 +1,7 @@
 """One set of weights for all networks of a space (once-for-all's idea, Cai et al., ICLR 2020, arXiv 1908.09791).
 
 `SuperNet.forward` is a pure function of the input, the graph and the statistics: no network is ever "active". Training
-it is `models.train`, judging its networks `models.evaluate`.
+it is `models.training.supernet_trainer`, judging its networks `models.evaluation.shared_weights`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from models.elastic import ElasticConv, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
 from models.spaces import Graph, Node, Space
+from models.supernet.elastic import ElasticConv, Statistics, elastic_layers, key_of, moments_of, run_graph, run_layer
 
 __all__ = ["Statistics", "SuperNet"]
 

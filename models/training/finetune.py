@@ -17,26 +17,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.accuracy import correct
-from models.augment import vary
 from models.data import Augmentation, Split
-from models.finetune_settings import FinetuneSettings
-from models.learning import (
+from models.evaluation.accuracy import correct
+from models.spaces import Archs, Space
+from models.supernet.subnet import Subnet
+from models.supernet.supernet import Statistics, SuperNet
+from models.supernet.training_pass import dense, training_scores
+from models.threads import threads
+from models.training.augment import vary
+from models.training.optim import (
     AdamW,
     average_into,
     batches,
-    dense,
     precision,
     require_convergence,
     smooth_targets,
     soft_loss,
-    threads,
-    training_scores,
     warm_cosine,
 )
-from models.spaces import Archs, Space
-from models.subnet import Subnet
-from models.supernet import Statistics, SuperNet
+from models.training.settings import FinetuneSettings
 
 N_CALIBRATION = 4096
 """Most training samples that running statistics are taken from. [1]"""

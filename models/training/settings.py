@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from energy.validation import require_int, require_number
-from models.learning import TrainingSettings
+from models.training.optim import TrainingSettings
 
 
 @dataclass(frozen=True, kw_only=True)

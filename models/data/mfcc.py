@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.learning import threads
+from models.threads import threads
 
 SAMPLE_RATE_HZ = 16_000
 """Samples a second of what comes in. [Hz]"""

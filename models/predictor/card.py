@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from energy.validation import require_int, require_keys, require_number
-from models.matern import Floats
-from models.predictor import LEAST_NETWORKS, Predictor
-from models.ranking import Agreement, agreement
+from models.predictor.agreement import Agreement, agreement
+from models.predictor.gaussian_process import LEAST_NETWORKS, Predictor
+from models.predictor.matern import Floats
 from models.spaces import Archs, Space
 
 METHODS: Mapping[str, str] = {

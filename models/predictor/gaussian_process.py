@@ -2,7 +2,7 @@
 
 An architecture becomes 0/1 features, one a gene and option: is the gene active and its option at least this one? So
 options keep their order, steps between them may differ in importance, and silent genes say nothing. The kernel, with a
-length for each feature, is that of `models.matern`. Nothing here evaluates networks. Torch-free.
+length for each feature, is that of `models.predictor.matern`. Nothing here evaluates networks. Torch-free.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from threadpoolctl import threadpool_limits
 
-from models.matern import Floats, Kernel, fit_kernel
+from models.predictor.matern import Floats, Kernel, fit_kernel
 from models.spaces import Archs, Space
 
 LEAST_NETWORKS = 5

@@ -1,4 +1,4 @@
-"""What training shared weights and fine-tuning one network have in common: batches, scores, loss, learning rate.
+"""Optimisation common to the training of shared weights and to fine-tuning: batches, loss, learning rate, AdamW.
 
 Randomness comes from a `torch.Generator` that the caller owns. Nothing here knows a space or a network.
 """
@@ -7,35 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from energy.validation import require_int, require_number
-from models.elastic import ElasticConv, convolve, key_of, run_graph, run_layer, slice_weight
-from models.spaces import Graph, Node
 
 
 def precision(device: torch.device | str) -> AbstractContextManager[object]:
     """Mixed precision on an accelerator; on a CPU nothing changes."""
     kind = torch.device(device).type
     return nullcontext() if kind == "cpu" else torch.autocast(kind, dtype=torch.bfloat16)
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Let torch use `n` threads inside the block: results depend on their number, so it is never left to chance."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -47,39 +32,6 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     size = min(size, n)
     for start in range(0, n - size + 1, size):
         yield order[start : start + size]
-
-
-def dense(inputs: NDArray[np.float32]) -> Tensor:
-    """Samples as maps `(n, channels, h, w)` with channels innermost in memory, which convolves fastest.
-
-    Args:
-        inputs: `(n, channels, *size)`; one-dimensional ones get `h` = 1.
-    """
-    x = torch.from_numpy(inputs)
-    return (x.unsqueeze(2) if x.dim() == 3 else x).contiguous(memory_format=torch.channels_last)
-
-
-def training_scores(layers: nn.ModuleDict, graph: Graph, x: Tensor) -> Tensor:
-    """Class scores of one network, normalised by the batch, `(n, n_classes)`.
-
-    The same as the forward pass of a `SuperNet` or of a `Subnet` in training mode but for rounding and running
-    statistics, in two thirds of the time for one-dimensional data.
-
-    Args:
-        layers: Its layers with weights, or larger ones.
-        graph: The network.
-        x: Samples as `dense` makes them, `(n, channels, h, w)`.
-    """
-
-    def layer(node: Node, maps: list[Tensor]) -> Tensor:
-        own = layers[key_of(node.slot)] if node.is_hidden else None
-        if not isinstance(own, ElasticConv):
-            return run_layer(layers, node, maps, None)
-        weight = slice_weight(own.weight, node, maps[0].shape[1])
-        raw = convolve(maps[0], weight.unsqueeze(2) if weight.dim() == 3 else weight, node)
-        return own.normalise(raw, node, None)
-
-    return run_graph(graph, x.contiguous(memory_format=torch.channels_last), layer)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from energy.validation import require_int
 from models.data import Split
-from models.learning import threads
-from models.subnet import Subnet
+from models.supernet.subnet import Subnet
+from models.threads import threads
 
 LEVEL = 0.95
 """Share of the bootstrap inside the interval. [1]"""

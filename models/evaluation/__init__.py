@@ -1,0 +1,1 @@
+"""Accuracy of networks, with shared weights or their own."""

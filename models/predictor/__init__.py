@@ -1,0 +1,1 @@
+"""Accuracy predictor, its card, and measures of agreement."""

@@ -1,0 +1,1 @@
+"""The weight-sharing supernet and the networks cut out of it."""

@@ -1,0 +1,1 @@
+"""Training of shared weights and fine-tuning of single networks."""
