@@ -16,8 +16,8 @@ from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.protocol import LayerOptima, ScenariosExplorer
 from energy.scheduling.schedule import Pricer
-from evo.front import Front
-from evo.problem import AGGREGATES, Pricing
+from evo.fronts.front import Front
+from evo.problem.problem import AGGREGATES, Pricing
 
 
 @dataclass(frozen=True, kw_only=True)

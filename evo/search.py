@@ -16,16 +16,16 @@ from pymoo.core.termination import NoTermination
 
 from energy.validation import require_int, require_number
 from evo import checkpoint
-from evo.archive import Archive, Evaluations
-from evo.front import Bounds, Front
-from evo.genome import Genomes
-from evo.mating import FRONT_SHARE, FrontMating, RandomMating
+from evo.fronts.front import Bounds, Front
+from evo.genome.layout import Genomes
 from evo.methods import ADAPTIVE, RefinementRate, method
 from evo.objectives import CONSTRAINTS, Constraint
-from evo.operators import JointSampling
-from evo.problem import JointProblem, LearningSource
-from evo.refinement import Explorer, Optima
-from evo.survival import survival_for
+from evo.operators.mating import FRONT_SHARE, FrontMating, RandomMating
+from evo.operators.repair import Explorer, Optima
+from evo.operators.survival import survival_for
+from evo.operators.variation import JointSampling
+from evo.problem.evaluations import Archive, Evaluations
+from evo.problem.problem import JointProblem, LearningSource
 
 STATE_VERSION = 2
 """Version of what `Search.state` holds."""

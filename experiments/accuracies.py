@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.stated import StatedAccuracy
+from evo.synthetic_accuracy import StatedAccuracy
 from experiments.columns import read_table
 from experiments.progress import Reporter
 from models.spaces import Archs, Space

@@ -13,7 +13,7 @@ from threading import Event, Thread
 from energy.networks.shapes import LayerShape
 from energy.planning.protocol import ScenariosExplorer
 from energy.precompile import is_warm
-from evo.reach import reachable_layers
+from evo.genome.reachable_layers import reachable_layers
 from models.spaces import Space
 
 MOST_LAYERS = 1000

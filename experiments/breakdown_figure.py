@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from evo.front import Front
+from evo.fronts.front import Front
 from experiments.columns import TIMES, Row
 from experiments.figures import COLOURS, STYLE, WIDTHS_IN, save_figure, shown_budget
 from experiments.finished import FinishedRun

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evo.choice import Choice, Limits
+from evo.fronts.decision import Choice, Limits
 from experiments.columns import Row
 from experiments.quantities import write
 

@@ -1,6 +1,7 @@
 """`ebbnas choose`: one design of a run for a budget, decided on validation, with the reasons in plain sentences.
 
-What is chosen is `evo.choice`'s, why is `experiments.choice_reasons`'; here the run is read and the answer printed.
+What is chosen is `evo.fronts.decision`'s, why is `experiments.choice_reasons`'; here the run is read and the answer
+printed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from energy.validation import require_choice
-from evo.choice import PREFERENCES, Limits
-from evo.choice import choose as choose_design
+from evo.fronts.decision import PREFERENCES, Limits
+from evo.fronts.decision import choose as choose_design
 from experiments.choice_reasons import TIMES, Picture
 from experiments.cli import INFEASIBLE, print_json
 from experiments.finished import KINDS, FinishedRun
@@ -56,7 +57,7 @@ def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[s
         run: The run.
         budget: One of its budgets.
         limits: What the design must keep to.
-        prefer: Of `evo.choice.PREFERENCES`.
+        prefer: Of `evo.fronts.decision.PREFERENCES`.
     """
     rows = run.of_budget(budget)
     if not rows:

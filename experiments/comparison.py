@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from energy.validation import require_choice
-from evo.front import Front
-from evo.indicators import Indicators, indicators
+from evo.fronts.front import Front
+from evo.fronts.indicators import Indicators, indicators
+from evo.fronts.statistics import MedianInterval, RankTest, holm, mann_whitney, median_interval
 from evo.objectives import Floats
-from evo.statistics import MedianInterval, RankTest, holm, mann_whitney, median_interval
 from experiments.finished import KINDS
 
 INDICATORS = ("hypervolume", "igd_plus", "epsilon")

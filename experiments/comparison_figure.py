@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from evo.fronts.statistics import attainment
 from evo.objectives import Floats
-from evo.statistics import attainment
 from experiments.comparison import Comparison
 from experiments.figures import COLOURS, LINES, Line, decimal_ticks, shown_budget
 from experiments.finished import KINDS

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evo.statistics import CONFIDENCE, MedianInterval
+from evo.fronts.statistics import CONFIDENCE, MedianInterval
 from experiments.comparison import INDICATORS, Comparison, Contest, Summary
 from experiments.finished import KINDS
 from experiments.latex import booktabs

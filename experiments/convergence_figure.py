@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from evo.front import Front
-from evo.indicators import hypervolume_so_far
+from evo.fronts.front import Front
+from evo.fronts.indicators import hypervolume_so_far
 from evo.objectives import Floats
 from experiments.figures import COLOURS, LINES, STYLE, WIDTHS_IN, Line, save_figure, shown_budget
 from experiments.finished import FinishedRun

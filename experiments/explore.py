@@ -2,7 +2,7 @@
 
 Where one batch makes a power cycle, a network costs the sum of its layers and millions take seconds; where cycles are
 shared, each is planned as a whole. Accuracies come from a run's shared weights, from a table with the columns
-`architecture, accuracy`, or by the formula of `evo.stated`.
+`architecture, accuracy`, or by the formula of `evo.synthetic_accuracy`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from energy.planning.planner import check_rules, explorer_for
 from energy.planning.published import Explorer
 from energy.scheduling.execution import Execution
 from energy.scheduling.schedule import Pricer
-from evo.baselines import exact_front
-from evo.every_network import every_network
-from evo.stated import StatedAccuracy
+from evo.exhaustive import every_network, exact_front
+from evo.synthetic_accuracy import StatedAccuracy
 from experiments.accuracies import STATED, Accuracies, accuracies_of, networks_of
 from experiments.cli import INFEASIBLE, print_json
 from experiments.columns import write_columns

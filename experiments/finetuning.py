@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.front import Front
+from evo.fronts.front import Front
 from experiments.stages import Stages
 from experiments.store import StageFolder
 from experiments.trainings import (

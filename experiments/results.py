@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.archive import Evaluations
-from evo.front import Front
-from evo.genome import Decoded
+from evo.fronts.front import Front
+from evo.genome.layout import Decoded
 from evo.objectives import CONSTRAINTS, FIGURES, Objective, objectives
-from evo.problem import LearningSource
+from evo.problem.evaluations import Evaluations
+from evo.problem.problem import LearningSource
 from evo.search import Search, stream
 from experiments.answers import price
 from experiments.columns import TIMES, Row

@@ -24,11 +24,11 @@ from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
 from energy.validation import require_number
-from evo.archive import Evaluations
-from evo.front import Front
-from evo.genome import Genomes
-from evo.problem import AccuracySource, JointProblem, Pricing
-from evo.refinement import Explorer
+from evo.fronts.front import Front
+from evo.genome.layout import Genomes
+from evo.operators.repair import Explorer
+from evo.problem.evaluations import Evaluations
+from evo.problem.problem import AccuracySource, JointProblem, Pricing
 from evo.robust import RobustExplorer, latency_factor
 from evo.search import Search, SearchSettings
 from experiments.cli import INFEASIBLE, print_json

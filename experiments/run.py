@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from energy.precompile import is_warm
-from evo.problem import AccuracySource
+from evo.problem.problem import AccuracySource
 from evo.search import Search
 from experiments import manifests, results
 from experiments.ahead import exploring

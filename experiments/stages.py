@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from energy.hardware.supply import Scenarios
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer, ScenariosExplorer
-from evo.genome import JointGenome
+from evo.genome.layout import JointGenome
 from evo.methods import Planning, method, planning
 from evo.objectives import objectives
-from evo.problem import AccuracySource, Pricing
+from evo.problem.problem import AccuracySource, Pricing
+from evo.problem.variants import PROBLEMS
 from evo.search import GenerationLog, Search, SearchSettings, stream
-from evo.selection import PROBLEMS
 from experiments.judging import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
 from experiments.progress import Reporter
 from experiments.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes

@@ -27,8 +27,8 @@ from energy.scheduling.schedule import Pricer, budget_nj, schedule
 from energy.simulation.harvest import random_source
 from energy.simulation.result import SimulationOptions
 from energy.simulation.simulate import simulate
-from evo.genome import JointGenome
-from evo.problem import JointProblem, Pricing
+from evo.genome.layout import JointGenome
+from evo.problem.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings
 from models.spaces import preset
 from tests.oracles.test_explorer import convolutions_of_conv2d_5

@@ -24,10 +24,9 @@ from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.planning.published import Explorer
 from energy.scheduling.execution import PACKED, PUBLISHED
-from evo.baselines import exact_front
-from evo.every_network import every_network
+from evo.exhaustive import every_network, exact_front
 from evo.methods import Planning
-from evo.stated import StatedAccuracy
+from evo.synthetic_accuracy import StatedAccuracy
 from experiments.design_files import Overrides, read_requests
 from experiments.store import read_json
 from models.spaces import preset

@@ -25,12 +25,12 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
-from evo.front import Front
-from evo.genome import JointGenome
-from evo.problem import JointProblem, Pricing
+from evo.fronts.front import Front
+from evo.genome.layout import JointGenome
+from evo.problem.problem import JointProblem, Pricing
 from evo.robust import RobustExplorer
 from evo.search import Search, SearchSettings
-from evo.stated import StatedAccuracy
+from evo.synthetic_accuracy import StatedAccuracy
 from models.spaces import preset
 
 DEVICE, FAMILY, RULES = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025"), rules("ebbnas")

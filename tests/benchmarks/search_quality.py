@@ -29,14 +29,13 @@ from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
 from energy.planning.published import Explorer
 from energy.scheduling.execution import PACKED, PUBLISHED
-from evo.baselines import exact_front
-from evo.every_network import every_network
-from evo.genome import JointGenome
+from evo.exhaustive import every_network, exact_front
+from evo.genome.layout import JointGenome
 from evo.methods import ADAPTIVE, METHODS, Planning, method, planning
-from evo.problem import Pricing
+from evo.problem.problem import Pricing
+from evo.problem.variants import PROBLEMS
 from evo.search import Search, SearchSettings
-from evo.selection import PROBLEMS
-from evo.stated import StatedAccuracy
+from evo.synthetic_accuracy import StatedAccuracy
 from models.spaces import preset
 
 DEVICE, FAMILY = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from evo.choice import PREFERENCES
+from evo.fronts.decision import PREFERENCES
 from experiments.cli import main
 from experiments.columns import FRONTS, read_table, write_table
 

@@ -28,6 +28,19 @@ ROOMS = {
         "precompile",
     ),
     "models": ("threads", "spaces", "data", "supernet", "evaluation", "training", "predictor", "exchange", "deploy"),
+    "evo": (
+        "objectives",
+        "methods",
+        "checkpoint",
+        "synthetic_accuracy",
+        "genome",
+        "fronts",
+        "problem",
+        "operators",
+        "search",
+        "robust",
+        "exhaustive",
+    ),
 }
 """Sub-packages and root modules of each package, bottom to top: each may import itself and those before it."""
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from evo.front import Front, hypervolume
+from evo.fronts.front import Front, hypervolume
 from experiments.breakdown_figure import MOST_BARS, PARTS, thinned
 from experiments.cli import main
 from experiments.columns import FRONTS, read_table, write_table

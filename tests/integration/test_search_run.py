@@ -390,7 +390,7 @@ def test_an_unknown_design_is_answered_with_the_nearest_one(tiny_run, capsys):
 
 def front_of(n, offset):
     """A front of `n` members, evenly spread."""
-    from evo.front import Front
+    from evo.fronts.front import Front
 
     return Front.of([(0.5 - 0.3 * k / n, 10.0 ** (offset + k / n)) for k in range(n)])
 
@@ -411,7 +411,7 @@ def test_thinning_keeps_the_ends_of_every_front_and_at_most_so_many_networks(mos
 
 
 def test_an_empty_front_takes_nothing_from_the_others():
-    from evo.front import Front
+    from evo.fronts.front import Front
     from experiments.finetuning import chosen_members
 
     empty, full = Front.of([(0.5, 1.0)], feasible=[False]), front_of(3, 0)

@@ -11,8 +11,8 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.published import Explorer
 from energy.scheduling.execution import PUBLISHED
-from evo.every_network import every_network
-from evo.stated import StatedAccuracy
+from evo.exhaustive import every_network
+from evo.synthetic_accuracy import StatedAccuracy
 from models.spaces import Space, Stage, preset
 
 DEVICE = read_device("msp430fr5994-tinas2025")

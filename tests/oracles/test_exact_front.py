@@ -12,13 +12,14 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.published import Explorer
 from energy.scheduling.execution import PUBLISHED
-from evo.baselines import distinct_networks, exact_front, explored, random_explored
-from evo.front import Front
-from evo.genome import JointGenome
-from evo.problem import JointProblem, Pricing
+from evo.exhaustive import exact_front
+from evo.fronts.front import Front
+from evo.genome.layout import JointGenome
+from evo.problem.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings
 from models.spaces import Space, Stage
 from tests.oracles import hypervolume as oracle
+from tests.support.baselines import distinct_networks, explored, random_explored
 
 SPACE = Space(
     name="dwarf",

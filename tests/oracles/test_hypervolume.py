@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.front import Front, hypervolume, non_dominated
+from evo.fronts.front import Front, hypervolume, non_dominated
 from tests.oracles import hypervolume as oracle
 
 points = st.tuples(st.integers(0, 6).map(lambda n: 0.1 + n / 20), st.integers(0, 6).map(lambda n: 1.5**n))

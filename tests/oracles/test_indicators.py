@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from evo.front import Front
-from evo.indicators import additive_epsilon, hypervolume_so_far, igd_plus, indicators
+from evo.fronts.front import Front
+from evo.fronts.indicators import additive_epsilon, hypervolume_so_far, igd_plus, indicators
 from tests.oracles import hypervolume as volume_oracle
 from tests.oracles import indicators as oracle
 

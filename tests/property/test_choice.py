@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evo.choice import PREFERENCES, Limits, choose
+from evo.fronts.decision import PREFERENCES, Limits, choose
 
 designs = st.lists(
     st.tuples(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy.networks.rules import RULES
-from evo.genome import JointGenome
+from evo.genome.layout import JointGenome
 from models.spaces import Space, Stage
 
 SPACES = [

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from energy.precompile import warm
-from evo.reach import reachable_layers
+from evo.genome.reachable_layers import reachable_layers
 from experiments import ahead
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Scenarios, explorer_for, rules
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evo.front import Bounds, Front, hypervolume
+from evo.fronts.front import Bounds, Front, hypervolume
 from evo.objectives import OBJECTIVES, objectives, scaled
 
 # error falls as latency rises: (0.1, 1000 s), (0.3, 100 s), (0.5, 10 s); log10 latency 3, 2, 1

@@ -12,10 +12,10 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.designs import check_plan
 from energy.networks.rules import rules
 from energy.scheduling.execution import PACKED, PUBLISHED
-from evo.genome import JointGenome
-from evo.legal import EXECUTION_GENES
-from evo.operators import random_genomes
-from evo.reach import reachable_layers
+from evo.genome.layout import JointGenome
+from evo.genome.legal_designs import EXECUTION_GENES
+from evo.genome.reachable_layers import reachable_layers
+from evo.operators.variation import random_genomes
 from models.spaces import Space, Stage, preset
 
 TINY = Space(

@@ -9,12 +9,12 @@ from energy.costing.population import cost
 from energy.hardware.supply import Scenarios
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
-from evo.front import Front
+from evo.fronts.front import Front
 from evo.methods import METHODS, Planning, continuous_power, method, planning
-from evo.operators import random_genomes
-from evo.problem import Pricing
+from evo.operators.variation import random_genomes
+from evo.problem.problem import Pricing
+from evo.problem.variants import PROBLEMS
 from evo.search import Search, SearchSettings
-from evo.selection import PROBLEMS
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Formula, explorer_of, finish, layout_of
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from evo.methods import ADAPTIVE
-from evo.moves import LEAST_SHARE, MOST_SHARE, DesignShare, moved_designs
 from evo.objectives import DEFAULT_OBJECTIVES
-from evo.operators import random_genomes
-from evo.refinement import Refinement
+from evo.operators.design_moves import LEAST_SHARE, MOST_SHARE, DesignShare, moved_designs
+from evo.operators.repair import Refinement
+from evo.operators.variation import random_genomes
 from tests.unit.test_operators import LAYOUTS, optima_of
 from tests.unit.test_search import EXECUTIONS, TINY, finish, new_search
 

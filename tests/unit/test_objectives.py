@@ -11,12 +11,12 @@ from energy.events import WRITTEN
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import DesignTable
 from energy.networks.rules import rules
-from evo.front import Front
+from evo.fronts.front import Front
 from evo.methods import METHODS
 from evo.objectives import FIGURES, OBJECTIVES, objectives
-from evo.problem import JointProblem, Pricing
+from evo.operators.survival import by_violation_then_chance, survival_for
+from evo.problem.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings
-from evo.survival import by_violation_then_chance, survival_for
 from experiments.config import ConfigError, read_config
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Formula, explorer_of, finish, layout_of
 

@@ -9,12 +9,19 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.scheduling.execution import PACKED, PUBLISHED
-from evo.archive import Archive, Evaluations
-from evo.genome import JointGenome
-from evo.legal import ABSENT
+from evo.genome.layout import JointGenome
+from evo.genome.legal_designs import ABSENT
 from evo.objectives import CONSTRAINTS
-from evo.operators import JointCrossover, JointMutation, JointSampling, inherit, random_genomes, with_random_designs
-from evo.refinement import NewGenomes, Optima, Refinement
+from evo.operators.repair import NewGenomes, Optima, Refinement
+from evo.operators.variation import (
+    JointCrossover,
+    JointMutation,
+    JointSampling,
+    inherit,
+    random_genomes,
+    with_random_designs,
+)
+from evo.problem.evaluations import Archive, Evaluations
 from models.spaces import Space, Stage, preset
 
 TINY = Space(

@@ -9,8 +9,8 @@ from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
 from energy.scheduling.execution import PACKED
-from evo.genome import JointGenome
-from evo.problem import JointProblem, LearningSource, Pricing
+from evo.genome.layout import JointGenome
+from evo.problem.problem import JointProblem, LearningSource, Pricing
 from evo.search import LEARN_EVERY, Search, SearchSettings
 from models.predictor.gaussian_process import Predictor
 from models.predictor.source import PredictedAccuracies, Remembering

@@ -10,9 +10,9 @@ from energy.hardware.supply import Scenarios
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.scheduling.execution import PACKED
-from evo.front import Front
+from evo.fronts.front import Front
 from evo.objectives import CONSTRAINTS
-from evo.problem import JointProblem, Pricing
+from evo.problem.problem import JointProblem, Pricing
 from evo.robust import RobustExplorer, latency_factor
 from evo.search import Search, SearchSettings
 from tests.unit.test_search import DEVICE, FAMILY, TINY, Formula, finish, layout_of

@@ -15,13 +15,13 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.scheduling.execution import PACKED, PUBLISHED
-from evo.baselines import random_explored, random_joint
-from evo.front import Front
-from evo.genome import JointGenome
+from evo.fronts.front import Front
+from evo.genome.layout import JointGenome
 from evo.objectives import CONSTRAINTS
-from evo.problem import JointProblem, Pricing
+from evo.problem.problem import JointProblem, Pricing
 from evo.search import STALL, Search, SearchSettings, stream
 from models.spaces import Space, Stage, preset
+from tests.support.baselines import random_explored, random_joint
 
 TINY = Space(
     name="tiny",

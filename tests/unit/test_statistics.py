@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evo.statistics import attainment, holm, mann_whitney, median_interval
+from evo.fronts.statistics import attainment, holm, mann_whitney, median_interval
 from tests.oracles import indicators as oracle
 
 samples = st.lists(st.integers(0, 4), min_size=1, max_size=5)

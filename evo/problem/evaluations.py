@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.genome import Genomes
+from evo.genome.layout import Genomes
 from evo.objectives import Floats
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from energy.validation import require_choice, require_number
-from evo.front import Front
+from evo.fronts.front import Front
 from evo.objectives import scaled
 
 PREFERENCES = ("knee", "accuracy", "latency", "energy")

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from evo.archive import Evaluations
-from evo.genome import JointGenome
+from evo.genome.layout import JointGenome
 from evo.methods import CONTINUOUS, OBJECTIVES, SCORE, Planning
 from evo.objectives import DEFAULT_OBJECTIVES, Floats, Objective
-from evo.problem import AccuracySource, JointProblem, Pricing
+from evo.problem.evaluations import Evaluations
+from evo.problem.problem import AccuracySource, JointProblem, Pricing
 
 SCORE_EXPONENT = -0.07
 """Exponent of the latency in the score accuracy x latency^w of hardware-aware search (Tan et al., CVPR 2019)."""

@@ -22,9 +22,9 @@ from energy.scheduling.execution import PACKED, Execution
 from energy.scheduling.schedule import Pricer
 from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty
 from energy.validation import require_choice
-from evo.archive import Evaluations
-from evo.genome import Genomes, JointGenome
+from evo.genome.layout import Genomes, JointGenome
 from evo.objectives import CONSTRAINTS, DEFAULT_OBJECTIVES, FIGURES, Constraint, Floats, Objective, scaled
+from evo.problem.evaluations import Evaluations
 from models.spaces import Archs
 
 

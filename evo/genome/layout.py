@@ -20,8 +20,8 @@ from energy.networks.designs import LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.validation import closest, require_keys
-from evo.legal import ABSENT, EXECUTION_GENES, N_FREE, Indices, LegalDesigns
-from evo.reach import reachable_layers
+from evo.genome.legal_designs import ABSENT, EXECUTION_GENES, N_FREE, Indices, LegalDesigns
+from evo.genome.reachable_layers import reachable_layers
 from models.spaces import Archs, Space
 
 Genomes = NDArray[np.int64]

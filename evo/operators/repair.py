@@ -16,9 +16,9 @@ from pymoo.core.repair import Repair
 
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
-from evo.archive import Archive
-from evo.genome import Genomes, JointGenome
-from evo.legal import ABSENT, EXECUTION_GENES, Indices
+from evo.genome.layout import Genomes, JointGenome
+from evo.genome.legal_designs import ABSENT, EXECUTION_GENES, Indices
+from evo.problem.evaluations import Archive
 
 _UNSETTLED = -1
 

@@ -1,7 +1,7 @@
 """How good a front is beside a reference front, in three numbers that agree with dominance.
 
-All on the normalised axes of `evo.front`: scaled objectives (log10 latency), ideal and nadir of the reference at 0 and
-1. So 0.1 of a distance is a tenth of the reference's extent on that axis.
+All on the normalised axes of `evo.fronts.front`: scaled objectives (log10 latency), ideal and nadir of the reference at
+0 and 1. So 0.1 of a distance is a tenth of the reference's extent on that axis.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evo.front import Front, hypervolume
+from evo.fronts.front import Front, hypervolume
 from evo.objectives import Floats, scaled
 
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.front import Front
-from evo.genome import Genomes
-from evo.legal import ABSENT, Indices
+from evo.fronts.front import Front
+from evo.genome.layout import Genomes
+from evo.genome.legal_designs import ABSENT, Indices
 from evo.objectives import Floats, Objective
-from evo.refinement import Optima
+from evo.operators.repair import Optima
 
 LEAST_SHARE, MOST_SHARE = 0.05, 0.8
 """Bounds of the share of the children that change execution alone, so that neither kind is given up. [1]"""

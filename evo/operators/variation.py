@@ -1,8 +1,8 @@
 """Variation of joint genomes, whole populations at once: sampling, crossover and mutation.
 
 A design belongs to a layer shape. So a child's layer takes the design of the parent that has the same layer there, and
-a design whose layer changed is translated by value. `evo.mating` uses them, `evo.refinement` has the repair that
-follows.
+a design whose layer changed is translated by value. `evo.operators.mating` uses them, `evo.operators.repair` has the
+repair that follows.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pymoo.core.crossover import Crossover
 from pymoo.core.mutation import Mutation
 from pymoo.core.sampling import Sampling
 
-from evo.genome import Genomes, JointGenome
-from evo.legal import ABSENT
-from evo.moves import moved_gene
-from evo.refinement import Optima
+from evo.genome.layout import Genomes, JointGenome
+from evo.genome.legal_designs import ABSENT
+from evo.operators.design_moves import moved_gene
+from evo.operators.repair import Optima
 from models.spaces import Archs
 
 DESIGN_SHARE = 0.4

@@ -1,17 +1,14 @@
-"""What a search is measured against: random joint genomes, random networks with exact designs, the exact front."""
+"""Baselines for a search: random joint genomes, and random networks with exact designs."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from evo.archive import Evaluations
-from evo.front import Front
-from evo.genome import Genomes, JointGenome
-from evo.objectives import DEFAULT_OBJECTIVES, Floats
-from evo.operators import random_genomes
-from evo.problem import JointProblem
-from evo.refinement import Explorer
+from evo.genome.layout import Genomes, JointGenome
+from evo.operators.repair import Explorer
+from evo.operators.variation import random_genomes
+from evo.problem.evaluations import Evaluations
+from evo.problem.problem import JointProblem
 from models.spaces import Archs
 
 
@@ -43,17 +40,3 @@ def explored(layout: JointGenome, explorer: Explorer, archs: Archs) -> Genomes:
     networks = [layout.space.network(arch) for arch in archs]
     plans = [explorer.plan(network) for network in networks]
     return np.array([layout.encode(arch, plan) for arch, plan in zip(archs, plans, strict=True)])
-
-
-def exact_front(accuracies: ArrayLike, latencies_s: ArrayLike) -> Front:
-    """The front of a space of which every network is known.
-
-    Args:
-        accuracies: Accuracy of each network, `(n,)`. [1]
-        latencies_s: Its least latency, infinite where it cannot run, `(n,)`. [s]
-
-    Returns:
-        The front; its `rows` are positions in the two arrays.
-    """
-    values: Floats = np.column_stack([1.0 - np.asarray(accuracies, dtype=np.float64), latencies_s])
-    return Front.of(values, np.isfinite(values).all(axis=1), DEFAULT_OBJECTIVES)

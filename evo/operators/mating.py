@@ -9,21 +9,21 @@ from pymoo.core.mating import Mating
 from pymoo.core.population import Population
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from evo.archive import Archive, Evaluations
-from evo.front import non_dominated
-from evo.genome import Genomes
-from evo.legal import Indices
+from evo.fronts.front import non_dominated
+from evo.genome.layout import Genomes
+from evo.genome.legal_designs import Indices
 from evo.methods import ADAPTIVE, RefinementRate
-from evo.moves import DesignShare, moved_designs
-from evo.operators import (
+from evo.operators.design_moves import DesignShare, moved_designs
+from evo.operators.repair import NewGenomes, Optima, Refinement
+from evo.operators.survival import tournament_for
+from evo.operators.variation import (
     ArchitectureCrossover,
     ArchitectureMutation,
     JointCrossover,
     JointMutation,
     random_genomes,
 )
-from evo.refinement import NewGenomes, Optima, Refinement
-from evo.survival import tournament_for
+from evo.problem.evaluations import Archive, Evaluations
 
 FRONT_SHARE = 0.8
 """Share of the children that are neighbours of the front; the others are crossed, as in NSGA-II. [1]"""

@@ -12,12 +12,13 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from energy.costing.population import nvm_bytes_of
 from energy.networks.shapes import NETWORK_INPUT
 from energy.planning.published import Explorer
-from evo.objectives import Floats
+from evo.fronts.front import Front
+from evo.objectives import DEFAULT_OBJECTIVES, Floats
 from models.spaces import Graph, Node, Space, Stage, shapes
 
 Integers = NDArray[np.int64]
@@ -158,3 +159,17 @@ def _joined(parts: list[_Parts]) -> _Parts:
     """Networks of several widths and input maps, one after the other."""
     names = [field.name for field in fields(_Parts)]
     return _Parts(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def exact_front(accuracies: ArrayLike, latencies_s: ArrayLike) -> Front:
+    """The front of a space of which every network is known.
+
+    Args:
+        accuracies: Accuracy of each network, `(n,)`. [1]
+        latencies_s: Its least latency, infinite where it cannot run, `(n,)`. [s]
+
+    Returns:
+        The front; its `rows` are positions in the two arrays.
+    """
+    values: Floats = np.column_stack([1.0 - np.asarray(accuracies, dtype=np.float64), latencies_s])
+    return Front.of(values, np.isfinite(values).all(axis=1), DEFAULT_OBJECTIVES)

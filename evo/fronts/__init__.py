@@ -1,0 +1,1 @@
+"""Pareto fronts, quality indicators, statistics, and the choice of one design."""

@@ -1,0 +1,1 @@
+"""The joint genome of architecture and execution."""

@@ -1,0 +1,1 @@
+"""Variation operators, repair, mating and survival."""

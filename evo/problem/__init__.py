@@ -1,0 +1,1 @@
+"""The optimisation problem: genomes in, objectives and constraints out."""
