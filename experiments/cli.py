@@ -7,7 +7,6 @@ Only what a command needs is imported, so `--help`, `price` and `plan` load neit
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from energy.validation import closest
-
-INFEASIBLE, MISTAKE, INTERRUPTED = 1, 2, 130
+from experiments.commands.output import INTERRUPTED, MISTAKE
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,11 +73,6 @@ def _run(arguments: list[str]) -> int:
     return handler(options)
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON object with full precision."""
-    print(json.dumps(value, indent=1, allow_nan=False))
-
-
 def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     """The parser, and those of the commands by name."""
     parser = Parser(
@@ -102,7 +95,9 @@ Commands = Any
 """The sub-parsers of argparse, whose type is private."""
 
 
-def _command(commands: Commands, name: str, text: str, module: str = "experiments.commands") -> argparse.ArgumentParser:
+def _command(
+    commands: Commands, name: str, text: str, module: str = "experiments.commands.designs"
+) -> argparse.ArgumentParser:
     """A command that the function of its name in `module` handles."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(handler=(module, name))
@@ -177,7 +172,7 @@ def _add_price(commands: Commands) -> None:
 
 
 def _add_simulate(commands: Commands) -> None:
-    command = _command(commands, "simulate", "play a planned design under a harvest", "experiments.simulating")
+    command = _command(commands, "simulate", "play a planned design under a harvest", "experiments.commands.simulate")
     command.add_argument("file", metavar="DESIGN.json", help="of `plan --save` or a run's designs/")
     harvests = "TRACE.csv, constant:R=2.8kohm,V=5.9V, constant:P=1mW, random:R=1.25,V=0.95 or solar:lat=,lon=,date=,..."
     command.add_argument("--harvest", default="constant", help=f"{harvests} (default: the supply's own, constant)")
@@ -196,7 +191,7 @@ def _add_simulate(commands: Commands) -> None:
 
 def _add_replan(commands: Commands) -> None:
     text = "published designs and our plans of their networks, side by side"
-    command = _command(commands, "replan", text, "experiments.replanning")
+    command = _command(commands, "replan", text, "experiments.commands.replan")
     command.add_argument("file", nargs="?", metavar="DESIGN.json", help="published designs: one, or a list")
     command.add_argument("--example", action="store_true", help="the published design that ships with the project")
     command.add_argument("--select", metavar="NAME", help="one design of a list")
@@ -204,7 +199,9 @@ def _add_replan(commands: Commands) -> None:
 
 
 def _add_ablate(commands: Commands) -> None:
-    command = _command(commands, "ablate", "what each choice of planner and runtime is worth", "experiments.ablating")
+    command = _command(
+        commands, "ablate", "what each choice of planner and runtime is worth", "experiments.commands.ablate"
+    )
     command.add_argument(
         "file", nargs="?", metavar="NETWORK.json|DESIGN.json", help="of `network`, `plan --save` or a run"
     )
@@ -233,7 +230,7 @@ def _add_explore(commands: Commands) -> None:
 
 
 def _add_robust(commands: Commands) -> None:
-    command = _command(commands, "robust", "designs safe on several supplies at once", "experiments.robust")
+    command = _command(commands, "robust", "designs safe on several supplies at once", "experiments.commands.robust")
     command.add_argument("run", metavar="RUN", help="a run's folder, which gives the accuracies")
     command.add_argument("--budgets", help="capacitances (default: those of the run)")
     factors = "each budget with its resistance times each of these (default: 1,1.5)"
@@ -251,7 +248,7 @@ def _add_evaluate(commands: Commands) -> None:
 
 
 def _add_choose(commands: Commands) -> None:
-    command = _command(commands, "choose", "one design of a run for a budget, and why", "experiments.choosing")
+    command = _command(commands, "choose", "one design of a run for a budget, and why", "experiments.commands.choose")
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("--budget", help="capacitance, such as 470uF (default: a design for each of the run)")
     command.add_argument("--deadline", help="what the worst-case latency must not exceed, such as 60s")
@@ -261,7 +258,7 @@ def _add_choose(commands: Commands) -> None:
 
 
 def _add_compare(commands: Commands) -> None:
-    command = _command(commands, "compare", "fronts of finished runs over each other", "experiments.comparing")
+    command = _command(commands, "compare", "fronts of finished runs over each other", "experiments.commands.compare")
     command.add_argument("runs", nargs="+", metavar="RUN", help="runs of one method differ in the seed alone")
     command.add_argument("--on", default="finetuned", help="finetuned (default) or inherited accuracy, on validation")
     command.add_argument("--out", metavar="DIR", help="write tables (text, CSV, LaTeX) and a figure a budget there")
@@ -270,7 +267,7 @@ def _add_compare(commands: Commands) -> None:
 
 
 def _add_table(commands: Commands) -> None:
-    command = _command(commands, "table", "the fronts of a run as a table", "experiments.front_tables")
+    command = _command(commands, "table", "the fronts of a run as a table", "experiments.commands.table")
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("--budget", help="capacitance, such as 470uF (default: all of the run)")
     command.add_argument("--format", default="text", help="text (default), latex (with booktabs) or csv")
@@ -279,7 +276,7 @@ def _add_table(commands: Commands) -> None:
 
 def _add_card(commands: Commands) -> None:
     text = "how far the accuracies of a run can be trusted"
-    command = _command(commands, "card", text, "experiments.card")
+    command = _command(commands, "card", text, "experiments.commands.card")
     command.add_argument("run", metavar="RUN", help="a run's folder")
     alone = "train that many alone, for the card of the shared weights: hours (default: none)"
     command.add_argument("--networks", default="0", metavar="N", help=alone)
@@ -300,13 +297,13 @@ def _add_plot(commands: Commands) -> None:
 
 
 def _add_report(commands: Commands) -> None:
-    command = _command(commands, "report", "one interactive page of a run", "experiments.report")
+    command = _command(commands, "report", "one interactive page of a run", "experiments.commands.report")
     command.add_argument("run", metavar="RUN", help="a run's folder")
     command.add_argument("--out", metavar="FILE", help="where the page goes (default: RUN/report.html)")
 
 
 def _add_calibrate(commands: Commands) -> None:
-    command = _command(commands, "calibrate", "a device file from micro-benchmarks", "experiments.calibrating")
+    command = _command(commands, "calibrate", "a device file from micro-benchmarks", "experiments.commands.calibrate")
     command.add_argument(
         "measurements", nargs="?", metavar="MEASUREMENTS.csv", help="see --template and docs/own-board.md"
     )
@@ -317,7 +314,7 @@ def _add_calibrate(commands: Commands) -> None:
 
 
 def _add_grid(commands: Commands) -> None:
-    command = _command(commands, "grid", "scripted grids of experiments", "experiments.gridding")
+    command = _command(commands, "grid", "scripted grids of experiments", "experiments.commands.grid")
     command.add_argument("file", metavar="GRID.toml", help="a base config and axes: docs/grids.md")
     command.add_argument("action", choices=("run", "status", "retry", "table", "script"), help="script: for SLURM")
     command.add_argument("--root", default=".", metavar="DIR", help="where runs/, cache/ and grids/ lie")
@@ -330,7 +327,7 @@ def _add_grid(commands: Commands) -> None:
 
 
 def _add_runs(commands: Commands) -> None:
-    command = _command(commands, "runs", "the runs under a folder and what they reached", "experiments.run_list")
+    command = _command(commands, "runs", "the runs under a folder and what they reached", "experiments.commands.runs")
     command.add_argument("--root", default=".", metavar="DIR", help="where runs/ and cache/ lie (default: here)")
     where = "such as data=watch, budgets=470uF, state=stopped or search.method=joint; again for more"
     command.add_argument("--where", action="append", default=[], metavar="KEY=VALUE", help=where)
@@ -343,14 +340,14 @@ def _add_lists(commands: Commands) -> None:
         ("spaces", "search spaces"),
         ("datasets", "data sets and what is found of them"),
     ):
-        command = _command(commands, name, text, "experiments.listings")
+        command = _command(commands, name, text, "experiments.commands.lists")
         if name == "datasets":
             command.add_argument("--data-dir", metavar="DIR", help="folder to look in for each of them")
 
 
 def _add_network(commands: Commands) -> None:
     text = "NETWORK.json of an ONNX file or a torch module"
-    command = _command(commands, "network", text, "experiments.importing")
+    command = _command(commands, "network", text, "experiments.commands.network")
     command.add_argument("model", metavar="MODEL", help="net.onnx, or net.py:build, a function that makes a module")
     command.add_argument("--input", metavar="6x128", help="channels and sizes of its input, without the batch")
     command.add_argument("--out", metavar="NETWORK.json", help="where the network goes")
@@ -360,7 +357,7 @@ def _add_network(commands: Commands) -> None:
 
 def _add_export(commands: Commands) -> None:
     text = "the trained network of a design as files that other programs run"
-    command = _command(commands, "export", text, "experiments.exporting")
+    command = _command(commands, "export", text, "experiments.commands.export")
     _add_stored_design(command)
     command.add_argument("dir", metavar="DIR", help="folder for the files")
     command.add_argument("--format", default="c", help="c (default: a program), onnx or torch")
@@ -368,7 +365,7 @@ def _add_export(commands: Commands) -> None:
 
 def _add_verify(commands: Commands) -> None:
     text = "the proof of an exported program: its bits, its counts, any power failure"
-    command = _command(commands, "verify", text, "experiments.verifying")
+    command = _command(commands, "verify", text, "experiments.commands.verify")
     command.add_argument("dir", metavar="DIR", help="folder that export wrote, or a run's: all designs of its fronts")
     failures = "random power failures beside those in every batch (default: 10000)"
     command.add_argument("--failures", default="10000", metavar="N", help=failures)
@@ -378,7 +375,7 @@ def _add_verify(commands: Commands) -> None:
 
 def _add_design(commands: Commands) -> None:
     text = "one design of a run on a page of Markdown"
-    command = _command(commands, "design", text, "experiments.design_card")
+    command = _command(commands, "design", text, "experiments.commands.design")
     _add_stored_design(command)
     command.add_argument("--out", metavar="FILE", help="where the page goes (default: printed)")
 

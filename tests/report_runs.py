@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.answers import price
-from experiments.columns import FRONTS, TIMES, Row, write_table
-from experiments.design_files import Overrides, Request, read_request
-from experiments.store import write_json, write_text
+from experiments.designs.price import price
+from experiments.designs.request import Overrides, Request, read_request
+from experiments.storage.store import write_json, write_text
+from experiments.storage.tables import FRONTS, TIMES, Row, write_table
 
 CONFIG = """schema = 1
 name = "little"

@@ -1,8 +1,8 @@
 """What a harvester offers over time: constant in pieces, as a source behind a resistance or as a charging power.
 
-Traces are made of numbers or drawn at random inside an uncertainty set here; `experiments.harvest_specs` reads them
-from files, makes those of a sunny day, and finds those that a command line names. What a trace does to a capacitor is
-`energy.simulation.simulate`.
+Traces are made of numbers or drawn at random inside an uncertainty set here; `experiments.designs.harvest_specs` reads
+them from files, makes those of a sunny day, and finds those that a command line names. What a trace does to a capacitor
+is `energy.simulation.simulate`.
 """
 
 from __future__ import annotations

@@ -36,14 +36,14 @@ from energy.hardware.supply import Scenarios
 from energy.networks.rules import RULES
 from energy.planning.planner import explorer_for
 from energy.scheduling.schedule import schedule
-from experiments.design_files import Overrides, read_request
-from experiments.emulators.exported import ExportedFolder, read_exported
-from experiments.emulators.footprint import Footprint, engine_footprint
-from experiments.emulators.msp430 import Msp430
-from experiments.emulators.processor import DONE, ask, report_of
-from experiments.emulators.toolchains import missing_for_msp430, tool_versions
-from experiments.store import read_json
-from experiments.tables import table
+from experiments.boards.exported import ExportedFolder, read_exported
+from experiments.boards.footprint import Footprint, engine_footprint
+from experiments.boards.msp430 import Msp430
+from experiments.boards.processor import DONE, ask, report_of
+from experiments.boards.toolchains import missing_for_msp430, tool_versions
+from experiments.designs.request import Overrides, read_request
+from experiments.formatting.text_table import table
+from experiments.storage.store import read_json
 from tests.exported_programs import PRICER, Case, export
 
 N_NETWORKS = 120

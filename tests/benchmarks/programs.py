@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from experiments.columns import read_table
-from experiments.stored_designs import stored_design
+from experiments.runs.stored_design import stored_design
+from experiments.storage.tables import read_table
 from models.deploy.reference import answers_of
 from models.deploy.samples import quantise_input
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from experiments.comparing import compared
-from experiments.comparison_tables import text
-from experiments.finished import KINDS, FinishedRun
-from experiments.methods import methods
+from experiments.commands.compare import compared
+from experiments.comparison.tables import text
+from experiments.runs.finished import KINDS, FinishedRun
+from experiments.runs.group_by_settings import methods
 
 
 def main():

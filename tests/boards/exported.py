@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.emulators.exported import ExportedFolder, read_exported
+from experiments.boards.exported import ExportedFolder, read_exported
 from tests.exported_programs import Case, export
 
 MUTANTS = {

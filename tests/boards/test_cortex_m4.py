@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.emulators.cortex_m4 import CortexM4
-from experiments.emulators.exported import ExportedFolder
-from experiments.emulators.processor import DONE, SLEEPS, ask, infer, power_up, read_outputs, report_of
-from experiments.emulators.toolchains import missing_for_cortex_m4
+from experiments.boards.cortex_m4 import CortexM4
+from experiments.boards.exported import ExportedFolder
+from experiments.boards.processor import DONE, SLEEPS, ask, infer, power_up, read_outputs, report_of
+from experiments.boards.toolchains import missing_for_cortex_m4
 from tests.boards.exported import MUTANTS, exported_case, mutate
 
 MISSING = missing_for_cortex_m4()

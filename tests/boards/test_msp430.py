@@ -11,10 +11,10 @@ import re
 import numpy as np
 import pytest
 
-from experiments.emulators.footprint import engine_footprint
-from experiments.emulators.msp430 import Msp430
-from experiments.emulators.processor import infer
-from experiments.emulators.toolchains import missing_for_msp430
+from experiments.boards.footprint import engine_footprint
+from experiments.boards.msp430 import Msp430
+from experiments.boards.processor import infer
+from experiments.boards.toolchains import missing_for_msp430
 from tests.boards.exported import exported_case, mutate
 
 MISSING = missing_for_msp430()

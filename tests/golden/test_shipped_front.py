@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
-from experiments.columns import read_table
+from experiments.storage.tables import read_table
 from models.spaces import preset
 from models.supernet.subnet import Subnet
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from energy.hardware.device import read_device
-from experiments.calibrating import calibrate
+from experiments.commands.calibrate import calibrate
 
 NAME = "msp430fr5994-tinas2025"
 HEAD = "event,size,energy_j,time_s,repeats"

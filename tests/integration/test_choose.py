@@ -10,7 +10,7 @@ import pytest
 
 from evo.fronts.decision import PREFERENCES
 from experiments.cli import main
-from experiments.columns import FRONTS, read_table, write_table
+from experiments.storage.tables import FRONTS, read_table, write_table
 
 
 def answer(capsys, *arguments):

@@ -17,7 +17,7 @@ import pytest
 from energy.networks.designs import LayerDesign, check_plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from experiments.cli import main
-from experiments.config import read_config
+from experiments.config.schema import read_config
 from models.spaces import preset
 
 KEYS = (
@@ -538,5 +538,5 @@ def test_inferences_that_share_a_device_have_response_times(capsys, tmp_path):
 
 
 def example():
-    text = (files("experiments") / "examples" / "tinas2025_har.json").read_text(encoding="utf-8")
+    text = (files("experiments.designs") / "examples" / "tinas2025_har.json").read_text(encoding="utf-8")
     return json.loads(text)

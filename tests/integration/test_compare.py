@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
-from experiments.columns import FRONTS, read_table, write_table
-from experiments.finished import FinishedRun
-from experiments.methods import methods
+from experiments.runs.finished import FinishedRun
+from experiments.runs.group_by_settings import methods
+from experiments.storage.tables import FRONTS, read_table, write_table
 from tests.integration.conftest import tiny_arguments
 
 

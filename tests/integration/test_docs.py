@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import _parser, main
-from experiments.columns import read_table
-from experiments.config import read_config
+from experiments.config.schema import read_config
+from experiments.storage.tables import read_table
 from tests.conftest import ROOT
 from tests.integration.conftest import TINY
 

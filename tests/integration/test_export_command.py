@@ -13,9 +13,9 @@ from onnx.reference import ReferenceEvaluator
 
 from energy.networks.shapes import NetworkShape
 from experiments.cli import main
-from experiments.columns import read_table
-from experiments.design_files import Overrides, read_request
-from experiments.store import read_json
+from experiments.designs.request import Overrides, read_request
+from experiments.storage.store import read_json
+from experiments.storage.tables import read_table
 from models.data import load
 
 

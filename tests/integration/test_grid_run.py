@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
-from experiments.grid_cells import CellBook
-from experiments.grid_files import read_grid
-from experiments.grid_pool import run_cell
-from experiments.run_index import all_runs
-from experiments.store import Store
+from experiments.grids.cells import CellBook
+from experiments.grids.files import read_grid
+from experiments.grids.pool import run_cell
+from experiments.runs.index import all_runs
+from experiments.storage.store import Store
 from tests.conftest import ROOT
 from tests.integration.conftest import TINY, process
 
@@ -268,7 +268,7 @@ def fail_at(monkeypatch, nth):
         if len(calls) >= nth:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("experiments.store.os.fsync", sync)
+    monkeypatch.setattr("experiments.storage.store.os.fsync", sync)
 
 
 def test_a_full_disk_leaves_the_older_table(copied, capsys, monkeypatch):

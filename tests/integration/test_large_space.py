@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
-from experiments.columns import read_table
-from experiments.config import read_config, to_toml
-from experiments.judging import LARGEST_TABLE, sampled_networks
-from experiments.progress import Reporter
-from experiments.stages import Stages
-from experiments.store import Store
-from experiments.workload import look_up
+from experiments.config.resolve import look_up
+from experiments.config.schema import read_config, to_toml
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.inherited_accuracy import LARGEST_TABLE, sampled_networks
+from experiments.pipeline.stages import Stages
+from experiments.storage.store import Store
+from experiments.storage.tables import read_table
 from models.spaces import preset
 
 LARGE = (

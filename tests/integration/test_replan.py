@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments.cli import main
-from experiments.request_options import example_path
+from experiments.commands.request_options import example_path
 
 SUPPLY = {
     "capacitance_f": 5e-3, "resistance_ohm": 2800.0, "v_supply_v": 5.892, "v_on_v": 4.535, "v_off_v": 3.29,

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from experiments.cli import main
-from experiments.columns import read_table
+from experiments.storage.tables import read_table
 
 
 @pytest.fixture(scope="module")

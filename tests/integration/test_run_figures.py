@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from evo.fronts.front import Front, hypervolume
-from experiments.breakdown_figure import MOST_BARS, PARTS, thinned
 from experiments.cli import main
-from experiments.columns import FRONTS, read_table, write_table
-from experiments.convergence_figure import curves
-from experiments.finished import FinishedRun
-from experiments.methods import methods
+from experiments.figures.breakdown import MOST_BARS, PARTS, thinned
+from experiments.figures.convergence import curves
+from experiments.runs.finished import FinishedRun
+from experiments.runs.group_by_settings import methods
+from experiments.storage.tables import FRONTS, read_table, write_table
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
-from experiments.columns import FRONTS, read_table
-from experiments.store import read_log
+from experiments.storage.store import read_log
+from experiments.storage.tables import FRONTS, read_table
 from tests.integration.conftest import process, tiny_arguments
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
-from experiments import store
+from experiments.storage import store
 
 prefix, folder, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
@@ -36,7 +36,7 @@ def write_bytes(path, content, whole=store.write_bytes):
     whole(path, content)
 
 store.write_bytes = write_bytes
-from experiments import stages
+from experiments.pipeline import stages
 from experiments.cli import main
 stages.SAVE_EVERY_S = 0.0
 main(sys.argv[4:])
@@ -223,7 +223,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny_run, copied_root
         return whole(search)
 
     monkeypatch.setattr(Search, "step", step)
-    monkeypatch.setattr("experiments.stages.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("experiments.pipeline.stages.SAVE_EVERY_S", 0.0)
     assert main(tiny_arguments(copied_root)) == 130
     assert "goes on from here" in capsys.readouterr().err
     best = (run_folder(copied_root) / "best_so_far.csv").read_text().splitlines()
@@ -262,7 +262,7 @@ def test_where_nothing_is_feasible_the_least_infeasible_design_and_its_amount_ar
 
 
 def test_the_test_split_is_opened_only_when_everything_is_decided(copied_root, monkeypatch):
-    from experiments import results
+    from experiments.pipeline import results
     from models.data import DataSet
 
     events = []
@@ -397,7 +397,7 @@ def front_of(n, offset):
 
 @pytest.mark.parametrize("most", [6, 7, 11, 24, 60])
 def test_thinning_keeps_the_ends_of_every_front_and_at_most_so_many_networks(most):
-    from experiments.finetuning import chosen_members
+    from experiments.pipeline.finetune import chosen_members
 
     found = [front_of(n, offset) for n, offset in ((20, 0), (15, 1), (9, 2))]
     # The fastest ten networks of the second front are also on the first.
@@ -412,7 +412,7 @@ def test_thinning_keeps_the_ends_of_every_front_and_at_most_so_many_networks(mos
 
 def test_an_empty_front_takes_nothing_from_the_others():
     from evo.fronts.front import Front
-    from experiments.finetuning import chosen_members
+    from experiments.pipeline.finetune import chosen_members
 
     empty, full = Front.of([(0.5, 1.0)], feasible=[False]), front_of(3, 0)
     chosen = chosen_members([empty, full], [[], ["a", "b", "c"]], 3)

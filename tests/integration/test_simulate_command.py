@@ -15,15 +15,15 @@ from energy.hardware.supply import read_supply_family
 from energy.simulation.harvest import Harvest
 from energy.simulation.harvest_csv import read_harvest
 from energy.simulation.result import SimulationOptions
-from experiments import played
 from experiments.cli import main
-from experiments.design_files import Overrides, read_request
-from experiments.figures import STYLE
-from experiments.recordings import caption, layer_ends_s
-from experiments.request_options import example_path
-from experiments.simulating import in_si, simulate
-from experiments.timeline_figure import draw
-from experiments.timelines import plot_timeline, record
+from experiments.commands import simulate as simulate_command
+from experiments.commands.request_options import example_path
+from experiments.commands.simulate import in_si, simulate
+from experiments.designs.recording import caption, layer_ends_s
+from experiments.designs.request import Overrides, read_request
+from experiments.figures.plot import STYLE
+from experiments.figures.timeline import draw
+from experiments.figures.timelines import plot_timeline, record
 
 DEFAULTS = {
     "harvest": "constant",
@@ -326,7 +326,7 @@ def read_constant(request):
 
 
 def test_a_time_line_too_long_is_not_written_and_said_so(planned, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(played, "MOST_SAMPLES", 50)
+    monkeypatch.setattr(simulate_command, "MOST_SAMPLES", 50)
     _, found = answer(capsys, planned, harvest="random:R=1.5", seeds="1", out=str(tmp_path / "out"))
     assert found["files"] == []
     assert any(note.startswith("no time line: the harvest has") for note in found["notes"])

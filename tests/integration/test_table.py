@@ -8,8 +8,8 @@ import json
 import pytest
 
 from experiments.cli import main
-from experiments.columns import read_table
-from experiments.front_tables import cells
+from experiments.commands.table import cells
+from experiments.storage.tables import read_table
 
 
 def printed(capsys, *arguments):

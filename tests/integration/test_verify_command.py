@@ -9,9 +9,9 @@ import subprocess
 import pytest
 
 from experiments.cli import main
-from experiments.columns import read_table
-from experiments.programs import Compiled
-from experiments.stored_designs import stored_design
+from experiments.programs.program import Compiled
+from experiments.runs.stored_design import stored_design
+from experiments.storage.tables import read_table
 from models.deploy.accuracy import deployed_correct
 from models.deploy.reference import answers_of
 from models.deploy.samples import quantise_input

@@ -7,8 +7,9 @@ import torch
 from models.evaluation import shared_weights as evaluate
 from models.evaluation.shared_weights import SharedEvaluator
 from models.spaces import Space, Stage, preset
+from models.supernet import elastic
 from models.supernet.subnet import Subnet
-from models.supernet.supernet import SuperNet, elastic
+from models.supernet.supernet import SuperNet
 from models.threads import threads
 from tests.oracles import network_by_network
 

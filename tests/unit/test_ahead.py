@@ -6,7 +6,7 @@ import pytest
 
 from energy.precompile import warm
 from evo.genome.reachable_layers import reachable_layers
-from experiments import ahead
+from experiments.pipeline import prefetch as ahead
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Scenarios, explorer_for, rules
 
 SCENARIOS = Scenarios.of([FAMILY.supply(100e-6)])

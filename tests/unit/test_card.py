@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.card import Effort, fold_configs, inherited, networks_over_sizes
+from experiments.cards.shared_weights import SharedWeightsCard
 from experiments.cli import main
-from experiments.config import read_config, to_toml
-from experiments.progress import Reporter
-from experiments.run import Run
-from experiments.shared_card import SharedWeightsCard
-from experiments.stages import Stages
-from experiments.workload import look_up
+from experiments.commands.card import Effort, fold_configs, inherited, networks_over_sizes
+from experiments.config.resolve import look_up
+from experiments.config.schema import read_config, to_toml
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.run import Run
+from experiments.pipeline.stages import Stages
 from models.spaces import Stage, preset
 
 CARD = SharedWeightsCard(

@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments.comparison import Comparison, MethodFronts
-from experiments.comparison_tables import contest_cells, files, summary_cells, text, verdict
+from experiments.comparison.comparison import Comparison, MethodFronts
+from experiments.comparison.tables import contest_cells, files, summary_cells, text, verdict
 
 # Two ends of the union, (0.2, 10 s) and (0.4, 1 s), become (0, 1) and (1, 0); (0.3, 10^0.5 s) the middle.
 WIDE = np.array([(0.2, 10.0), (0.4, 1.0)])

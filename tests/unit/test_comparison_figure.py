@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.comparison import Comparison, MethodFronts
-from experiments.comparison_figure import draw
+from experiments.comparison.comparison import Comparison, MethodFronts
+from experiments.figures.comparison import draw
 
 SLOW = np.array([(0.4, 2.0), (0.2, 8.0)])
 FAST = np.array([(0.4, 1.0), (0.3, 4.0)])

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from experiments import listings
 from experiments.cli import main
+from experiments.commands import lists as listings
 
 
 def listed(capsys, *arguments):

@@ -10,16 +10,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import experiments.trainings
-from experiments.card import Effort, front
+import experiments.pipeline.training
+from experiments.cards.front import FrontCard
 from experiments.cli import main
-from experiments.columns import FRONTS, write_table
-from experiments.config import read_config, to_toml
-from experiments.finetuning import finetune, teacher_answers
-from experiments.front_card import FrontCard
-from experiments.progress import Reporter
-from experiments.run import Run
-from experiments.stages import Stages
+from experiments.commands.card import Effort, front
+from experiments.config.schema import read_config, to_toml
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.finetune import finetune, teacher_answers
+from experiments.pipeline.run import Run
+from experiments.pipeline.stages import Stages
+from experiments.storage.tables import FRONTS, write_table
 from models.data import DataSet
 from models.evaluation.accuracy import correct
 from models.supernet.subnet import Subnet
@@ -141,7 +141,7 @@ def finetuned_run(tmp_path_factory):
 @pytest.fixture
 def run(finetuned_run, tmp_path, monkeypatch):
     """A copy of that run, cache included; training alone has two learning rates."""
-    monkeypatch.setattr("experiments.front_training.LEARNING_RATES", RATES)
+    monkeypatch.setattr("experiments.cards.front_training.LEARNING_RATES", RATES)
     shutil.copytree(finetuned_run.parent.parent, tmp_path, dirs_exist_ok=True)
     return tmp_path / "runs" / finetuned_run.name
 
@@ -165,8 +165,8 @@ def alone(folder):
 
 
 def test_card_compares_as_fine_tuning_trains(run, monkeypatch):
-    jobs, whole = [], experiments.trainings.run_job
-    monkeypatch.setattr(experiments.trainings, "run_job", lambda job: jobs.append(job) or whole(job))
+    jobs, whole = [], experiments.pipeline.training.run_job
+    monkeypatch.setattr(experiments.pipeline.training, "run_job", lambda job: jobs.append(job) or whole(job))
     own = read(run)
     found = front(own, Effort(front=True), Reporter(quiet=True))
     stages = stages_of(own)
@@ -192,8 +192,8 @@ def test_card_compares_as_fine_tuning_trains(run, monkeypatch):
 
 
 def test_command_prints_writes_and_goes_on_where_it_was_stopped(run, capsys, monkeypatch):
-    monkeypatch.setattr("experiments.card.SECTIONS", (front,))
-    whole, calls = experiments.trainings.run_job, []
+    monkeypatch.setattr("experiments.commands.card.SECTIONS", (front,))
+    whole, calls = experiments.pipeline.training.run_job, []
 
     def stopped(job):
         calls.append(job)
@@ -201,7 +201,7 @@ def test_command_prints_writes_and_goes_on_where_it_was_stopped(run, capsys, mon
             raise KeyboardInterrupt
         return whole(job)
 
-    monkeypatch.setattr(experiments.trainings, "run_job", stopped)
+    monkeypatch.setattr(experiments.pipeline.training, "run_job", stopped)
     assert main(["card", str(run), "--front", "--quiet"]) == 130
     assert main(["card", str(run), "--front", "--json"]) == 0
     assert len(calls) == 8 + 1
@@ -221,14 +221,14 @@ def test_command_prints_writes_and_goes_on_where_it_was_stopped(run, capsys, mon
 
 
 def test_test_split_is_opened_after_the_last_training(run, monkeypatch):
-    events, split, whole = [], DataSet.split, experiments.trainings.run_job
+    events, split, whole = [], DataSet.split, experiments.pipeline.training.run_job
 
     def opening(self, name):
         events.append(name)
         return split(self, name)
 
     monkeypatch.setattr(DataSet, "split", opening)
-    monkeypatch.setattr(experiments.trainings, "run_job", lambda job: events.append("trained") or whole(job))
+    monkeypatch.setattr(experiments.pipeline.training, "run_job", lambda job: events.append("trained") or whole(job))
     front(read(run), Effort(front=True), Reporter(quiet=True))
     first = events.index("test")
     assert events[:first].count("trained") == 8

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.cli import main
-from experiments.grid_cells import CellBook
-from experiments.grid_files import read_grid
-from experiments.grid_pool import by_supernet
-from experiments.grid_ray import _asked, _check_room, _connect
-from experiments.gridding import shard_of
-from experiments.store import Store
+from experiments.commands.grid import shard_of
+from experiments.grids.cells import CellBook
+from experiments.grids.files import read_grid
+from experiments.grids.pool import by_supernet
+from experiments.grids.ray_engine import _asked, _check_room, _connect
+from experiments.storage.store import Store
 
 HEAD = 'schema = 1\nname = "g"\nbase = "watch"\n'
 

@@ -10,7 +10,7 @@ from energy.hardware.supply import Supply
 from energy.simulation.harvest import Harvest, constant_power, constant_source, random_source
 from energy.simulation.harvest_csv import read_harvest
 from energy.simulation.solar import clear_sky_power
-from experiments.harvest_specs import parse_harvest
+from experiments.designs.harvest_specs import parse_harvest
 
 SUPPLY = Supply(capacitance_f=1e-3, resistance_ohm=1000.0, v_supply_v=5.0, v_on_v=4.0, v_off_v=2.0, usable_fraction=0.6)
 

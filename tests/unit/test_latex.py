@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from experiments.latex import booktabs, escaped
+from experiments.formatting.latex import booktabs, escaped
 
 
 def test_every_special_character_is_escaped():

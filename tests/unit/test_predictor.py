@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from energy.networks.shapes import NetworkShape
-from experiments.predictor_figure import CARD_FILE, plot_predictor
+from experiments.figures.predictor import CARD_FILE, plot_predictor
 from models.predictor.agreement import agreement
 from models.predictor.card import METHODS, PredictorCard, predictor_card
 from models.predictor.gaussian_process import Predictor, encode

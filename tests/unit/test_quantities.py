@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.quantities import budget_name, parse, write
+from experiments.formatting.quantities import budget_name, parse, write
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ import pytest
 
 from energy.hardware.supply import Supply, read_supply_family
 from experiments.cli import main
-from experiments.columns import FRONTS, write_table
-from experiments.report_data import cycle_outline, read_report
-from experiments.report_page import page
+from experiments.report.data import cycle_outline, read_report
+from experiments.report.page import page
+from experiments.storage.tables import FRONTS, write_table
 from tests.conftest import ROOT
 from tests.report_runs import write_run
 
@@ -201,7 +201,7 @@ def test_the_page_loads_nothing(html):
 def test_every_element_that_the_script_names_is_there_once(html):
     ids = [attributes["id"] for _, attributes in Elements(html).found if "id" in attributes]
     assert len(ids) == len(set(ids))
-    script = (ROOT / "experiments" / "pages" / "report.js").read_text()
+    script = (ROOT / "experiments" / "report" / "pages" / "report.js").read_text()
     named = set(re.findall(r'(?:element|getElementById)\("([a-z-]+)"\)', script))
     assert len(named) > 15
     assert named | {f"{name}-chart" for name in ("front", "parts", "cycles")} <= set(ids)

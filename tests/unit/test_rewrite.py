@@ -12,7 +12,7 @@ from energy.networks.fuse import fused, merged_names, normalised, readers_of
 from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from tests.conftest import ROOT
 
-EXAMPLE = ROOT / "experiments" / "examples" / "tinas2025_har.json"
+EXAMPLE = ROOT / "experiments" / "designs" / "examples" / "tinas2025_har.json"
 
 
 def layer(op, size=(6, 1), channels=(4, 4), kernel=(1, 1), stride=1, pad=0):

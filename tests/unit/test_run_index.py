@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from experiments import run_index
 from experiments.cli import main
-from experiments.columns import FRONTS, write_table
-from experiments.config import read_config, to_toml
-from experiments.run_index import all_runs
-from experiments.store import SCHEMA, Store, in_use, write_json, write_text
+from experiments.config.schema import read_config, to_toml
+from experiments.runs import index as run_index
+from experiments.runs.index import all_runs
+from experiments.storage.store import SCHEMA, Store, in_use, write_json, write_text
+from experiments.storage.tables import FRONTS, write_table
 
 FRONT = [
     {"accuracy_finetuned_val": 0.8, "accuracy_finetuned_test": 0.7, "latency_s": 2.0, "on_front": True},

@@ -56,7 +56,7 @@ def test_our_spaces_hold_a_billion_networks():
 
 def test_a_network_published_in_2025_is_in_its_space():
     """The example that ships with the project, whose batch norm and ReLU layers the space counts with their layer."""
-    path = Path(experiments.__file__).parent / "examples" / "tinas2025_har.json"
+    path = Path(experiments.__file__).parent / "designs" / "examples" / "tinas2025_har.json"
     published = NetworkShape.from_dict(json.loads(path.read_text())["network"])
     layers = [layer for layer in published.layers if layer.op not in ("batch_norm", "relu")]
     space = preset("mbconv1d")

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import experiments.trainings
-from experiments.config import DataSection
-from experiments.progress import Reporter
-from experiments.standalone import Standalone
-from experiments.store import Store
-from experiments.trainings import Training, changed_fields, data_of, is_trained, read_trained, train_all
+import experiments.pipeline.training
+from experiments.config.schema import DataSection
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.standalone import Standalone
+from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
+from experiments.storage.store import Store
 from models.data import Augmentation
 from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage
@@ -74,7 +74,7 @@ def test_nothing_is_trained_twice_and_only_what_is_missing_at_all(store):
 
 
 def test_training_that_fails_loses_only_itself(store, monkeypatch):
-    calls, whole = [], experiments.trainings.run_job
+    calls, whole = [], experiments.pipeline.training.run_job
 
     def failing(job):
         calls.append(job)
@@ -82,7 +82,7 @@ def test_training_that_fails_loses_only_itself(store, monkeypatch):
             raise KeyboardInterrupt
         return whole(job)
 
-    monkeypatch.setattr(experiments.trainings, "run_job", failing)
+    monkeypatch.setattr(experiments.pipeline.training, "run_job", failing)
     with pytest.raises(KeyboardInterrupt):
         train(WORK, store)
     train(WORK, store)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
-from experiments.config import ConfigError, read_config
-from experiments.finetuning import teacher_answers
-from experiments.progress import Reporter
-from experiments.stages import Stages
-from experiments.store import Store
-from experiments.teacher import read_answers
-from experiments.workload import look_up
+from experiments.config.resolve import look_up
+from experiments.config.schema import ConfigError, read_config
+from experiments.config.teacher import read_answers
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.finetune import teacher_answers
+from experiments.pipeline.stages import Stages
+from experiments.storage.store import Store
 from tests.integration.conftest import TINY, tiny_arguments
 
 

@@ -1,0 +1,1 @@
+"""Cards that say how good predictor, shared weights and fronts are."""

@@ -1,0 +1,127 @@
+"""The networks of a run's fronts trained alone, as fine-tuning trains them but from random weights.
+
+Each training is a stage of its own, so that an interrupted card goes on. The test split is opened last, when all
+trainings are done and nothing is left to decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from experiments.cards.front import FrontCard
+from experiments.pipeline.finetune import finetune_folder, finetune_seeds, finetune_settings, teacher_answers
+from experiments.pipeline.stages import Stages
+from experiments.pipeline.training import Trained, Training, changed_fields, is_trained, read_trained, train_all
+from experiments.storage.store import StageFolder, read_mapping
+from experiments.storage.tables import Row, read_table
+from models.evaluation.accuracy import correct
+from models.spaces import Archs
+from models.supernet.subnet import Subnet
+from models.training.settings import FinetuneSettings
+
+LEARNING_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
+"""Learning rates that training alone may choose from. [1]"""
+
+
+def front_card(stages: Stages, run: Path) -> FrontCard:
+    """Train the networks of a run's fronts alone and compare.
+
+    Args:
+        stages: The run.
+        run: Its folder.
+
+    Raises:
+        ValueError: The run has no fronts, or its networks were fine-tuned in another way than they would be now.
+    """
+    rows = front_networks(stages, run)
+    space = stages.work.space
+    archs = np.array([space.decode(name) for name in rows])
+    trained = _trained_alone(stages, archs)
+    alone_val = np.array([[one.accuracy_val for one in own] for own in trained])
+    # All is decided: the learning rate follows from validation alone.
+    alone_test = np.array([_on_test(stages, arch, own) for arch, own in zip(archs, trained, strict=True)])
+    settings = finetune_settings(stages)
+    return FrontCard(
+        networks=list(rows),
+        on_front=np.array([row["on_front"] for row in rows.values()]),
+        finetuned_val=np.array([row["accuracy_finetuned_val"] for row in rows.values()]),
+        finetuned_test=np.array([row["accuracy_finetuned_test"] for row in rows.values()]),
+        learning_rates=LEARNING_RATES,
+        alone_val=alone_val,
+        alone_test=alone_test,
+        finetune_learning_rate=settings.learning_rate,
+        n_epochs=settings.epochs,
+        n_seeds=len(finetune_seeds(stages)),
+    )
+
+
+def front_networks(stages: Stages, run: Path) -> dict[str, Row]:
+    """A row of `fronts` for each distinct network, `on_front` where it is on the front of any budget.
+
+    Raises:
+        ValueError: The table is missing, damaged or empty, or the networks were fine-tuned in another way than now.
+    """
+    found: dict[str, Row] = {}
+    for row in read_table(run / "fronts.parquet"):
+        before = found.setdefault(row["architecture"], row)
+        before["on_front"] = before["on_front"] or row["on_front"]
+    if not found:
+        raise ValueError(f"{run / 'fronts.parquet'}: must hold at least one network, and is empty")
+    made = (read_mapping(run / "manifest.json") or {}).get("stages", {}).get("finetune", [])
+    keys = {finetune_folder(stages, name, seed).key for name in found for seed in finetune_seeds(stages)}
+    if not keys <= set(made):
+        rule = (
+            "must be fine-tuned as this version of the program does it, and are not; run `search` on the folder first"
+        )
+        raise ValueError(f"{run}: networks of the fronts {rule}")
+    return found
+
+
+def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
+    """Each network trained alone with each learning rate, the seed that is best on validation, `(n, n_rates)`."""
+    space, seeds = stages.work.space, finetune_seeds(stages)
+    settings = [replace(finetune_settings(stages), learning_rate=rate) for rate in LEARNING_RATES]
+    folders = {
+        (row, column, seed): _folder(stages, space.encode(arch), one, seed)
+        for column, one in enumerate(settings)
+        for row, arch in enumerate(archs)
+        for seed in seeds
+    }
+    if missing := {job: folder for job, folder in folders.items() if not is_trained(folder)}:
+        config, trainer = stages.work.config, stages.supernet()
+        teacher = teacher_answers(stages, trainer, stages.evaluator(trainer))
+        trainings = [
+            Training(
+                folder=folder, data=config.data, space=space, arch=archs[row], settings=settings[column], seed=seed,
+                teacher=teacher, device=config.compute.device,
+            )
+            for (row, column, seed), folder in missing.items()
+        ]  # fmt: skip
+        train_all("trained alone", trainings, config.compute.processes, stages.reporter, stages.log)
+
+    def best(row: int, column: int) -> Trained:
+        """The first of equals, as fine-tuning keeps it."""
+        return max((read_trained(folders[row, column, seed]) for seed in seeds), key=lambda one: one.accuracy_val)
+
+    return [[best(row, column) for column in range(len(settings))] for row in range(len(archs))]
+
+
+def _folder(stages: Stages, name: str, settings: FinetuneSettings, seed: int) -> StageFolder:
+    reads = {
+        "teacher": stages.supernet_folder.key,
+        "network": name,
+        "augmentation": changed_fields(stages.work.data.augmentation),
+        "settings": asdict(settings),
+        "seed": seed,
+    }
+    return stages.store.stage("standalone", reads)
+
+
+def _on_test(stages: Stages, arch: Archs, trained: Sequence[Trained]) -> list[float]:
+    """Accuracy on the test split of each set of weights of one network, `(n_rates,)`. [1]"""
+    space, split = stages.work.space, stages.work.data.split("test")
+    return [float(correct(Subnet.from_bytes(space, arch, one.weights), split).mean()) for one in trained]

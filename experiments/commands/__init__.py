@@ -1,0 +1,1 @@
+"""The commands of `ebbnas`, one module per command."""

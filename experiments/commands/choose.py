@@ -1,0 +1,159 @@
+"""`ebbnas choose`: one design of a run for a budget, decided on validation, with the reasons in plain sentences.
+
+What is chosen is `evo.fronts.decision`'s, why is `experiments.runs.choice_explanation`'; here the run is read and the
+answer printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from energy.validation import require_choice
+from evo.fronts.decision import PREFERENCES, Limits
+from evo.fronts.decision import choose as choose_design
+from experiments.commands.output import INFEASIBLE, print_json
+from experiments.formatting.quantities import parse, write
+from experiments.formatting.text_table import table
+from experiments.runs.choice_explanation import TIMES, Picture
+from experiments.runs.finished import KINDS, FinishedRun
+
+_UNITS = {"J": "j", "B": "bytes", "s": "s"}
+
+
+def choose(options: argparse.Namespace) -> int:
+    """`ebbnas choose`."""
+    require_choice("--prefer", options.prefer, PREFERENCES)
+    limits = Limits(
+        deadline_s=None if options.deadline is None else parse("deadline", options.deadline, "s"),
+        min_accuracy=None if options.min_accuracy is None else parse("min-accuracy", options.min_accuracy, "1"),
+    )
+    run = FinishedRun.read(Path(options.run))
+    budgets = run.budgets if options.budget is None else (run.budget(options.budget),)
+    answers = [answer(run, budget, limits, options.prefer) for budget in budgets]
+    feasible = any(one["feasible"] for one in answers)
+    if options.json:
+        print_json(
+            {
+                "feasible": feasible,
+                "run": str(run.folder),
+                "prefer": options.prefer,
+                "deadline_s": limits.deadline_s,
+                "min_accuracy": limits.min_accuracy,
+                "choices": answers,
+            }
+        )
+    else:
+        print(_text(answers[0]) if len(answers) == 1 else _overview(answers, options.prefer))
+    return 0 if feasible else INFEASIBLE
+
+
+def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[str, Any]:
+    """The design of a budget as JSON types, and why.
+
+    Args:
+        run: The run.
+        budget: One of its budgets.
+        limits: What the design must keep to.
+        prefer: Of `evo.fronts.decision.PREFERENCES`.
+    """
+    rows = run.of_budget(budget)
+    if not rows:
+        return _nothing_found(run, budget)
+    # Kinds are never mixed: where some were fine-tuned, only those are compared.
+    kind = "finetuned" if any(row["accuracy_finetuned_val"] is not None for row in rows) else "inherited"
+    rows = [row for row in rows if row[f"accuracy_{kind}_val"] is not None]
+    time = next(name for name in TIMES if all(row[name] is not None for row in rows))
+    accuracy, time_s, energy_j = ([row[name] for row in rows] for name in (f"accuracy_{kind}_val", time, "energy_j"))
+    found = choose_design(accuracy, time_s, energy_j, limits, prefer)
+    picture = Picture(rows=[rows[row] for row in found.members], kind=kind, time=time, choice=found, limits=limits)
+    result: dict[str, Any] = {
+        "budget": budget,
+        "feasible": found.chosen is not None,
+        "id": None,
+        "binding_constraint": " and ".join(found.binding) or "none",
+        "violations": {"deadline_s": found.late_s, "accuracy": found.short},
+        "accuracy_kind": kind,
+        "time_column": time,
+        "n_on_front": len(found.members),
+        "knee": picture.summary(found.knee),
+    }
+    if found.chosen is None:
+        return {**result, "design": None, "explanation": picture.why_none()}
+    chosen = picture.rows[found.chosen]
+    files = {"design": f"designs/{chosen['id']}.json", "weights": f"designs/{chosen['id']}.safetensors"}
+    return {
+        **result,
+        "id": chosen["id"],
+        "design": chosen,
+        "faster": picture.step(found.chosen - 1),
+        "more_accurate": picture.step(found.chosen + 1),
+        "files": {what: str(run.folder / name) for what, name in files.items() if (run.folder / name).is_file()},
+        "explanation": picture.why(prefer),
+    }
+
+
+def _nothing_found(run: FinishedRun, budget: str) -> dict[str, Any]:
+    """The answer where the search itself found nothing feasible."""
+    misses = [miss for miss in run.manifest.get("infeasible", ()) if miss["budget"] == budget]
+    result = {"budget": budget, "feasible": False, "id": None, "design": None}
+    if not misses:
+        said = "The run has no design of this budget."
+        return {**result, "binding_constraint": "none", "violations": {}, "explanation": [said]}
+    miss = misses[0]
+    said = (
+        f"The search found nothing feasible: its least infeasible design, {miss['id']}, breaks the limit of "
+        f"{miss['binding_constraint']} by {write(miss['amount'], miss['unit'])}."
+    )
+    violations = {f"{miss['binding_constraint']}_{_UNITS[miss['unit']]}": miss["amount"]}
+    return {
+        **result,
+        "binding_constraint": miss["binding_constraint"],
+        "violations": violations,
+        "explanation": [said],
+    }
+
+
+def _text(one: dict[str, Any]) -> str:
+    """One answer for a person."""
+    if not one["feasible"]:
+        return f"{one['budget']}: no design. {' '.join(one['explanation'])}"
+    row = one["design"]
+    lines = [
+        f"{one['budget']}: {row['id']}, {row['architecture']}: {_accuracy(one)} % on validation "
+        f"({KINDS[one['accuracy_kind']]}), {write(row['latency_s'], 's')}, {row['power_cycles']:,} power "
+        f"cycle{'' if row['power_cycles'] == 1 else 's'}, {write(row['energy_j'], 'J')}",
+        "",
+        *one["explanation"],
+        "",
+        *(f"{what:<9}{path}" for what, path in one["files"].items()),
+    ]
+    return "\n".join(lines)
+
+
+def _overview(answers: Sequence[dict[str, Any]], prefer: str) -> str:
+    """A line a budget, where none was named."""
+    rows, notes = [], []
+    for one in answers:
+        if not one["feasible"]:
+            rows.append((one["budget"], "-", "-", "-", "-", "-", one["binding_constraint"]))
+            notes.append(f"{one['budget']}: {' '.join(one['explanation'])}")
+            continue
+        row = one["design"]
+        time, energy = write(row["latency_s"], "s"), write(row["energy_j"], "J")
+        cells = (one["budget"], row["id"], row["architecture"], _accuracy(one), time, energy)
+        rows.append((*cells, one["binding_constraint"]))
+    kinds = {KINDS[one["accuracy_kind"]] for one in answers if one["feasible"]}
+    title = f"validation %, {' or '.join(sorted(kinds, reverse=True))}" if kinds else "validation %"
+    head = ("budget", "id", "network", title, "latency", "energy", "limit that decided")
+    first = (
+        f"No budget was named, so one design is chosen for each of {len(answers)} ({prefer}); --budget explains one."
+    )
+    return "\n".join([first, "", table(head, rows, text=(0, 1, 2, 6)), *(["", *notes] if notes else [])])
+
+
+def _accuracy(one: dict[str, Any]) -> str:
+    column = f"accuracy_{one['accuracy_kind']}_val"
+    return f"{100 * one['design'][column]:.1f}"

@@ -1,0 +1,82 @@
+"""`evaluate`: accuracies of a stored design again, from its weights, against what the table says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.formatting.text_table import table
+from experiments.runs.stored_design import stored_design
+from models.deploy.accuracy import deployed_correct
+from models.evaluation.accuracy import correct
+
+SPLITS = ("val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Accuracies of one design.
+
+    Attributes:
+        id: The design.
+        architecture: Its network.
+        computed: Accuracy by column, from the stored weights. [1]
+        stored: The same columns of `fronts`. [1]
+    """
+
+    id: str
+    architecture: str
+    computed: dict[str, float]
+    stored: dict[str, float]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all accuracies are exactly those of the table."""
+        return self.computed == self.stored
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer of `evaluate --json`."""
+        return {
+            "id": self.id,
+            "architecture": self.architecture,
+            **self.computed,
+            "stored": self.stored,
+            "is_equal": self.is_equal,
+        }
+
+    def text(self) -> str:
+        """The answer for a person."""
+        verdict = "exactly as stored" if self.is_equal else "NOT as stored"
+        columns = ((name, self.computed[name], self.stored[name]) for name in self.computed)
+        rows = [(name, f"{100 * computed:.4f} %", f"{100 * stored:.4f} %") for name, computed, stored in columns]
+        return f"{self.id} ({self.architecture}): {verdict}\n\n{table(('accuracy', 'computed', 'stored'), rows)}"
+
+
+def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -> Evaluation:
+    """Judge a stored design again.
+
+    Args:
+        run: The run's folder.
+        design_id: An id of its `fronts`.
+        data_dir: Folder of the data set, in place of the config's: runs travel.
+
+    Raises:
+        ValueError: There is no such run or design, or its weights are missing or damaged.
+    """
+    stored = stored_design(run, design_id, data_dir=data_dir)
+    row, work, subnet = stored.row, stored.work, stored.subnet()
+    computed = {
+        f"accuracy_finetuned_{split}": float(correct(subnet, work.data.split(split)).mean()) for split in SPLITS
+    }
+    if row["accuracy_deployed_val"] is not None:
+        network = stored.integer_network()
+        for split in SPLITS:
+            right = deployed_correct(network, work.data.split(split))
+            computed[f"accuracy_deployed_{split}"] = float(right.mean())
+    return Evaluation(
+        id=design_id,
+        architecture=row["architecture"],
+        computed=computed,
+        stored={name: row[name] for name in computed},
+    )

@@ -1,0 +1,146 @@
+"""`ebbnas simulate`: a planned design played under harvests, its latencies beside the nominal one and the bound.
+
+`experiments.designs.simulate` plays and tells; the time line and its figure are in `experiments.figures.timelines`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from energy.hardware.supply import Supply
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import WEEK_S, SimulationOptions
+from energy.validation import require_choice
+from experiments.commands.output import INFEASIBLE, print_json
+from experiments.commands.request_options import requests_of
+from experiments.designs import price as answers
+from experiments.designs.harvest_specs import parse_harvest
+from experiments.designs.request import Request
+from experiments.designs.simulate import Played
+from experiments.formatting.quantities import parse, whole
+
+SEEDS = 100
+"""Seeds that are played where the caller does not say and the harvest is not constant."""
+
+MOST_SAMPLES = 5_000_000
+"""Pieces of a harvest beyond which no time line is written."""
+
+UNITS: dict[str, dict[str, str]] = {
+    "constant": {"R": "ohm", "V": "V", "P": "W"},
+    "random": {"R": "1", "V": "1"},
+    "solar": {"efficiency": "1"},
+}
+"""Units that values of a harvest may be written in, by kind and key."""
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """`ebbnas simulate`."""
+    request = _request(options)
+    world = _world(options)
+    harvests = _harvests(options, request.supply)
+    formats = _figure_formats(options)
+    priced = answers.price(replace(request, deadline_s=None))
+    if not priced["feasible"]:
+        return _infeasible(options, priced)
+    played = Played.of(request, harvests, world)
+    notes = [*priced["notes"], *played.notes()]
+    if options.seeds is not None and len(harvests) == 1 and options.seeds != "1":
+        notes.append("a constant harvest is the same for every seed: one is played")
+    files: list[str] = []
+    if options.out is not None:
+        files, note = _write_time_line(played, Path(options.out), formats, options.width)
+        notes += note
+    if options.json:
+        print_json({**played.to_dict(), "harvest": options.harvest, "notes": notes, "files": files})
+    else:
+        lines = [played.text(), *(f"note: {note}" for note in notes)]
+        print("\n".join([*lines, *([""] if files else []), *files]))
+    return 0 if played.simulation.finished.all() else INFEASIBLE
+
+
+def _request(options: argparse.Namespace) -> Request:
+    requests = requests_of(options, Path(options.file), with_plan=True)
+    if len(requests) > 1:
+        n = len(requests)
+        raise ValueError(f"{options.file}: simulate plays one design; the file holds {n}, --select picks one")
+    request = requests[0]
+    if request.plan is None:
+        raise ValueError(
+            f"{options.file}: key 'plan' is missing; "
+            f"ebbnas plan {options.file} --save DESIGN.json writes a design that has one"
+        )
+    if request.execution.counting != "exact":
+        raise ValueError(
+            f"{options.file}: counting must be 'exact' to be simulated, not {request.execution.counting!r}: published "
+            "counting has no batches to play; --counting exact counts the same plan"
+        )
+    return request
+
+
+def _world(options: argparse.Namespace) -> SimulationOptions:
+    return SimulationOptions(
+        charges_while_active=options.charges_while_active,
+        leakage_a=parse("--leakage", options.leakage, "A"),
+        esr_ohm=parse("--esr", options.esr, "ohm"),
+        starts_empty=options.starts_empty,
+        n_inferences=whole("--inferences", options.inferences),
+        max_time_s=WEEK_S if options.max_time is None else parse("--max-time", options.max_time, "s"),
+    )
+
+
+def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...]:
+    """The harvests of all seeds; a constant one is played once."""
+    n_seeds = SEEDS if options.seeds is None else whole("--seeds", options.seeds)
+    spec = in_si(options.harvest)
+    if spec.partition(":")[0] == "constant":
+        n_seeds = 1
+    return parse_harvest(spec, supply, n_seeds=n_seeds, seed=whole("--seed", options.seed, least=0))
+
+
+def in_si(spec: str) -> str:
+    """A harvest in plain SI numbers, as `harvest_specs` reads it; what is not understood is left to it."""
+    kind, colon, rest = spec.partition(":")
+    if kind not in UNITS:
+        return spec
+    parts = []
+    for part in rest.split(","):
+        key, equals, text = (word.strip() for word in part.partition("="))
+        unit = UNITS[kind].get(key)
+        parts.append(f"{key}={parse(f'{key} of --harvest {kind}', text, unit)!r}" if equals and unit else part)
+    return f"{kind}{colon}{','.join(parts)}"
+
+
+def _figure_formats(options: argparse.Namespace) -> list[str]:
+    """Formats of the figure, checked before anything is played."""
+    if options.out is None:
+        return []
+    from experiments.figures.plot import FORMATS, WIDTHS_IN
+
+    formats = [name.strip() for name in options.format.split(",")]
+    for name in formats:
+        require_choice("--format", name, FORMATS)
+    require_choice("--width", options.width, WIDTHS_IN)
+    return formats
+
+
+def _infeasible(options: argparse.Namespace, priced: answers.Answer) -> int:
+    if options.json:
+        keys = ("name", "feasible", "violations", "notes")
+        print_json({**{key: priced[key] for key in keys}, "harvest": options.harvest, "files": []})
+    else:
+        says = answers.sentence(priced)
+        print(f"{priced['name']}: {says}; ebbnas plan looks for a plan that is")
+    return INFEASIBLE
+
+
+def _write_time_line(played: Played, folder: Path, formats: list[str], width: str) -> tuple[list[str], list[str]]:
+    """Write the time line of the first seed and its figure; the files, and a note where nothing is written."""
+    n_pieces = len(played.harvests[0].time_s) * (int(played.simulation.n_trace_repeats[0]) + 1)
+    if n_pieces > MOST_SAMPLES:
+        return [], [f"no time line: the harvest has {n_pieces:,} pieces until the end, more than {MOST_SAMPLES:,}"]
+    from experiments.figures.timelines import record, write_recording
+
+    recording = record(played.request, played.harvests[0], played.world)
+    return [str(path) for path in write_recording(recording, folder, formats, width)], []

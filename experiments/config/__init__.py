@@ -1,0 +1,1 @@
+"""The config file: its schema and the objects it describes."""

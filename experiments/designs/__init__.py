@@ -1,0 +1,1 @@
+"""Design files, and the answers of planner, price list and simulator about them."""

@@ -1,0 +1,47 @@
+"""What harvests mean for a supply: the power that they charge with at Von, and the worst case over them, Eq. (6)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from energy.events import FloatArray
+from energy.hardware.supply import Scenarios, Supply
+from energy.scheduling.schedule import Schedule
+from energy.scheduling.worst_case import HarvestUncertainty, worst_case_s
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import SimulationOptions
+from experiments.designs.request import Request
+from experiments.formatting.quantities import write
+
+
+def at_v_on_w(harvest: Harvest, supply: Supply) -> FloatArray:
+    """Power that charges a capacitor standing at Von, of every piece: V (Vs - V) / R, `(n_pieces,)`. [W]"""
+    if harvest.power_w is not None:
+        return harvest.power_w
+    assert harvest.voltage_v is not None
+    assert harvest.resistance_ohm is not None
+    charging_w = supply.v_on_v * (harvest.voltage_v - supply.v_on_v) / harvest.resistance_ohm
+    return np.asarray(np.maximum(charging_w, 0.0))
+
+
+def bound_s(
+    planned: Schedule, request: Request, harvests: tuple[Harvest, ...], world: SimulationOptions
+) -> tuple[float | None, str]:
+    """Eq. (6) over everything between the nominal harvester and those that were played, or why there is none."""
+    supply = request.supply
+    if world.leakage_a or world.esr_ohm:
+        return None, "Eq. (6) knows neither leakage nor series resistance"
+    if any(harvest.power_w is not None for harvest in harvests):
+        return None, "Eq. (6) is about a source behind a resistance, the harvest is a power"
+    if supply.recharge != "energy-balance":
+        return None, "Eq. (6) is not defined for margin-scaled recharge"
+    least_v = min(float(harvest.voltage_v.min()) for harvest in harvests if harvest.voltage_v is not None)
+    most_ohm = max(float(harvest.resistance_ohm.max()) for harvest in harvests if harvest.resistance_ohm is not None)
+    if least_v <= supply.v_on_v:
+        return None, f"the source falls to {write(least_v, 'V')}, not above Von {write(supply.v_on_v, 'V', digits=4)}"
+    uncertainty = HarvestUncertainty(
+        resistance_factor=max(most_ohm / supply.resistance_ohm, request.uncertainty.resistance_factor, 1.0),
+        v_supply_factor=min(least_v / supply.v_supply_v, request.uncertainty.v_supply_factor, 1.0),
+        starts_empty=world.starts_empty,
+    )
+    return worst_case_s(planned, Scenarios.of([supply]), 0, uncertainty), ""

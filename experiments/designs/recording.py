@@ -1,0 +1,134 @@
+"""One recorded inference, and what its figure needs to know of it; `experiments.figures.timeline` draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy.events import FloatArray, IntArray
+from energy.hardware.supply import Supply
+from energy.simulation.harvest import Harvest
+from energy.simulation.result import Timeline
+from experiments.designs.harvest_bounds import at_v_on_w
+from experiments.formatting.quantities import write
+
+_MOST_COMMITS = 24
+"""Commits that one power cycle of the figure shows without crowding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What happened to a design under one harvest, as far as the figure shows it.
+
+    Attributes:
+        name: Name of the design.
+        supply: Capacitor and thresholds.
+        harvest: What was harvested.
+        budget_j: Energy that a power cycle may spend. [J]
+        layer_names: Names of the layers.
+        timeline: Voltage and events, from time 0.
+        end_s: End of the first inference, or of the simulation where it did not finish. [s]
+        finished: Whether the first inference finished.
+    """
+
+    name: str
+    supply: Supply
+    harvest: Harvest
+    budget_j: float
+    layer_names: tuple[str, ...]
+    timeline: Timeline
+    end_s: float
+    finished: bool
+
+    def times_s(self, kind: str) -> FloatArray:
+        """When a kind of event happened in the first inference. [s]"""
+        line = self.timeline
+        return np.asarray(line.event_time_s[(line.event == kind) & (line.event_time_s <= self.end_s)])
+
+    def voltage_at(self, time_s: FloatArray) -> FloatArray:
+        """Voltage of the capacitor. [V]"""
+        return np.interp(time_s, self.timeline.time_s, self.timeline.voltage_v)
+
+    @property
+    def spent_v(self) -> float:
+        """Voltage at which the budget of a power cycle is spent, V(E_av). [V]"""
+        return float(np.sqrt(max(self.supply.v_on_v**2 - 2 * self.budget_j / self.supply.capacitance_f, 0)))
+
+
+def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
+    """Energy offered since time 0, the trace going round. [J]"""
+    harvest = recording.harvest
+    power_w = at_v_on_w(harvest, recording.supply)
+    if not np.isfinite(harvest.duration_s):
+        return np.asarray(power_w[0] * time_s)
+    edges_s = np.append(harvest.time_s, harvest.duration_s)
+    sums_j = np.concatenate([[0.0], np.cumsum(power_w * np.diff(edges_s))])
+    rounds, within_s = np.divmod(time_s, harvest.duration_s)
+    return np.asarray(rounds * sums_j[-1] + np.interp(within_s, edges_s, sums_j))
+
+
+def layer_ends_s(recording: Recording) -> tuple[IntArray, FloatArray]:
+    """Layers in the order in which they end in the first inference, and when their last batch is committed. [s]"""
+    line = recording.timeline
+    kept = (line.event == "commit") & (line.event_time_s <= recording.end_s)
+    layers, last = np.unique(line.event_layer[kept][::-1], return_index=True)
+    ends_s = line.event_time_s[kept][::-1][last]
+    return layers, ends_s
+
+
+def window_s(recording: Recording) -> tuple[float, float] | None:
+    """The power cycle to be shown: one that browned out, else one with many commits; None where there is none."""
+    line = recording.timeline
+    within = line.event_time_s <= recording.end_s
+    event, time_s = line.event[within], line.event_time_s[within]
+    begins = np.flatnonzero(event == "boot")
+    ends = np.flatnonzero((event == "sleep") | (event == "brown_out"))
+    n = min(len(begins), len(ends))
+    if n < 2:
+        return None
+    begins, ends = begins[:n], ends[:n]
+    n_commits = ends - begins - 1
+    score = np.where(n_commits <= _MOST_COMMITS, n_commits, -n_commits)
+    failed = event[ends] == "brown_out"
+    if failed.any():
+        score = np.where(failed, score, score.min() - 1)
+    # Of equal ones the middle.
+    best = np.flatnonzero(score == score.max())
+    chosen = best[len(best) // 2]
+    first_s, last_s = float(time_s[begins[chosen]]), float(time_s[ends[chosen]])
+    span_s = last_s - first_s
+    return first_s - 0.1 * span_s, last_s + 0.2 * span_s
+
+
+def outline(time_s: FloatArray, voltage_v: FloatArray, end_s: float, n_bins: int) -> IntArray:
+    """Samples that a line needs to look the same: of every bin the first, the lowest, the highest and the last."""
+    n = int(np.searchsorted(time_s, end_s, side="right"))
+    if n <= 4 * n_bins:
+        return np.arange(n)
+    bins = np.minimum((time_s[:n] / end_s * n_bins).astype(np.int64), n_bins - 1)
+    order = np.lexsort((voltage_v[:n], bins))
+    firsts = np.flatnonzero(np.diff(bins, prepend=-1))
+    lasts = np.append(firsts[1:], n) - 1
+    return np.unique(np.concatenate([firsts, lasts, order[firsts], order[lasts]]))
+
+
+def caption(recording: Recording) -> str:
+    """The caption of the figure, thresholds and budget named."""
+    supply = recording.supply
+    n_boots, n_failed = len(recording.times_s("boot")), len(recording.times_s("brown_out"))
+    end = "finished" if recording.finished else "not finished"
+    counts = f"{n_boots:,} power cycle{'' if n_boots == 1 else 's'}, {n_failed or 'no'} brown-out"
+    layers, _ = layer_ends_s(recording)
+    names = ", ".join(f"{layer + 1} {recording.layer_names[layer]}" for layer in layers)
+    window = window_s(recording)
+    return (
+        f"One inference of {recording.name} on {write(supply.capacitance_f, 'F')} under {recording.harvest.name}: "
+        f"{end} after {write(recording.end_s, 's')}, {counts}{'' if n_failed == 1 else 's'}. "
+        f"The device boots at Von = {write(supply.v_on_v, 'V', digits=4)} and fails where its voltage falls to "
+        f"Voff = {write(supply.v_off_v, 'V', digits=4)}; a power cycle may spend {write(recording.budget_j, 'J')}, "
+        f"which leaves {write(recording.spent_v, 'V', digits=4)} (dotted). "
+        "Top: power that charges the capacitor at Von. Middle: voltage of the capacitor"
+        + (f"; the strip shows the layers ({names})." if names else ".")
+        + (" Bottom: the power cycle shaded grey above, batch by batch." if window else "")
+    )

@@ -1,0 +1,147 @@
+"""The time line of one seed: as data (CSV and Parquet) and as the files of a figure with its caption.
+
+What is recorded is what `energy.simulation.simulate` saw; `experiments.figures.timeline` draws it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from energy.hardware.supply import Scenarios
+from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.simulation.harvest import Harvest, constant_source
+from energy.simulation.result import SimulationOptions
+from energy.simulation.simulate import simulate
+from energy.validation import closest
+from experiments.designs.recording import Recording, caption
+from experiments.designs.request import Overrides, Request, read_request
+from experiments.figures.plot import STYLE, WIDTHS_IN, save_figure
+from experiments.figures.timeline import draw
+from experiments.storage.store import read_json, write_bytes, write_text
+from experiments.storage.tables import read_table
+
+
+def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Recording:
+    """Play a planned design under one harvest and keep what happened.
+
+    Args:
+        request: The design, exactly counted.
+        harvest: The harvester.
+        world: What the simulated world is like.
+    """
+    assert request.plan is not None
+    sequence = Pricer(request.device).sequence(request.network, request.plan)
+    scenarios = Scenarios.of([request.supply])
+    starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
+    budget = budget_nj(scenarios)
+    played = simulate(sequence, starts, budget, request.supply, [harvest], options=world, timeline_seed=0)
+    assert played.timeline is not None
+    ends_s = played.ends_s[0]
+    return Recording(
+        name=request.name,
+        supply=request.supply,
+        harvest=harvest,
+        budget_j=budget * 1e-9,
+        layer_names=tuple(request.network.layer_names),
+        timeline=played.timeline,
+        # A capacitor that never charges at all ends the simulation at once.
+        end_s=float(ends_s[0] if np.isfinite(ends_s[0]) else played.simulated_s[0]) or 1.0,
+        finished=bool(np.isfinite(ends_s[0])),
+    )
+
+
+def write_recording(recording: Recording, folder: Path, formats: Sequence[str], width: str) -> list[Path]:
+    """Write `timeline` and `events` as CSV and Parquet, the figure in each format, and its caption.
+
+    Args:
+        recording: What happened.
+        folder: Where the files go.
+        formats: Of `experiments.figures.plot.FORMATS`.
+        width: A key of `experiments.figures.plot.WIDTHS_IN`.
+
+    Returns:
+        The files.
+    """
+    timeline = recording.timeline
+    tables = {
+        "timeline": {"time_s": timeline.time_s, "voltage_v": timeline.voltage_v},
+        "events": {
+            "time_s": timeline.event_time_s,
+            "kind": timeline.event,
+            "batch": timeline.event_batch,
+            "layer": np.array(recording.layer_names)[timeline.event_layer],
+        },
+    }
+    files = []
+    for name, columns in tables.items():
+        for end, content in ((".csv", _csv), (".parquet", _parquet)):
+            files.append(folder / f"{name}{end}")
+            write_bytes(files[-1], content(columns))
+    return [*files, *_draw(recording, folder, formats, width)]
+
+
+def _draw(recording: Recording, folder: Path, formats: Sequence[str], width: str) -> list[Path]:
+    with mpl.rc_context(STYLE):
+        figure = draw(recording, WIDTHS_IN[width])
+        files = [save_figure(figure, folder / f"timeline.{name}", name) for name in formats]
+    write_text(folder / "timeline.txt", caption(recording) + "\n")
+    return [*files, folder / "timeline.txt"]
+
+
+def _csv(columns: Mapping[str, NDArray[Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    # `repr` of a float is exact, and what the writer uses.
+    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    return text.getvalue().encode()
+
+
+def _parquet(columns: Mapping[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({name: pa.array(column.tolist()) for name, column in columns.items()}), buffer)
+    return buffer.getvalue()
+
+
+def plot_timeline(run: Path, formats: Sequence[str], width: str, id: str | None = None) -> list[Path]:
+    """Draw the time line of a run's design under its constant nominal harvester into the run's `figures/`.
+
+    Args:
+        run: The run's folder.
+        formats: Of `experiments.figures.plot.FORMATS`.
+        width: A key of `experiments.figures.plot.WIDTHS_IN`.
+        id: A design's; the best on validation among the members of the fronts where None.
+
+    Returns:
+        The figure in each format, and its caption.
+
+    Raises:
+        ValueError: The run has no such design, or its design is not one that can be played.
+    """
+    path = run / "designs" / f"{_chosen(run) if id is None else id}.json"
+    if not path.is_file():
+        known = sorted(file.stem for file in (run / "designs").glob("*.json"))
+        raise ValueError(f"--id must be a design of {run}, not {path.stem!r}{closest(path.stem, known)}")
+    request = read_request(read_json(path), path.parent, Overrides())
+    if request.execution.counting != "exact":
+        raise ValueError(f"{path}: counting must be 'exact' for a time line, not {request.execution.counting!r}")
+    supply = request.supply
+    recording = record(request, constant_source(supply.resistance_ohm, supply.v_supply_v), SimulationOptions())
+    return _draw(recording, run / "figures", formats, width)
+
+
+def _chosen(run: Path) -> str:
+    members = [row for row in read_table(run / "fronts.parquet") if row["on_front"]]
+    if not members:
+        raise ValueError(f"{run}: no design is on a front")
+    return str(max(members, key=lambda row: row["accuracy_finetuned_val"])["id"])

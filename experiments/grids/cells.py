@@ -1,0 +1,135 @@
+"""What is known of the cells of a grid, from their runs' folders and from small records beside them. Torch-free.
+
+`grids/NAME/cells/<key>.json` says what went wrong with a cell, `.txt` holds the traceback, `.lock` is held by the
+process that works on it and names it. That a cell is done is told by its run's folder alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.grids.files import Cell, Grid
+from experiments.storage.store import Store, library_versions, read_mapping, write_json, write_text
+
+MOST_DEATHS = 3
+"""A cell whose worker died that often is reported as failed. [1]"""
+
+STATES = ("done", "running", "failed", "waiting")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellBook:
+    """The records of a grid's cells.
+
+    Attributes:
+        grid: The grid.
+        store: Folder of runs and cache.
+    """
+
+    grid: Grid
+    store: Store
+
+    @property
+    def folder(self) -> Path:
+        """Where records and tables lie."""
+        return self.store.root / "grids" / self.grid.name
+
+    def run_folder(self, cell: Cell) -> Path:
+        """The run's folder, that of `ebbnas search` with the same config."""
+        return self.store.runs / cell.folder_name
+
+    def _path(self, cell: Cell, end: str) -> Path:
+        return self.folder / "cells" / f"{cell.key}{end}"
+
+    def is_done(self, cell: Cell) -> bool:
+        """Whether its run is finished at this effort, by these libraries, and whole."""
+        return self._says_finished(cell) and self.problem(cell) is None
+
+    def problem(self, cell: Cell) -> str | None:
+        """Why the run of a cell is of no use though it says that it is finished, in one line; None where it is not."""
+        if not self._says_finished(cell):
+            return None
+        from experiments.runs.finished import FinishedRun
+
+        try:
+            FinishedRun.read(self.run_folder(cell))
+        except ValueError as error:
+            return " ".join(str(error).split())
+        return None
+
+    def _says_finished(self, cell: Cell) -> bool:
+        manifest = read_mapping(self.run_folder(cell) / "manifest.json")
+        if manifest is None or not manifest.get("is_finished") or manifest.get("key") != cell.key:
+            return False
+        if manifest.get("effort") != cell.config.search.effort():
+            return False
+        versions = manifest.get("versions")
+        return isinstance(versions, dict) and library_versions().items() <= versions.items()
+
+    def is_running(self, cell: Cell) -> bool:
+        """Whether a living process works on it."""
+        try:
+            with self._path(cell, ".lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    @contextmanager
+    def working_on(self, cell: Cell) -> Iterator[None]:
+        """Keep other processes from the cell; a killed process lets go by itself."""
+        path = self._path(cell, ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    def record(self, cell: Cell) -> dict[str, Any]:
+        """What went wrong: `deaths`, how often a worker died, and `error`, None where it may be tried again."""
+        found = read_mapping(self._path(cell, ".json")) or {}
+        return {"deaths": found.get("deaths", 0), "error": found.get("error")}
+
+    def record_error(self, cell: Cell, error: str, traceback: str) -> None:
+        """The cell raised, `error` in one line."""
+        write_text(self._path(cell, ".txt"), traceback)
+        self._write(cell, {**self.record(cell), "error": error})
+
+    def record_death(self, cell: Cell, how: str) -> bool:
+        """The worker died; answers whether the cell is given up."""
+        deaths = int(self.record(cell)["deaths"]) + 1
+        is_over = deaths >= MOST_DEATHS
+        error = f"its worker ended {deaths} times, at last by {how}" if is_over else None
+        self._write(cell, {"deaths": deaths, "error": error})
+        return is_over
+
+    def _write(self, cell: Cell, record: dict[str, Any]) -> None:
+        write_json(self._path(cell, ".json"), {"cell": cell.label, **record})
+
+    def forget(self, cell: Cell) -> None:
+        """Give a cell its chances back."""
+        for end in (".json", ".txt"):
+            self._path(cell, end).unlink(missing_ok=True)
+
+    def state(self, cell: Cell) -> str:
+        """One of `STATES`."""
+        if self.is_done(cell):
+            return "done"
+        if self.is_running(cell):
+            return "running"
+        return "failed" if self.record(cell)["error"] else "waiting"
+
+    def traceback_path(self, cell: Cell) -> Path | None:
+        """Where the traceback of a cell that raised lies."""
+        path = self._path(cell, ".txt")
+        return path if path.exists() else None

@@ -1,0 +1,171 @@
+"""Workers of a grid: fresh processes that take one cell after another and are replaced when they die.
+
+A pool of `concurrent.futures` is lost with its first dead worker; here the parent watches each worker's sentinel.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+
+from experiments.grids.cells import CellBook
+from experiments.grids.files import Cell
+from experiments.parallel.pool import start_worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """What a cell raised.
+
+    Attributes:
+        line: The error in one line.
+        traceback: Where it came from.
+    """
+
+    line: str
+    traceback: str
+
+
+@dataclass
+class _Worker:
+    """A process, our end of its pipe, and the cell it works on."""
+
+    process: SpawnProcess
+    pipe: Connection
+    cell: Cell | None = None
+
+
+@dataclass
+class GridPool:
+    """Runs cells until none waits.
+
+    Attributes:
+        book: The records of the cells.
+        n_workers: Cells at once. [1]
+        told: Called with a line when something happens to a cell.
+    """
+
+    book: CellBook
+    n_workers: int
+    told: Callable[[str], None]
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        """Run cells; errors and deaths are recorded, none ends the others."""
+        waiting = by_supernet(cells)
+        trained: set[str] = set()
+        workers: list[_Worker] = []
+        try:
+            while waiting or any(worker.cell for worker in workers):
+                self._hand_out(workers, waiting, trained)
+                busy = [worker for worker in workers if worker.cell]
+                ready = connection.wait([handle for one in busy for handle in (one.pipe, one.process.sentinel)])
+                for worker in busy:
+                    if worker.pipe in ready or worker.process.sentinel in ready:
+                        self._hear(worker, workers, waiting, trained)
+        finally:
+            for worker in workers:
+                worker.process.terminate()
+            for worker in workers:
+                worker.process.join()
+
+    def _hand_out(self, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
+        while waiting and sum(worker.cell is not None for worker in workers) < self.n_workers:
+            training = {worker.cell.supernet_group for worker in workers if worker.cell} - trained
+            cell = next((one for one in waiting if one.supernet_group not in training), waiting[0])
+            waiting.remove(cell)
+            idle = next((worker for worker in workers if worker.cell is None), None)
+            if idle is None:
+                idle = self._new_worker()
+                workers.append(idle)
+            idle.cell = cell
+            # A worker that died idle shows by its sentinel.
+            try:
+                idle.pipe.send(cell)
+            except OSError:
+                continue
+
+    def _new_worker(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self.book))
+        process.start()
+        theirs.close()
+        return _Worker(process=process, pipe=ours)
+
+    def _hear(self, worker: _Worker, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
+        """Take an answer, or replace a worker that is gone."""
+        cell = worker.cell
+        assert cell is not None
+        try:
+            failure: Failure | None = worker.pipe.recv()
+        except (EOFError, OSError):
+            worker.process.join()
+            workers.remove(worker)
+            if not is_over_after_death(self.book, cell, _how(worker.process.exitcode), self.told):
+                waiting.append(cell)
+            return
+        worker.cell = None
+        if failure is None:
+            trained.add(cell.supernet_group)
+        take_answer(self.book, cell, failure, self.told)
+
+
+def is_over_after_death(book: CellBook, cell: Cell, how: str, told: Callable[[str], None]) -> bool:
+    """Record and tell that a worker died; answers whether its cell is given up."""
+    is_over = book.record_death(cell, how)
+    told(f"cell {cell.number}: worker ended by {how}{', given up' if is_over else ', tried again'}")
+    return is_over
+
+
+def take_answer(book: CellBook, cell: Cell, failure: Failure | None, told: Callable[[str], None]) -> None:
+    """Record and tell what came of a cell."""
+    if failure is not None:
+        book.record_error(cell, failure.line, failure.traceback)
+    told(f"cell {cell.number}: {cell.label}: {'done' if failure is None else failure.line}")
+
+
+def by_supernet(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, one of each distinct supernet first: those that share one need not wait for each other."""
+    seen: set[str] = set()
+    first: list[Cell] = []
+    others: list[Cell] = []
+    for cell in cells:
+        (others if cell.supernet_group in seen else first).append(cell)
+        seen.add(cell.supernet_group)
+    return [*first, *others]
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit status {exitcode}"
+
+
+def _work(pipe: Connection, book: CellBook) -> None:
+    """Body of a worker: cells in, None or what went wrong out."""
+    start_worker()
+    while True:
+        try:
+            cell = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(run_cell(cell, book))
+
+
+def run_cell(cell: Cell, book: CellBook) -> Failure | None:
+    """Run a cell in this process; what it raises is answered, for the parent to record."""
+    try:
+        with book.working_on(cell):
+            from experiments.pipeline.run import Run
+
+            Run.of(cell.config, source=f"cell {cell.number}", root=book.store.root).execute(quiet=True)
+    except Exception as error:  # noqa: BLE001  # whatever a cell raises is told and must not end the grid
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        return Failure(line=line, traceback=traceback.format_exc())
+    return None

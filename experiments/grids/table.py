@@ -1,0 +1,49 @@
+"""The table of a grid: the fronts of all done cells, with the values of the axes as columns, and no times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from experiments.grids.cells import CellBook
+from experiments.grids.files import Cell
+from experiments.storage.store import SCHEMA
+from experiments.storage.tables import FRONTS, Row, read_table, write_table
+
+
+def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], int]:
+    """Write `table.parquet` and `table.csv`; answers where, and the number of rows."""
+    schema = _schema(book)
+    rows: list[Row] = []
+    for cell in done:
+        path = book.run_folder(cell) / "fronts.parquet"
+        axes = {axis: _typed(value, schema.field(axis).type) for axis, value in cell.values.items()}
+        rows += [{**row, **axes, "run": cell.folder_name} for row in (read_table(path) if path.exists() else ())]
+    paths = [book.folder / "table.parquet", book.folder / "table.csv"]
+    for path in paths:
+        write_table(path, rows, schema)
+    return paths, len(rows)
+
+
+def _schema(book: CellBook) -> pa.Schema:
+    """Axes, the run, then the columns of `fronts`; an axis stands for the column of its name."""
+    axes = [(axis, _type([cell.values[axis] for cell in book.grid.cells])) for axis in book.grid.axes]
+    fronts = [(field.name, field.type) for field in FRONTS if field.name not in (*book.grid.axes, "run")]
+    return pa.schema([*axes, ("run", pa.string()), *fronts], metadata={"schema": str(SCHEMA)})
+
+
+def _type(values: Sequence[Any]) -> pa.DataType:
+    """The narrowest column that holds all values as they are."""
+    for kinds, column in (((bool,), pa.bool_()), ((int,), pa.int64()), ((int, float), pa.float64())):
+        if all(type(value) in kinds for value in values):
+            return column
+    return pa.string()
+
+
+def _typed(value: Any, column: pa.DataType) -> Any:
+    if pa.types.is_string(column):
+        return str(value)
+    return float(value) if pa.types.is_floating(column) else value

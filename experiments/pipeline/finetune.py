@@ -1,0 +1,172 @@
+"""The last stage of training: the networks of all fronts on their own, from their inherited weights.
+
+The largest network of the shared weights teaches, or the config's own teacher. Each network and seed is a small stage
+of its own (`experiments.pipeline.training`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.fronts.front import Front
+from experiments.pipeline.stages import Stages
+from experiments.pipeline.training import (
+    Trained,
+    Training,
+    changed_fields,
+    is_trained,
+    read_trained,
+    train_all,
+)
+from experiments.storage.store import StageFolder
+from models.evaluation.shared_weights import SharedEvaluator
+from models.spaces import Archs
+from models.supernet.subnet import Subnet
+from models.training.finetune import soft_labels
+from models.training.settings import FinetuneSettings
+from models.training.supernet_trainer import SupernetTrainer
+
+_SEED_STEP = 1_000_003
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetuned:
+    """One network after fine-tuning.
+
+    Attributes:
+        weights: Its weights, safetensors.
+        accuracy_finetuned_val: On the validation split. [1]
+        seed: The seed that did best on validation.
+    """
+
+    weights: bytes
+    accuracy_finetuned_val: float
+    seed: int
+
+
+def chosen_members(fronts: Sequence[Front], networks: Sequence[Sequence[str]], most: int) -> list[NDArray[np.int64]]:
+    """Which members of several fronts to fine-tune: their ends first, then as many as go, evenly along each.
+
+    Args:
+        fronts: The fronts.
+        networks: The network of each member of each front, text.
+        most: Distinct networks of all fronts together.
+
+    Returns:
+        For each front the positions of its members whose networks are chosen, rising.
+    """
+    sizes = [min(2, len(front)) for front in fronts]
+
+    def union(sizes: Sequence[int]) -> set[str]:
+        return {
+            names[position]
+            for front, names, size in zip(fronts, networks, sizes, strict=True)
+            for position in (_thinned(front, size) if size else ())
+        }
+
+    has_grown = True
+    while has_grown:
+        has_grown = False
+        for index, front in enumerate(fronts):
+            grown = [*sizes[:index], sizes[index] + 1, *sizes[index + 1 :]]
+            if sizes[index] < len(front) and len(union(grown)) <= most:
+                sizes, has_grown = grown, True
+    # Where not even all ends fit, those of the first fronts are kept.
+    ends = [names[p] for front, names, n in zip(fronts, networks, sizes, strict=True) for p in _thinned(front, n)]
+    chosen = set(list(dict.fromkeys(ends))[:most])
+    return [np.flatnonzero([name in chosen for name in names]) for names in networks]
+
+
+def _thinned(front: Front, size: int) -> list[int]:
+    """Positions of the members that `Front.thin` keeps."""
+    if not size:
+        return []
+    position_of = {int(row): position for position, row in enumerate(front.rows)}
+    return [position_of[int(row)] for row in front.thin(size).rows]
+
+
+def finetune(
+    stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator, archs: Archs, *, fresh: bool = False
+) -> tuple[dict[str, Finetuned], list[str]]:
+    """Fine-tune networks, or take from the cache those that are.
+
+    Args:
+        stages: The run.
+        trainer: Gives the shared weights.
+        evaluator: Gives each network's statistics.
+        archs: Distinct networks, `(n, n_genes)`.
+        fresh: Train again what the cache holds.
+
+    Returns:
+        What became of each, by the text form of its architecture; the keys of the stages.
+    """
+    config, space = stages.work.config, stages.work.space
+    seeds = finetune_seeds(stages)
+    jobs = [(space.encode(arch), seed) for arch in archs for seed in seeds]
+    folders = {(name, seed): finetune_folder(stages, name, seed) for name, seed in jobs}
+    if fresh:
+        for folder in folders.values():
+            with folder.locked():
+                folder.clear()
+    missing = [(arch, seed) for arch in archs for seed in seeds if not is_trained(folders[space.encode(arch), seed])]
+    if missing:
+        teacher = teacher_answers(stages, trainer, evaluator)
+        trainings = [
+            Training(
+                folder=folders[space.encode(arch), seed], data=config.data, space=space, arch=arch,
+                settings=finetune_settings(stages), seed=seed, teacher=teacher, device=config.compute.device,
+                start=Subnet.inherit(trainer.supernet, arch, evaluator.statistics(arch)).state_bytes(),
+            )
+            for arch, seed in missing
+        ]  # fmt: skip
+        train_all("fine-tuning", trainings, config.compute.processes, stages.reporter, stages.log)
+    best: dict[str, Finetuned] = {}
+    for (name, seed), folder in folders.items():
+        found = _finetuned(read_trained(folder), seed)
+        if name not in best or found.accuracy_finetuned_val > best[name].accuracy_finetuned_val:
+            best[name] = found
+    return best, [folder.key for folder in folders.values()]
+
+
+def _finetuned(trained: Trained, seed: int) -> Finetuned:
+    return Finetuned(weights=trained.weights, accuracy_finetuned_val=trained.accuracy_val, seed=seed)
+
+
+def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32] | None:
+    """What single networks learn beside the labels, `(n_train, n_classes)`; None where they learn from labels alone.
+
+    The answers of the config's teacher, else those of the largest network of the shared weights.
+    """
+    if not stages.work.config.finetune.distillation:
+        return None
+    if (answers := stages.teacher()) is not None:
+        return answers
+    largest = stages.work.space.largest
+    return soft_labels(trainer.supernet, largest, evaluator.statistics(largest), stages.work.data.split("train"))
+
+
+def finetune_seeds(stages: Stages) -> list[int]:
+    """Seeds with which each network is fine-tuned; the one that is best on validation is kept, the first of equals."""
+    config = stages.work.config
+    return [config.seed + _SEED_STEP * k for k in range(config.finetune.seeds)]
+
+
+def finetune_settings(stages: Stages) -> FinetuneSettings:
+    """How each network is fine-tuned."""
+    return FinetuneSettings(**stages.work.config.finetune.model_dump(exclude={"max_networks", "seeds"}))
+
+
+def finetune_folder(stages: Stages, name: str, seed: int) -> StageFolder:
+    """Where one network fine-tuned with one seed lies, by the text form of its architecture."""
+    reads = {
+        "supernet": stages.supernet_folder.key,
+        "network": name,
+        "augmentation": changed_fields(stages.work.data.augmentation),
+        "settings": asdict(finetune_settings(stages)),
+        "seed": seed,
+    }
+    return stages.store.stage("finetune", reads)

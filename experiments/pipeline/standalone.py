@@ -1,0 +1,91 @@
+"""Networks trained alone: what their accuracy is where no weights are shared, over several seeds and folds.
+
+The stage of a training knows its data, its network and its settings, and nothing of shared weights: however those are
+trained, what was trained alone stays valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.config.schema import DataSection
+from experiments.parallel.progress import Reporter
+from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
+from experiments.storage.store import StageFolder, Store
+from models.spaces import Archs, Space
+from models.training.settings import StandaloneSettings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Standalone:
+    """Networks to train alone, each with every seed on every fold.
+
+    Attributes:
+        data: The data sets, one a fold.
+        space: The space of the networks.
+        archs: The networks, `(n_networks, n_genes)`.
+        seeds: Of weights, batches and augmentation.
+        settings: How they are trained.
+    """
+
+    data: Sequence[DataSection]
+    space: Space
+    archs: Archs
+    seeds: Sequence[int]
+    settings: StandaloneSettings
+
+    def folder(self, store: Store, data: DataSection, arch: Archs, seed: int) -> StageFolder:
+        """The stage of one training."""
+        found = data_of(data)
+        reads = {
+            "data": {"name": data.name, "fold": data.fold, "fingerprint": found.fingerprint},
+            "augmentation": changed_fields(found.augmentation),
+            "network": _network_reads(self.space, arch),
+            "settings": asdict(self.settings),
+            "seed": seed,
+        }
+        return store.stage("standalone", reads)
+
+    def train(
+        self, store: Store, n_processes: int, reporter: Reporter, log: Callable[[dict[str, Any]], None]
+    ) -> tuple[NDArray[np.bool_], ...]:
+        """Do every training that the cache does not hold.
+
+        Args:
+            store: Where results lie.
+            n_processes: Workers at most.
+            reporter: Who is told.
+            log: Takes an entry a training.
+
+        Returns:
+            For each fold which validation samples are got right, `(n_networks, n_seeds, n_val)`.
+        """
+        folders = [
+            [[self.folder(store, data, arch, seed) for seed in self.seeds] for arch in self.archs] for data in self.data
+        ]
+        missing = [
+            Training(folder=folders[i][j][k], data=data, space=self.space, arch=arch, settings=self.settings, seed=seed)
+            for i, data in enumerate(self.data)
+            for k, seed in enumerate(self.seeds)
+            for j, arch in enumerate(self.archs)
+            if not is_trained(folders[i][j][k])
+        ]
+        train_all("trained alone", missing, n_processes, reporter, log)
+        return tuple(
+            np.array([[read_trained(folder).right_val for folder in of_network] for of_network in of_fold])
+            for of_fold in folders
+        )
+
+
+def _network_reads(space: Space, arch: Archs) -> dict[str, Any]:
+    """What decides a network and the name its weights carry."""
+    return {
+        "name": f"{space.name} {space.encode(arch)}",
+        "input": list(space.network(arch).input_shape),
+        "layers": [changed_fields(node) for node in space.graph(arch)],
+    }

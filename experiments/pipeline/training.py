@@ -1,0 +1,193 @@
+"""Networks trained with weights of their own, in a pool of processes: fine-tuned ones, and those trained alone.
+
+Each training is a small stage of its own in the cache, written by the process that did it: a kill loses only what was
+under way, and what another run already trained is not trained again. Samples are loaded by who trains, never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.config.schema import DataSection
+from experiments.parallel.pool import run_tasks
+from experiments.parallel.progress import Reporter
+from experiments.storage.store import StageFolder, file_digest, write_array, write_bytes
+from models.data import DataSet, load
+from models.spaces import Archs, Space
+from models.training.finetune import FinetuneJob, FinetuneResult, run_job
+from models.training.settings import FinetuneSettings
+
+_WEIGHTS, _RIGHT = "weights.safetensors", "right_val.npy"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """One network to train and the place of its result; picklable.
+
+    Attributes:
+        folder: Its stage; the stage's name is the kind of accuracy that it gives: `finetune` or `standalone`.
+        data: The data set and fold; only training and validation split are opened.
+        space: The space it is from.
+        arch: Which network, `(n_genes,)`.
+        settings: How.
+        seed: As `FinetuneJob` has it.
+        start: The same; None for random weights.
+        teacher: The same; None to learn from labels alone.
+        device: The same.
+    """
+
+    folder: StageFolder
+    data: DataSection
+    space: Space
+    arch: Archs
+    settings: FinetuneSettings
+    seed: int
+    start: bytes | None = None
+    teacher: NDArray[np.float32] | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """What a training left in the cache.
+
+    Attributes:
+        weights: Weights of the network, safetensors.
+        epoch: The epoch they are of, counted from 1. [1]
+        right_val: Which validation samples they get right, `(n_val,)`.
+    """
+
+    weights: bytes
+    epoch: int
+    right_val: NDArray[np.bool_]
+
+    @property
+    def accuracy_val(self) -> float:
+        """On the validation split. [1]"""
+        return float(self.right_val.mean())
+
+
+def data_of(section: DataSection) -> DataSet:
+    """The data set of a config, one kept in memory in each process."""
+    return _data(section.name, section.fold, section.dir)
+
+
+@lru_cache(maxsize=1)
+def _data(name: str, fold: int, directory: str | None) -> DataSet:
+    return load(name, fold=fold, directory=None if directory is None else Path(directory))
+
+
+def is_trained(folder: StageFolder) -> bool:
+    """Whether a training is done and its files are whole."""
+    result = folder.result()
+    if result is None or not all(isinstance(result.get(count), int) for count in ("epoch", "n_val")):
+        return False
+    return all(
+        (folder.path / name).exists() and file_digest(folder.path / name) == digest
+        for name, digest in ((_WEIGHTS, result.get("weights_sha256")), (_RIGHT, result.get("right_val_sha256")))
+    )
+
+
+def read_trained(folder: StageFolder) -> Trained:
+    """What the training of a folder left; it must be done."""
+    result = folder.result()
+    assert result is not None
+    packed = np.load(folder.path / _RIGHT, allow_pickle=False)
+    return Trained(
+        weights=(folder.path / _WEIGHTS).read_bytes(),
+        epoch=result["epoch"],
+        right_val=np.unpackbits(packed, count=result["n_val"]).astype(bool),
+    )
+
+
+def train_all(
+    title: str,
+    trainings: Sequence[Training],
+    n_processes: int,
+    reporter: Reporter,
+    log: Callable[[dict[str, Any]], None],
+) -> None:
+    """Do all trainings; workers take the data set over from the training before, so those of a fold stand together.
+
+    Args:
+        title: What a person is told is going on.
+        trainings: What is to be done.
+        n_processes: Workers at most.
+        reporter: Who is told.
+        log: Takes an entry a training.
+    """
+    if not trainings:
+        return
+    with reporter.task(title, len(trainings)) as progress:
+        for position, accuracy in run_tasks(_train, trainings, n_processes):
+            training = trainings[position]
+            name = training.space.encode(training.arch)
+            kind = training.folder.name
+            log({"stage": kind, "network": name, "fold": training.data.fold, "seed": training.seed, **accuracy})
+            progress.advance(f"{name} {next(iter(accuracy.values())):.3f}")
+
+
+def changed_fields(record: Any) -> dict[str, Any]:
+    """Fields of a dataclass that differ from their defaults: a hash of these outlives fields that are added later."""
+    return {
+        field.name: getattr(record, field.name)
+        for field in fields(record)
+        if getattr(record, field.name) != field.default
+    }
+
+
+def _train(training: Training) -> dict[str, float]:
+    """Train one network and leave it in its folder; runs in a worker."""
+    folder = training.folder
+    with folder.locked():
+        if not is_trained(folder):
+            _write(training, run_job(_job(training)))
+    return {_accuracy_name(folder): read_trained(folder).accuracy_val}
+
+
+def _job(training: Training) -> FinetuneJob:
+    data = data_of(training.data)
+    return FinetuneJob(
+        space=training.space,
+        arch=training.arch,
+        start=training.start,
+        train=data.split("train"),
+        val=data.split("val"),
+        augmentation=data.augmentation,
+        teacher=training.teacher,
+        settings=training.settings,
+        seed=training.seed,
+        device=training.device,
+    )
+
+
+def _write(training: Training, done: FinetuneResult) -> None:
+    folder = training.folder
+    write_bytes(folder.path / _WEIGHTS, done.weights)
+    write_array(folder.path / _RIGHT, np.packbits(done.right_val))
+    folder.finish(
+        {
+            "network": training.space.encode(training.arch),
+            "fold": training.data.fold,
+            "seed": training.seed,
+            "settings": asdict(training.settings),
+            _accuracy_name(folder): done.accuracy_val,
+            "epoch": done.epoch,
+            "n_val": len(done.right_val),
+            "losses": done.losses.tolist(),
+            "accuracies_val": [None if np.isnan(value) else value for value in done.accuracies_val.tolist()],
+            "weights_sha256": file_digest(folder.path / _WEIGHTS),
+            "right_val_sha256": file_digest(folder.path / _RIGHT),
+        }
+    )
+
+
+def _accuracy_name(folder: StageFolder) -> str:
+    return {"finetune": "accuracy_finetuned_val", "standalone": "accuracy_standalone_val"}[folder.name]

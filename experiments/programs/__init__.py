@@ -1,0 +1,1 @@
+"""Exported C programs and their verification."""

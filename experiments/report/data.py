@@ -1,0 +1,321 @@
+"""What a report shows, read from a run's files: rows of the fronts, supplies, and every design priced again.
+
+Prices come from the code of `ebbnas price`; nothing is trained, searched or judged here.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from energy.events import FloatArray
+from energy.hardware.device import Device
+from energy.hardware.supply import Scenarios, Supply
+from experiments.designs.price import Answer, price
+from experiments.designs.request import Overrides, Request, read_request
+from experiments.formatting.quantities import parse
+from experiments.storage.store import SCHEMA, read_json
+from experiments.storage.tables import FRONTS, Row, read_table
+
+KINDS = ("finetuned", "inherited")
+"""Kinds of accuracy by which a design may be chosen, the better first."""
+
+_OUTLINE_POINTS = 9
+"""Points of the curve along which a capacitor is charged again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleRun:
+    """Equal power cycles in a row, as they are drawn.
+
+    Attributes:
+        cycles: How many. [1]
+        first, last: Layer and batch, counted from 1, with which the first begins and the last ends.
+        energy_j: Energy of one of them. [J]
+        active_s: Active time of one. [s]
+        recharge_s: Time to recharge after one. [s]
+        times_s: Since the start of a cycle, `(n_points,)`: start, end of activity, then along the recharge. [s]
+        voltages_v: Of the capacitor at these times, `(n_points,)`. [V]
+    """
+
+    cycles: int
+    first: tuple[str, int]
+    last: tuple[str, int]
+    energy_j: float
+    active_s: float
+    recharge_s: float
+    times_s: tuple[float, ...]
+    voltages_v: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """One design of a run.
+
+    Attributes:
+        row: Its row of `fronts`, nulls where a value is not known.
+        answer: What `ebbnas price` says of its file.
+        runs: Its power cycles; empty where the file is not feasible.
+        is_playable: Whether `ebbnas simulate` takes it.
+    """
+
+    row: Row
+    answer: Answer
+    runs: tuple[CycleRun, ...]
+    is_playable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """The designs of one budget.
+
+    Attributes:
+        name: The budget, such as `470uF`.
+        supply: Its capacitor and harvester.
+        designs: From the fastest to the slowest; empty where nothing is feasible.
+        miss: Where nothing is feasible, what the manifest says of the least infeasible design.
+    """
+
+    name: str
+    supply: Supply
+    designs: tuple[Design, ...]
+    miss: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything a report shows.
+
+    Attributes:
+        name: Name of the run's folder.
+        place: The folder as commands name it, from the folder that holds `runs/` or the run.
+        kind: One of `KINDS`: the accuracy on validation by which designs are chosen.
+        device: The device of all designs.
+        fronts: A front a budget, from the smallest capacitor to the largest.
+        rows: All rows of `fronts` in their order.
+        config: The resolved config.
+        config_text: Its file.
+        manifest: What the run was made of.
+        what: What the data set is, empty where that is not known.
+        notes: What a reader must know.
+    """
+
+    name: str
+    place: str
+    kind: str
+    device: Device
+    fronts: tuple[Front, ...]
+    rows: tuple[Row, ...]
+    config: Mapping[str, Any]
+    config_text: str
+    manifest: Mapping[str, Any]
+    what: str
+    notes: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> str:
+        """Column of the accuracy that decides."""
+        return f"accuracy_{self.kind}_val"
+
+    @property
+    def harvest_uncertainty(self) -> float:
+        """What worst cases multiply the resistance of the harvester with. [1]"""
+        return float(self.config.get("supply", {}).get("harvest_uncertainty", 1))
+
+    @property
+    def deadline_s(self) -> float | None:
+        """Deadline of the search, None where it had none. [s]"""
+        deadline_s = self.config.get("search", {}).get("deadline")
+        return None if deadline_s is None else parse("search.deadline", deadline_s, "s")
+
+
+def read_report(folder: Path) -> Report:
+    """Read everything that a run's report shows.
+
+    Args:
+        folder: The run's folder.
+
+    Raises:
+        ValueError: It is no run's folder, has no results yet, or a file of it is damaged or of another version.
+    """
+    manifest = _manifest(folder)
+    config_text, config = _config(folder / "config.toml")
+    misses = {str(miss["budget"]): miss for miss in manifest.get("infeasible", ())}
+    rows = _rows(folder / "fronts.parquet", is_needed=not misses)
+    requests = {str(row["id"]): _request(folder, str(row["id"])) for row in (*rows, *misses.values())}
+    if not requests:
+        raise ValueError(f"{folder}: the run has no designs to report; has it finished?")
+    answers = {str(row["id"]): price(requests[str(row["id"])]) for row in rows}
+    designs = [_design(row, requests[str(row["id"])], answers[str(row["id"])]) for row in rows]
+    of_budget = {str(row["budget"]): requests[str(row["id"])].supply for row in (*misses.values(), *rows)}
+    resolved = folder.resolve()
+    return Report(
+        name=resolved.name,
+        place=f"runs/{resolved.name}" if resolved.parent.name == "runs" else resolved.name,
+        kind=next((kind for kind in KINDS if _is_known(rows, f"accuracy_{kind}_val")), KINDS[-1]),
+        device=next(iter(requests.values())).device,
+        fronts=tuple(
+            _front(name, supply, designs, misses.get(name))
+            for name, supply in sorted(of_budget.items(), key=lambda item: item[1].capacitance_f)
+        ),
+        rows=tuple(rows),
+        config=config,
+        config_text=config_text,
+        manifest=manifest,
+        what=_what(config),
+        notes=(*_notes(manifest, rows), *_differences(designs)),
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        found = "there is no manifest.json in it" if folder.is_dir() else "it is not there"
+        raise ValueError(f"RUN must be a run's folder, not {str(folder)!r}: {found}")
+    manifest = read_json(path)
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path}: must be an object, not {type(manifest).__name__}")
+    _require_schema(path, manifest.get("schema"))
+    return manifest
+
+
+def _require_schema(path: Path, found: object) -> None:
+    if found != SCHEMA:
+        raise ValueError(f"{path}: schema must be {SCHEMA}, not {found!r}; the run is of another version")
+
+
+def _config(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: must be TOML: {error}") from None
+
+
+def _rows(path: Path, *, is_needed: bool) -> list[Row]:
+    """Rows of the fronts; none where a run without any feasible design left no table."""
+    if not is_needed and not path.exists():
+        return []
+    rows = read_table(path)
+    schema = pq.read_schema(path)
+    _require_schema(path, _stored_schema(schema))
+    if missing := [name for name in FRONTS.names if name not in schema.names]:
+        raise ValueError(f"{path}: column {missing[0]!r} is missing; the run is of another version")
+    return [{name: _finite(row[name]) for name in FRONTS.names} for row in rows]
+
+
+def _stored_schema(schema: pa.Schema) -> int | str | None:
+    text = (schema.metadata or {}).get(b"schema", b"").decode()
+    return int(text) if text.isdecimal() else text or None
+
+
+def _finite(value: Any) -> Any:
+    """The value, None where it is no number that JSON knows."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_known(rows: Sequence[Row], column: str) -> bool:
+    return bool(rows) and all(row[column] is not None for row in rows)
+
+
+def _request(folder: Path, id: str) -> Request:
+    path = folder / "designs" / f"{id}.json"
+    data = read_json(path)
+    try:
+        return read_request(data, path.parent, Overrides())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _design(row: Row, request: Request, answer: Answer) -> Design:
+    names = request.network.layer_names
+    entries = answer["schedule"] if answer["feasible"] else []
+    return Design(
+        row=row,
+        answer=answer,
+        runs=tuple(_cycle_run(entry, names, request.supply) for entry in entries),
+        is_playable=request.execution.counting == "exact" and request.supply.recharge == "energy-balance",
+    )
+
+
+def _cycle_run(entry: Mapping[str, Any], names: Sequence[str], supply: Supply) -> CycleRun:
+    times_s, voltages_v = cycle_outline(entry["energy_j"], entry["active_s"], supply)
+    first, last = ((names[layer], batch + 1) for layer, batch in (entry["first"], entry["last"]))
+    return CycleRun(
+        cycles=entry["cycles"],
+        first=first,
+        last=last,
+        energy_j=entry["energy_j"],
+        active_s=entry["active_s"],
+        recharge_s=entry["recharge_s"],
+        times_s=tuple(times_s.tolist()),
+        voltages_v=tuple(voltages_v.tolist()),
+    )
+
+
+def cycle_outline(energy_j: float, active_s: float, supply: Supply) -> tuple[FloatArray, FloatArray]:
+    """Voltage of the capacitor over one power cycle, the harvester charging while the device sleeps.
+
+    Args:
+        energy_j: Energy drawn in the cycle. [J]
+        active_s: Its active time. [s]
+        supply: The capacitor and its harvester.
+
+    Returns:
+        Times since the start of the cycle [s] and voltages [V], `(n_points,)` both: the start, the end of activity,
+        then along the recharge up to Von.
+    """
+    start_v2, v2_per_j, _, v_on_v, _ = Scenarios.of([supply]).law_of(0)
+    # What is still to be charged, from all of it to nothing.
+    missing_j = energy_j * np.linspace(1, 0, _OUTLINE_POINTS)
+    climb_s = supply.recharge_time_s(missing_j)
+    times_s = np.concatenate([[0.0], active_s + climb_s[0] - climb_s])
+    voltages_v = np.concatenate([[v_on_v], np.sqrt(start_v2 - missing_j * v2_per_j)])
+    if supply.recharge != "energy-balance":
+        # The law of 2021 charges from the margin on, and its time ends at Von.
+        times_s = np.append(times_s, active_s + climb_s[0])
+        voltages_v = np.append(voltages_v, v_on_v)
+    return times_s, voltages_v
+
+
+def _front(name: str, supply: Supply, designs: Sequence[Design], miss: Mapping[str, Any] | None) -> Front:
+    own = sorted((one for one in designs if one.row["budget"] == name), key=lambda one: one.row["latency_s"])
+    return Front(name=name, supply=supply, designs=tuple(own), miss=None if own else miss)
+
+
+def _what(config: Mapping[str, Any]) -> str:
+    """What is said of the config's data set where the project knows it."""
+    from models.data import describe
+
+    name = config.get("data", {}).get("name")
+    return next((note.what for note in describe(None) if note.name == name), "")
+
+
+def _notes(manifest: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
+    notes = [str(note) for note in manifest.get("notes", ())]
+    if not manifest.get("is_finished"):
+        notes.append("the run was not finished when this page was written: its fronts are those of a shorter search")
+    if rows and not _is_known(rows, "accuracy_finetuned_val"):
+        notes.append("not every network has been fine-tuned: accuracies are those with shared weights, a rough guide")
+    return notes
+
+
+def _differences(designs: Sequence[Design]) -> list[str]:
+    """A sentence for each design whose file no longer gives the latency of the table."""
+    found = []
+    for one in designs:
+        latency_s = one.answer["latency_s"]
+        if latency_s is None or not math.isclose(latency_s, one.row["latency_s"], rel_tol=1e-9):
+            now = "is not feasible" if latency_s is None else f"takes {latency_s:.6g} s"
+            found.append(f"design {one.row['id']} now {now}, in the table {one.row['latency_s']:.6g} s")
+    return found

@@ -1,0 +1,180 @@
+"""Why a design was chosen, or none, in plain sentences: what decided, what the neighbours cost, where the knee is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evo.fronts.decision import Choice, Limits
+from experiments.formatting.quantities import write
+from experiments.storage.tables import Row
+
+TIMES = {"worst_case_latency_s": "worst-case latency", "latency_s": "latency"}
+"""Columns that a deadline is compared with, the first that is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A front and what was chosen from it, to be put into words.
+
+    Attributes:
+        rows: Members of the front, fastest first.
+        kind: Of `KINDS`.
+        time: Of `TIMES`.
+        choice: What was chosen.
+        limits: What it had to keep to.
+    """
+
+    rows: Sequence[Row]
+    kind: str
+    time: str
+    choice: Choice
+    limits: Limits
+
+    def accuracy(self, at: int) -> float:
+        """What decides, of a member. [1]"""
+        return float(self.rows[at][f"accuracy_{self.kind}_val"])
+
+    def time_s(self, at: int) -> float:
+        """What the deadline is compared with, of a member. [s]"""
+        return float(self.rows[at][self.time])
+
+    def summary(self, at: int) -> dict[str, Any]:
+        """Id, accuracy and time of a member."""
+        return {"id": self.rows[at]["id"], "accuracy": self.accuracy(at), "time_s": self.time_s(at)}
+
+    def step(self, to: int) -> dict[str, Any] | None:
+        """What the neighbour at a position would give and cost beside the chosen one; None where there is none."""
+        assert self.choice.chosen is not None
+        if not 0 <= to < len(self.rows):
+            return None
+        return {
+            **self.summary(to),
+            "accuracy_change": self.accuracy(to) - self.accuracy(self.choice.chosen),
+            "time_change_s": self.time_s(to) - self.time_s(self.choice.chosen),
+            "breaks": self._broken(to),
+        }
+
+    def _broken(self, at: int) -> list[str]:
+        deadline_s, floor = self.limits.deadline_s, self.limits.min_accuracy
+        late = deadline_s is not None and self.time_s(at) > deadline_s
+        short = floor is not None and self.accuracy(at) < floor
+        return [name for name, broken in (("deadline", late), ("accuracy", short)) if broken]
+
+    def why(self, prefer: str) -> list[str]:
+        """Sentences that say why this design."""
+        at = self.choice.chosen
+        assert at is not None
+        return [
+            self._reason(at, prefer),
+            *self._what_bound(at),
+            *self._neighbours(at),
+            *([] if at == self.choice.knee else [f"The knee of the front is {self._named(self.choice.knee)}."]),
+            *self._deadline_against(),
+            *self._on_test(at),
+        ]
+
+    def _named(self, at: int) -> str:
+        return f"{self.rows[at]['id']}: {_percent(self.accuracy(at))}, {write(self.time_s(at), 's')}"
+
+    def _reason(self, at: int, prefer: str) -> str:
+        n = len(self.rows)
+        if n == 1:
+            return "It is the only design on the front."
+        n_kept = sum(not self._broken(position) for position in range(n))
+        among = f"the {n} designs on the front"
+        if n_kept < n:
+            among += f", of which {n_kept} keep{'s' if n_kept == 1 else ''} to the limits"
+        if prefer == "knee" and at == self.choice.knee:
+            return f"It is the knee, the best balance of accuracy and log latency, of {among}."
+        superlative = {
+            "knee": "comes nearest to the best balance of accuracy and log latency",
+            "accuracy": "is the most accurate",
+            "latency": "is the fastest",
+            "energy": "takes the least energy",
+        }[prefer]
+        return f"It {superlative} of {among}."
+
+    def _what_bound(self, at: int) -> list[str]:
+        """Which limit decided; nothing where there is none."""
+        other, limits = self.choice.unlimited, self.limits
+        if "deadline" in self.choice.binding:
+            assert limits.deadline_s is not None
+            late = write(self.time_s(other) - limits.deadline_s, "s")
+            return [f"The deadline decided: without it the choice is {self._named(other)}, {late} too late."]
+        if "accuracy" in self.choice.binding:
+            assert limits.min_accuracy is not None
+            short = _points(limits.min_accuracy - self.accuracy(other))
+            return [f"The accuracy floor decided: without it the choice is {self._named(other)}, {short} too low."]
+        room = []
+        if limits.deadline_s is not None:
+            room.append(f"{write(limits.deadline_s - self.time_s(at), 's')} of the deadline are left")
+        if limits.min_accuracy is not None:
+            room.append(f"it is {_points(self.accuracy(at) - limits.min_accuracy)} above the floor")
+        return [f"No limit decided: {', '.join(room)}."] if room else []
+
+    def _neighbours(self, at: int) -> list[str]:
+        """What the next designs on either side would give and cost."""
+        said = []
+        if at + 1 < len(self.rows):
+            gain, cost = self.accuracy(at + 1) - self.accuracy(at), self.time_s(at + 1) - self.time_s(at)
+            breaks = " and breaks the deadline" if self._broken(at + 1) else ""
+            what = f"{_points(gain)} more accuracy costs {write(cost, 's')} more{breaks}"
+            said.append(f"{what} ({self.rows[at + 1]['id']}).")
+        else:
+            said.append("No design of the front is more accurate.")
+        if at > 0:
+            loss, gain_s = self.accuracy(at) - self.accuracy(at - 1), self.time_s(at) - self.time_s(at - 1)
+            breaks = " and falls below the floor" if self._broken(at - 1) else ""
+            what = f"{_points(loss)} less accuracy saves {write(gain_s, 's')}{breaks}"
+            said.append(f"{what} ({self.rows[at - 1]['id']}).")
+        else:
+            said.append("No design of the front is faster.")
+        return said
+
+    def _deadline_against(self) -> list[str]:
+        if self.limits.deadline_s is None:
+            return []
+        unknown = "" if self.time == "worst_case_latency_s" else "; a worst case is not known here"
+        return [f"The deadline is compared with the {TIMES[self.time]}{unknown}."]
+
+    def _on_test(self, at: int) -> list[str]:
+        name = f"accuracy_{self.kind}_test"
+        value = self.rows[at].get(name)
+        if value is None:
+            return []
+        low, high = (self.rows[at].get(f"{name}_{end}") for end in ("low", "high"))
+        interval = "" if low is None or high is None else f" (95 %: {100 * low:.0f}-{100 * high:.0f})"
+        return [f"On test it reaches {_percent(float(value))}{interval}, which decided nothing."]
+
+    def why_none(self) -> list[str]:
+        """Sentences that say what cannot be kept, and by how much."""
+        limits, found = self.limits, self.choice
+        best = max(range(len(self.rows)), key=self.accuracy)
+        fastest = min(range(len(self.rows)), key=self.time_s)
+        said = []
+        if "deadline" in found.binding:
+            assert limits.deadline_s is not None
+            enough = limits.min_accuracy is not None and self.accuracy(best) >= limits.min_accuracy
+            who = "the fastest design that is accurate enough" if enough else "the fastest design"
+            takes = write(limits.deadline_s + found.late_s, "s")
+            said.append(f"{who} takes {takes}, {write(found.late_s, 's')} longer than the deadline")
+        if "accuracy" in found.binding:
+            assert limits.min_accuracy is not None
+            in_time = limits.deadline_s is not None and self.time_s(fastest) <= limits.deadline_s
+            who = "the most accurate design within the deadline" if in_time else "the most accurate design"
+            reaches = _percent(limits.min_accuracy - found.short)
+            said.append(f"{who} reaches {reaches}, {_points(found.short)} below the floor")
+        sentences = [f"{text[0].upper()}{text[1:]}." for text in said]
+        return [*sentences, *self._deadline_against()]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(share: float) -> str:
+    """A difference of accuracies in points of a percent, with as many digits as tell it from nothing."""
+    points = 100 * share
+    return f"{round(points, 1):g} points" if points >= 0.05 else f"{points:.2g} points"

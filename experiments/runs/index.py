@@ -1,0 +1,181 @@
+"""The runs under a root and what they reached: kept in an SQLite file, so that only what changed is read again.
+
+The folders are the truth. `cache/runs.sqlite` is made anew where it is missing, damaged or of another version; where
+it cannot be written, every folder is read. A run is any folder below `runs/` that holds a `config.toml`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.config.toml import dotted
+from experiments.formatting.quantities import budget_name
+from experiments.storage.store import Store, digest, is_in_use, read_json, read_mapping
+
+Row = dict[str, Any]
+"""One run by column name."""
+
+VERSION = 1
+"""Of the index; any other is thrown away."""
+
+FILE = "runs.sqlite"
+"""Name of the index, in `cache/`."""
+
+COLUMNS: Mapping[str, str] = {
+    "run": "TEXT PRIMARY KEY",
+    "id": "TEXT",
+    "name": "TEXT",
+    "state": "TEXT",
+    "data": "TEXT",
+    "space": "TEXT",
+    "seed": "INTEGER",
+    "budgets": "TEXT",
+    "best_accuracy_val": "REAL",
+    "best_accuracy_test": "REAL",
+    "fastest_latency_s": "REAL",
+    "n_front": "INTEGER",
+    "wall_time_s": "REAL",
+    "changed": "TEXT",
+    "problem": "TEXT",
+    "config": "TEXT",
+}
+"""What is known of a run, with its SQL type; `budgets` and `config` (by dotted key) are JSON there."""
+
+_JSON = ("budgets", "config")
+_READ = ("config.toml", "manifest.json", "fronts.parquet")
+"""Files of a run that its row is made of."""
+
+_OWN = ("stamp", "digest")
+"""Columns of the index itself: how the files looked, and a hash of the row, by which damage inside a page shows."""
+
+
+def all_runs(store: Store) -> list[Row]:
+    """Every run under a root, those changed last first; `state` is `finished`, `running`, `stopped` or `damaged`."""
+    paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
+    folders = {path.name: path for path in paths if (path / "config.toml").is_file()}
+    if not folders:
+        return []
+    rows = _indexed(store.cache, folders)
+    for row in rows:
+        if row["state"] == "stopped" and is_in_use(folders[row["run"]]):
+            row["state"] = "running"
+    return sorted(rows, key=lambda row: (row["changed"] or "", row["run"]), reverse=True)
+
+
+def _indexed(cache: Path, folders: Mapping[str, Path]) -> list[Row]:
+    path = cache / FILE
+    try:
+        with _alone(cache):
+            try:
+                return _refreshed(path, folders)
+            except (sqlite3.DatabaseError, ValueError):
+                for end in ("", "-journal"):
+                    path.with_name(f"{FILE}{end}").unlink(missing_ok=True)
+                return _refreshed(path, folders)
+    except (OSError, sqlite3.Error):
+        return _refreshed(":memory:", folders)
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Keep other processes from the index, so that a damaged one can be removed; a killed one lets go by itself."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{FILE}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _refreshed(path: Path | str, folders: Mapping[str, Path]) -> list[Row]:
+    """Rows of all folders; those of folders that changed are read and stored, those of folders that went removed."""
+    names = [*COLUMNS, *_OWN]
+    with closing(sqlite3.connect(path)) as base, base:
+        if base.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
+            raise sqlite3.DatabaseError("of another version")
+        kinds = {**COLUMNS, **dict.fromkeys(_OWN, "TEXT")}
+        base.execute(f"CREATE TABLE IF NOT EXISTS runs ({', '.join(f'{name} {kind}' for name, kind in kinds.items())})")
+        base.execute(f"PRAGMA user_version = {VERSION}")
+        stored = {row[0]: row for row in base.execute(f"SELECT {', '.join(names)} FROM runs")}
+        base.executemany("DELETE FROM runs WHERE run = ?", [(name,) for name in stored.keys() - folders.keys()])
+        rows = []
+        for name, folder in folders.items():
+            stamp = _stamp(folder)
+            *values, known_stamp, known_digest = stored.get(name, (None, None))
+            if (known_stamp, known_digest) != (stamp, digest(values)):
+                row = _read(folder)
+                values = [json.dumps(row[key]) if key in _JSON else row[key] for key in COLUMNS]
+                marks = ", ".join("?" * len(names))
+                base.execute(f"INSERT OR REPLACE INTO runs VALUES ({marks})", (*values, stamp, digest(values)))
+            pairs = zip(COLUMNS, values, strict=True)
+            rows.append({key: json.loads(value) if key in _JSON else value for key, value in pairs})
+    return rows
+
+
+def _stamp(folder: Path) -> str:
+    """How the files looked that a row is made of; any that is written anew has another time or inode."""
+    found: list[tuple[int, ...] | None] = []
+    for name in _READ:
+        try:
+            state = (folder / name).stat()
+        except OSError:
+            found.append(None)
+            continue
+        found.append((state.st_mtime_ns, state.st_size, state.st_ino))
+    return json.dumps(found)
+
+
+def _read(folder: Path) -> Row:
+    """The row of one run from its files; `stopped` stands for all that is not finished."""
+    manifest_path = folder / "manifest.json"
+    manifest = read_mapping(manifest_path) or {}
+    row: Row = {**dict.fromkeys(COLUMNS), "run": folder.name, "state": "stopped", "budgets": [], "config": {}}
+    row["id"] = manifest.get("key") or folder.name.rpartition("-")[2]
+    try:
+        row["changed"] = _time_of(manifest_path if manifest_path.exists() else folder / "config.toml")
+        row |= _of_config(folder / "config.toml")
+        if manifest_path.exists() and (read_json(manifest_path) or {}).get("is_finished"):
+            row |= _of_results(folder)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        row |= {"state": "damaged", "problem": _line(folder, error)}
+    return row
+
+
+def _line(folder: Path, error: Exception) -> str:
+    """What is wrong, in one line; a file that reads well and holds something else raises what is no `ValueError`."""
+    is_told = isinstance(error, (OSError, ValueError))
+    return " ".join(str(error).split()) if is_told else f"{folder}: its files must be those of a run: {error!r}"
+
+
+def _of_config(path: Path) -> Row:
+    try:
+        settings = dotted(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: must be TOML: {error}") from None
+    names = {"name": "name", "data": "data.name", "space": "space.name", "seed": "seed"}
+    budgets = [budget_name(value) for value in settings["supply.capacitances"]]
+    return {**{column: settings.get(key) for column, key in names.items()}, "budgets": budgets, "config": settings}
+
+
+def _of_results(folder: Path) -> Row:
+    from experiments.runs.finished import FinishedRun
+
+    run = FinishedRun.read(folder)
+    found: Row = {"state": "finished", "n_front": sum(bool(row["on_front"]) for row in run.rows)}
+    found["wall_time_s"] = sum(run.manifest["wall_times_s"].values())
+    if run.rows:
+        best = max(run.rows, key=lambda row: row["accuracy_finetuned_val"] or 0.0)
+        found["best_accuracy_val"] = best["accuracy_finetuned_val"]
+        found["best_accuracy_test"] = best["accuracy_finetuned_test"]
+        found["fastest_latency_s"] = min(row["latency_s"] for row in run.rows)
+    return found
+
+
+def _time_of(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""Files, caches, locks and tables on disk."""
