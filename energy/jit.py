@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
-    """The same function in machine code; only numbers, arrays and tuples of them go in and out."""
+    """Return the same function in machine code; only numbers, arrays and tuples of them go in and out."""
     decorate: Any = njit
     return cast("Function", decorate(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function))
 

@@ -36,7 +36,7 @@ def warm() -> None:
 
 
 def is_warm() -> bool:
-    """Whether everything is known to be compiled."""
+    """Return whether everything is known to be compiled."""
     marker = warm_marker()
     return marker is not None and marker.exists()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """The end of a message that names the nearest known name, empty where none is near."""
+    """Return the end of a message that names the nearest known name, empty where none is near."""
     near = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def dumps(state: Any, outside: Mapping[str, Any]) -> bytes:
-    """Bytes of `state`, each object of `outside` written as its name."""
+    """Return the bytes of `state`, each object of `outside` written as its name."""
     buffer = io.BytesIO()
     _Pickler(buffer, outside).dump(state)
     return buffer.getvalue()
@@ -35,7 +35,7 @@ class _Pickler(pickle.Pickler):
         self._names = {id(value): name for name, value in outside.items()}
 
     def persistent_id(self, obj: Any) -> str | None:
-        """Name of an outside object."""
+        """Return the name of an outside object."""
         return self._names.get(id(obj))
 
 
@@ -45,5 +45,5 @@ class _Unpickler(pickle.Unpickler):
         self._outside = outside
 
     def persistent_load(self, pid: str) -> Any:
-        """The outside object of a name."""
+        """Return the outside object of a name."""
         return self._outside[pid]

@@ -66,7 +66,7 @@ class _Parts:
 
     @classmethod
     def nothing(cls, n_scenarios: int) -> Self:
-        """One beginning without a layer, whose map is the first."""
+        """Return one beginning without a layer, whose map is the first."""
         zero = np.zeros(1, dtype=np.int64)
         return cls(
             latency_s=np.zeros((1, n_scenarios)),
@@ -78,7 +78,7 @@ class _Parts:
         )
 
     def followed_by(self, stages: Self, n_options: int) -> Self:
-        """Each beginning followed by each option of the stage behind it.
+        """Return each beginning followed by each option of the stage behind it.
 
         Args:
             stages: What each option costs on each map, `(n_maps * n_options,)`, the options of a map in a row.
@@ -124,7 +124,7 @@ def every_network(space: Space, explorer: Explorer) -> EveryNetwork:
 
 
 def _options(space: Space, index: int, stage: Stage, width_percent: int) -> list[NodesOf]:
-    """Every option of a stage, in the order in which `Space.enumerate` has them."""
+    """Return every option of a stage, in the order in which `Space.enumerate` has them."""
 
     def nodes_of(row: list[int]) -> NodesOf:
         chosen = stage.chosen(stage.options(row))
@@ -156,13 +156,13 @@ def _table(maps: list[_Map], options: list[NodesOf], explorer: Explorer) -> tupl
 
 
 def _joined(parts: list[_Parts]) -> _Parts:
-    """Networks of several widths and input maps, one after the other."""
+    """Return the networks of several widths and input maps, one after the other."""
     names = [field.name for field in fields(_Parts)]
     return _Parts(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def exact_front(accuracies: ArrayLike, latencies_s: ArrayLike) -> Front:
-    """The front of a space of which every network is known.
+    """Return the front of a space of which every network is known.
 
     Args:
         accuracies: Accuracy of each network, `(n,)`. [1]

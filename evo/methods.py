@@ -78,7 +78,7 @@ METHODS: dict[str, Method] = {
 
 
 def method(name: str) -> Method:
-    """The method of that name.
+    """Return the method of that name.
 
     Raises:
         ValueError: There is none.
@@ -121,12 +121,12 @@ def planning(chosen: Method, given: Planning) -> Planning:
 
 
 def continuous_power(supply: Supply) -> Supply:
-    """A supply whose power never fails: one cycle holds any inference, and recharging takes no time."""
+    """Return a supply whose power never fails: one cycle holds any inference, and recharging takes no time."""
     return replace(supply, capacitance_f=_ENDLESS_F, resistance_ohm=_NO_RESISTANCE_OHM)
 
 
 def _without_boots(prices: Prices) -> Prices:
-    """Prices of a program that never boots and records no progress."""
+    """Return the prices of a program that never boots and records no progress."""
     free = (*BOOT_EVENTS, "record_write_calls", "record_write_words")
     energy_j, time_s = (
         {event: np.zeros_like(price) if event in free else price for event, price in row.items()}

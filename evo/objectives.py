@@ -34,7 +34,7 @@ class Objective:
     is_log: bool
 
     def scaled(self, values: ArrayLike) -> Floats:
-        """Values on the axis on which distances count, same shape; infinity stays infinity."""
+        """Return values on the axis on which distances count, same shape; infinity stays infinity."""
         array = np.asarray(values, dtype=np.float64)
         return np.log10(array) if self.is_log else array
 
@@ -84,7 +84,7 @@ DEFAULT_OBJECTIVES: tuple[Objective, ...] = (OBJECTIVES["error"], OBJECTIVES["la
 
 
 def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives of these names, in this order.
+    """Return the objectives of these names, in this order.
 
     Raises:
         ValueError: Fewer than two, an unknown or a repeated name.
@@ -98,7 +98,7 @@ def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
 
 
 def scaled(values: ArrayLike, columns: Sequence[Objective] = DEFAULT_OBJECTIVES) -> Floats:
-    """Objective values on the axes on which distances count.
+    """Return objective values on the axes on which distances count.
 
     Args:
         values: Objective values in SI units, `(n, n_objectives)`.

@@ -51,7 +51,7 @@ class RobustExplorer:
         return (self.explorer.designs(layer)[least],)
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Designs of a layer that may be part of a good plan under any of the supplies."""
+        """Return the designs of a layer that may be part of a good plan under any of the supplies."""
         scenarios = range(len(self.pricing.scenarios))
         return tuple(dict.fromkeys(one for index in scenarios for one in self.explorer.proposals(layer, index)))
 

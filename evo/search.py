@@ -119,7 +119,7 @@ class NearMiss:
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator that belongs to a seed and a name."""
+    """Return the generator that belongs to a seed and a name."""
     return np.random.default_rng([seed, *name.encode()])
 
 
@@ -300,7 +300,7 @@ class Search:
         return {**settings, "space": layout.space.name, "rules": layout.rules.name, "objectives": names}
 
     def least_infeasible(self, n: int = 1) -> list[NearMiss]:
-        """The `n` designs that break their limits least, each with the limit that binds; first found first."""
+        """Return the `n` designs that break their limits least, each with the limit that binds; first found first."""
         found = self.archive.evaluations
         total = found.violations.sum(axis=1)
         return [_near_miss(found, row) for row in np.argsort(total, kind="stable")[:n].tolist()]

@@ -49,7 +49,7 @@ class StatedAccuracy:
         ]
 
     def evaluate(self, archs: Archs) -> Floats:
-        """Accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
+        """Return the accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
         networks = [self.space.network(arch) for arch in archs]
         n_macs, n_parameters = (
             np.array([getattr(network, name) for network in networks]) for name in ("n_macs", "n_parameters")
@@ -57,7 +57,7 @@ class StatedAccuracy:
         return self.of(archs, n_macs, n_parameters)
 
     def of(self, archs: Archs, n_macs: NDArray[np.int64], n_parameters: NDArray[np.int64]) -> Floats:
-        """The same where sizes are known.
+        """Return the same where sizes are known.
 
         Args:
             archs: Canonical architectures, `(n, n_arch_genes)`.
@@ -72,5 +72,5 @@ class StatedAccuracy:
 
 
 def _between(values: NDArray[np.int64], ends: list[float]) -> Floats:
-    """Position of values between two ends on a log axis, 0 to 1. [1]"""
+    """Return the position of values between two ends on a log axis, 0 to 1. [1]"""
     return np.asarray((np.log10(values) - ends[0]) / (ends[1] - ends[0]))

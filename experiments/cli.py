@@ -74,7 +74,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser, and those of the commands by name."""
+    """Return the parser, and those of the commands by name."""
     parser = Parser(
         prog="ebbnas",
         description="Neural architecture search for devices whose power comes and goes.",
@@ -98,7 +98,7 @@ Commands = Any
 def _command(
     commands: Commands, name: str, text: str, module: str = "experiments.commands.designs"
 ) -> argparse.ArgumentParser:
-    """A command that the function of its name in `module` handles."""
+    """Return a command that the function of its name in `module` handles."""
     command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     command.set_defaults(handler=(module, name))
     command.add_argument("--json", action="store_true", help="print one JSON object")

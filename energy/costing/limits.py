@@ -28,7 +28,7 @@ _ELEMENT_EVENT = {"relu": "relu_elements", "add": "add_elements", "batch_norm": 
 
 
 def limit_device_s(network: NetworkShape, device: Device, scenarios: Scenarios) -> FloatArray:
-    """Least latency on the device of anything that computes the network.
+    """Return least latency on the device of anything that computes the network.
 
     Weights and biases and the network's input are read once, its output is written once, at the price of their words;
     every multiply-accumulate has the per-element price of the vector unit.
@@ -53,7 +53,7 @@ def limit_device_s(network: NetworkShape, device: Device, scenarios: Scenarios) 
 
 
 def limit_plan_s(network: NetworkShape, device: Device, scenarios: Scenarios) -> FloatArray:
-    """Least latency of any plan of the network under exact counting.
+    """Return the least latency of any plan of the network under exact counting.
 
     Layer by layer, input maps are read once, the output map is written once, weights and biases are read once, at the
     price of their words; an output needs a vector call for each kernel row, or CPU taps where a depthwise layer is
@@ -65,7 +65,7 @@ def limit_plan_s(network: NetworkShape, device: Device, scenarios: Scenarios) ->
 
 
 def _plan_events(layer: LayerShape) -> list[dict[str, int]]:
-    """Events that no plan of a normalised layer can avoid, for each way to execute it."""
+    """Return the events that no plan of a normalised layer can avoid, for each way to execute it."""
     n_pixels = layer.out_h * layer.out_w
     n_outputs = n_pixels * layer.out_ch
     maps = {
@@ -89,7 +89,7 @@ def _plan_events(layer: LayerShape) -> list[dict[str, int]]:
 
 
 def _vector_events(layer: LayerShape, row_elements: int, weight_words: int) -> dict[str, int]:
-    """A vector call of `row_elements` for each output element and kernel row."""
+    """Return a vector call of `row_elements` for each output element and kernel row."""
     n_outputs = layer.out_h * layer.out_w * layer.out_ch
     return {
         "weight_fetch_words": weight_words + _BIAS_WORDS * layer.out_ch,
@@ -100,7 +100,7 @@ def _vector_events(layer: LayerShape, row_elements: int, weight_words: int) -> d
 
 
 def _weight_words(layer: LayerShape) -> int:
-    """Weights and biases without padding. [1]"""
+    """Return weights and biases without padding. [1]"""
     taps = layer.kernel_h * layer.kernel_w
     per_output = {
         "conv": taps * layer.in_ch + _BIAS_WORDS,
@@ -111,7 +111,7 @@ def _weight_words(layer: LayerShape) -> int:
 
 
 def _pixels_read(layer: LayerShape) -> int:
-    """Pixels of the input map that any window covers: a stride beyond the kernel skips some. [1]"""
+    """Return the pixels of the input map that any window covers: a stride beyond the kernel skips some. [1]"""
     if layer.op not in ("conv", "depthwise_conv"):
         return layer.in_h * layer.in_w
     pixels = 1
@@ -130,7 +130,7 @@ def _even(number: int) -> int:
 
 
 def _least(prices: Prices, parts: Sequence[_Part]) -> tuple[float, float]:
-    """Energy and time of the parts of an inference, each at its least, whatever the other is.
+    """Return energy and time of the parts of an inference, each at its least, whatever the other is.
 
     Args:
         prices: Prices of the events.
@@ -150,7 +150,7 @@ def _least(prices: Prices, parts: Sequence[_Part]) -> tuple[float, float]:
 
 
 def _sustained_s(energy_j: float, active_s: float, device: Device, scenarios: Scenarios) -> FloatArray:
-    """Latency with the fewest boots and the fastest recharge that any cycles within the budget can have.
+    """Return the latency with the fewest boots and the fastest recharge that any cycles within the budget can have.
 
     The harvester's best power is that of cycles that spend the whole budget: no cycle within it recharges faster than
     `Scenarios.recharge_floor` says, by either recharge formula.

@@ -129,7 +129,7 @@ def _judged(
 
 
 def _finite(limit_s: float) -> float | None:
-    """A limit, None where there is none because the budget does not even pay a boot. [s]"""
+    """Return a limit, None where there is none because the budget does not even pay a boot. [s]"""
     return float(limit_s) if np.isfinite(limit_s) else None
 
 

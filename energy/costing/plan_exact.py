@@ -80,7 +80,7 @@ def _row(
     pricer: Pricer,
     scenarios: Scenarios,
 ) -> LayerAppraisal:
-    """One layer: its batches `[begin, end)` with the boots before them."""
+    """Return one layer: its batches `[begin, end)` with the boots before them."""
     begin, end = bounds
     starts = cycles.starts[(cycles.starts >= begin) & (cycles.starts < end)]
     reload_nj = sequence.cold_nj[starts] - sequence.warm_nj[starts] + sequence.boot_nj
@@ -110,7 +110,7 @@ def _row(
 
 
 def _entries(sequence: BatchSequence, cycles: Schedule, bounds: IntArray) -> tuple[ScheduleEntry, ...]:
-    """Equal consecutive cycles as one entry: as many batches, the same energy and the same active time."""
+    """Return equal consecutive cycles as one entry: as many batches, the same energy and the same active time."""
     ends = np.append(cycles.starts[1:], len(sequence))
     alike = np.column_stack([ends - cycles.starts, cycles.energy_nj, cycles.active_s])
     heads = np.flatnonzero(np.append(True, (alike[1:] != alike[:-1]).any(axis=1)))
@@ -131,6 +131,6 @@ def _entries(sequence: BatchSequence, cycles: Schedule, bounds: IntArray) -> tup
 
 
 def _position(batch: int, sequence: BatchSequence, bounds: IntArray) -> tuple[int, int]:
-    """Index of the layer and of the batch in it."""
+    """Return the index of the layer and of the batch in it."""
     layer = int(sequence.layer[batch])
     return layer, batch - int(bounds[layer])

@@ -89,14 +89,14 @@ def _appraise_layer(name: str, layer: _PricedLayer, device: Device, scenario: Sc
 
 
 def _layer_events(layer: _PricedLayer, device: Device) -> Counts:
-    """All events of a layer, with those of its power cycles."""
+    """Return all events of a layer, with those of its power cycles."""
     kinds = zip(layer.counts.events, layer.counts.n_batches, strict=True)
     n_cycles = np.sum(layer.counts.n_batches, axis=0)
     return total_events(*kinds, (cycle_events(device), n_cycles), ({"batches": np.ones(1, dtype=np.int64)}, n_cycles))
 
 
 def _active_by_part_s(priced: list[_PricedLayer], device: Device) -> dict[str, float]:
-    """Active time by part, reloads moved from fetch to recovery. [s]"""
+    """Return the active time by part, reloads moved from fetch to recovery. [s]"""
     time_s = dict.fromkeys(PARTS, 0.0)
     for layer in priced:
         events = _layer_events(layer, device)
@@ -110,7 +110,7 @@ def _active_by_part_s(priced: list[_PricedLayer], device: Device) -> dict[str, f
 
 
 def _continuous_s(layer: _PricedLayer, device: Device) -> float:
-    """Time of the batches alone: no reboot, no record, no reload. [s]"""
+    """Return the time of the batches alone: no reboot, no record, no reload. [s]"""
     batches = total_events(*zip(layer.counts.events, layer.counts.n_batches, strict=True))
     return _time_s(batches, layer, device) - _time_s(layer.counts.reloads, layer, device)
 
@@ -142,7 +142,7 @@ def _schedule(priced: list[_PricedLayer], scenarios: Scenarios) -> tuple[Schedul
 
 
 def _runs(layer: _PricedLayer) -> Iterator[tuple[int, int]]:
-    """Kinds of the cycles of a layer in the order in which they run, with how many of them in a row.
+    """Yield the kinds of the cycles of a layer in the order in which they run, with how many of them in a row.
 
     Kinds are those of `BatchCounts.events`: 0 first, 1 beyond the first input-channel tile, 2 and 3 the shorter last
     batch of an innermost loop of either.
@@ -168,7 +168,7 @@ def _runs(layer: _PricedLayer) -> Iterator[tuple[int, int]]:
 
 
 def _merged(runs: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Runs of the same kind joined, empty ones left out."""
+    """Yield the runs of the same kind joined, empty ones left out."""
     kind, total = -1, 0
     for next_kind, count in runs:
         if count and next_kind != kind and total:

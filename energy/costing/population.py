@@ -112,12 +112,12 @@ def layer_costs(
 
 
 def published_nvm_bytes(network: NetworkShape, device: Device) -> int:
-    """Non-volatile memory by the published rule. [B]"""
+    """Return the non-volatile memory by the published rule. [B]"""
     return int(nvm_bytes_of(network.n_parameters, network.largest_map, network.adds, device))
 
 
 def nvm_bytes_of(n_parameters: ArrayLike, largest_map: ArrayLike, adds: ArrayLike, device: Device) -> IntArray:
-    """Non-volatile memory of networks by the published rule.
+    """Return the non-volatile memory of networks by the published rule.
 
     Weights, biases, the progress record and twice the largest feature map, three times where maps are added.
 

@@ -30,7 +30,7 @@ def cycle_events(device: Device) -> Counts:
 
 
 def cycle_price(device: Device) -> tuple[float, float]:
-    """Energy [J] and active time [s] of `cycle_events`."""
+    """Return energy [J] and active time [s] of `cycle_events`."""
     events, order = cycle_events(device), np.zeros(1, dtype=np.int64)
     return float(device.published.energy_of(events, order)[0]), float(device.published.time_of(events, order)[0])
 
@@ -66,7 +66,7 @@ class CyclePrices:
         return np.maximum(self.energy_max_j[:, None] - scenarios.budget_j, 0.0)
 
     def recharge_s(self, scenarios: Scenarios) -> FloatArray:
-        """Time to recharge after a cycle of each kind, `(n_kinds, n_designs, n_scenarios)`. [s]"""
+        """Return the time to recharge after a cycle of each kind, `(n_kinds, n_designs, n_scenarios)`. [s]"""
         return scenarios.recharge_time_s(self.energy_j[..., None])
 
     def latency_s(self, scenarios: Scenarios) -> FloatArray:

@@ -67,13 +67,13 @@ RUNTIME = Runtime()
 
 
 def padded(channels: int, runtime: Runtime = RUNTIME) -> int:
-    """Words that one pixel of a stored map takes. [words]"""
+    """Return the words that one pixel of a stored map takes. [words]"""
     return -(-channels // runtime.alignment_words) * runtime.alignment_words
 
 
 @lru_cache(maxsize=65536)
 def layer_row(layer: LayerShape, runtime: Runtime = RUNTIME) -> tuple[tuple[int, ...], bool]:
-    """The rewritten layer as numbers, and whether height and width of its tiles are swapped."""
+    """Return the rewritten layer as numbers, and whether height and width of its tiles are swapped."""
     layer, is_swapped = normalised(layer)
     is_pool = layer.op == "global_avg_pool"
     has_kernel = layer.op in ("conv", "depthwise_conv")
@@ -99,7 +99,7 @@ def layer_row(layer: LayerShape, runtime: Runtime = RUNTIME) -> tuple[tuple[int,
 
 
 def design_row(layer: LayerShape, design: LayerDesign, runtime: Runtime = RUNTIME) -> tuple[int, ...]:
-    """A design as numbers: tiles cut to their axes, height and width as the rewritten layer has them."""
+    """Return a design as numbers: tiles cut to their axes, height and width as the rewritten layer has them."""
     row, is_swapped = layer_row(layer, runtime)
     tile_h, tile_w = (design.tile_w, design.tile_h) if is_swapped else (design.tile_h, design.tile_w)
     return (
@@ -115,7 +115,7 @@ def design_row(layer: LayerShape, design: LayerDesign, runtime: Runtime = RUNTIM
 
 @compiled
 def tile_counts(layer: IntArray, design: IntArray) -> tuple[int, int, int, int]:
-    """Numbers of tiles r, c, m, n. [1]"""
+    """Return the numbers of tiles r, c, m, n. [1]"""
     n = 1
     if layer[OP] == CONV:
         n = -(-layer[IN_WORDS] // design[TILE_IN])
@@ -129,7 +129,7 @@ def tile_counts(layer: IntArray, design: IntArray) -> tuple[int, int, int, int]:
 
 @compiled
 def inner_count(layer: IntArray, design: IntArray) -> int:
-    """Iterations of the innermost loop, I. [1]"""
+    """Return the iterations of the innermost loop, I. [1]"""
     r, c, m, n = tile_counts(layer, design)
     if layer[OP] == POOL or design[ORDER] == WEIGHT:
         return r * c
@@ -140,7 +140,7 @@ def inner_count(layer: IntArray, design: IntArray) -> int:
 def axis_tile(
     size: int, tile: int, stride: int, kernel: int, pad: int, length: int, index: int
 ) -> tuple[int, int, int]:
-    """One tile of an axis: outputs, pixels of its input box, and those of them inside the map. [1]"""
+    """Return one tile of an axis: outputs, pixels of its input box, and those of them inside the map. [1]"""
     outputs = min(tile, size - index * tile)
     box = stride * (outputs - 1) + kernel
     start = index * tile * stride - pad
@@ -173,7 +173,7 @@ def map_tile(layer: IntArray, design: IntArray, row: int, column: int, tile: Int
 
 @compiled
 def map_sums(layer: IntArray, design: IntArray) -> IntArray:
-    """Sums of `map_tile` over the tiles before each, columns fastest, `(r c + 1, MAP_WIDTH)`."""
+    """Return the sums of `map_tile` over the tiles before each, columns fastest, `(r c + 1, MAP_WIDTH)`."""
     r, c, _, _ = tile_counts(layer, design)
     sums = np.zeros((r * c + 1, MAP_WIDTH), dtype=np.int64)
     tile = np.zeros(MAP_WIDTH, dtype=np.int64)
@@ -186,13 +186,13 @@ def map_sums(layer: IntArray, design: IntArray) -> IntArray:
 
 @compiled
 def row_length(layer: IntArray) -> int:
-    """Words of a padded row of single-channel weights, L = 2 floor((Kw + 2) / 2)."""
+    """Return the words of a padded row of single-channel weights, L = 2 floor((Kw + 2) / 2)."""
     return int(2 * ((layer[KERNEL_W] + 2) // 2))
 
 
 @compiled
 def weight_words(layer: IntArray, design: IntArray, t_out: int, t_in: int, has_bias: bool) -> int:
-    """Words of weight tiles with `t_out` x `t_in` channels, two a bias; of batch norm four a channel."""
+    """Return the words of weight tiles with `t_out` x `t_in` channels, two a bias; of batch norm four a channel."""
     op = layer[OP]
     if op == NORM:
         return 4 * t_out
@@ -361,7 +361,7 @@ def count_batch(
 
 @compiled
 def n_batches_of(layer: IntArray, design: IntArray) -> int:
-    """Batches of a layer. [1]"""
+    """Return the batches of a layer. [1]"""
     r, c, m, n = tile_counts(layer, design)
     n_inner = inner_count(layer, design)
     return int(r * c * m * n // n_inner * -(-n_inner // min(design[BATCH], n_inner)))
@@ -443,7 +443,7 @@ def walk(
 
 @compiled
 def count_all(layer: IntArray, design: IntArray, is_first: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
-    """Events of all batches of a layer without those after a boot, and what the batches after a boot fetch on top.
+    """Return the events of all batches of a layer without a boot, and the extra fetches of batches after a boot.
 
     Args:
         layer: Layer row.
@@ -466,5 +466,5 @@ def count_all(layer: IntArray, design: IntArray, is_first: NDArray[np.bool_]) ->
 
 @compiled
 def whole_nj(energy_j: float) -> int:
-    """Energy rounded up to whole nanojoules; a femtojoule above one is rounding of the sum, not energy. [nJ]"""
+    """Return energy rounded up to whole nanojoules; a femtojoule above one is rounding of the sum, not energy. [nJ]"""
     return int(np.ceil(energy_j * 1e9 - 1e-6))

@@ -66,7 +66,7 @@ boxes that are just the whole axis; and the most pixels inside the map of any of
 
 @compiled
 def axis_sums(layer: IntArray, is_width: bool, tiles: IntArray) -> IntArray:
-    """Sums over one axis for each of its tile sizes, `(n_sizes, AXIS_WIDTH)`."""
+    """Return sums over one axis for each of its tile sizes, `(n_sizes, AXIS_WIDTH)`."""
     sums = np.zeros((len(tiles), AXIS_WIDTH), dtype=np.int64)
     size, length = (layer[TILED_W], layer[IN_W]) if is_width else (layer[TILED_H], layer[IN_H])
     stride, kernel = (layer[STRIDE_W], layer[KERNEL_W]) if is_width else (layer[STRIDE_H], layer[KERNEL_H])
@@ -160,7 +160,7 @@ def weight_passes(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]
 
 @compiled
 def _joins_outputs(layer: IntArray, design: IntArray, n: int) -> bool:
-    """Whether the tiles of a batch are written side by side as one box, so that calls depend on the batch."""
+    """Return whether the tiles of a batch are written side by side as one box, so that calls depend on the batch."""
     return layer[OP] != POOL and design[ORDER] == INPUT and n == 1
 
 
@@ -191,7 +191,7 @@ def count_commits(
 
 @compiled
 def inner_of(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]) -> int:
-    """Iterations of the innermost loop, given the numbers of tiles. [1]"""
+    """Return the iterations of the innermost loop, given the numbers of tiles. [1]"""
     rc, m, n = tiles
     if layer[OP] == POOL or design[ORDER] == WEIGHT:
         return rc

@@ -77,7 +77,7 @@ def placed(network: NetworkShape, n_weight_words: Sequence[int], partial_words: 
 
 
 def placed_nvm_words(network: NetworkShape, n_weight_words: Sequence[int], partial_words: Sequence[int]) -> int:
-    """Words of non-volatile memory that a network needs, as `placed`. [1]"""
+    """Return the words of non-volatile memory that a network needs, as `placed`. [1]"""
     return placed(network, n_weight_words, partial_words).total_words
 
 
@@ -90,7 +90,7 @@ def map_words(network: NetworkShape) -> tuple[int, ...]:
 
 
 def map_lives(network: NetworkShape) -> tuple[tuple[int, int], ...]:
-    """First and last layer during which every map is alive, `(n_layers + 1,)`; the last is the network's input.
+    """Return first and last layer during which every map is alive, `(n_layers + 1,)`; the last is the network's input.
 
     A map lives from the layer that writes it to the last that reads it, the output of the last layer to the end.
     """
@@ -101,7 +101,7 @@ def map_lives(network: NetworkShape) -> tuple[tuple[int, int], ...]:
 
 
 def _packed(sizes: Sequence[int], lives: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
-    """Lowest free offset for one tensor after the other, the largest first; and the words used."""
+    """Return lowest free offset for one tensor after the other, the largest first; and the words used."""
     offsets = [0] * len(sizes)
     placed_tensors: list[tuple[int, int, int, int]] = []
     used = 0

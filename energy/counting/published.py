@@ -41,13 +41,13 @@ class ShapeTable:
 
     @classmethod
     def of(cls, layers: Sequence[LayerShape]) -> ShapeTable:
-        """Table of the given layers, which share their operator."""
+        """Return the table of the given layers, which share their operator."""
         names = [field.name for field in fields(cls) if field.name != "op"]
         columns = np.array([[getattr(layer, name) for name in names] for layer in layers], dtype=np.int64).T
         return cls(op=layers[0].op, **dict(zip(names, columns, strict=True)))
 
     def take(self, rows: IntArray) -> ShapeTable:
-        """Table of the chosen rows."""
+        """Return the table of the chosen rows."""
         columns = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "op"}
         return ShapeTable(op=self.op, **columns)
 
@@ -92,7 +92,7 @@ class Loops:
     along_channels: NDArray[np.bool_]
 
     def n_batches(self, batch: IntArray, rows: IntArray | slice = slice(None)) -> tuple[IntArray, IntArray]:
-        """Batches at the first input-channel tile, and beyond it.
+        """Return batches at the first input-channel tile, and beyond it.
 
         Args:
             batch: Iterations S of a batch, at most the innermost loop, `(n_designs,)`. [1]
@@ -157,7 +157,7 @@ class UnitCounts:
 
 
 def published_counts(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
-    """Counts of designs of layers of one operator; the batch column is not read.
+    """Return the counts of designs of layers of one operator; the batch column is not read.
 
     Args:
         shapes: The layer of each design, `(n,)`.
@@ -173,7 +173,7 @@ def smallest_vm_words(shapes: ShapeTable, designs: DesignTable) -> IntArray:
 
 
 def _input_tile(shapes: ShapeTable, designs: DesignTable) -> IntArray:
-    """Pixels of an input tile, Tri Tci with Tri = s Tr + Kh - s."""
+    """Return the pixels of an input tile, Tri Tci with Tri = s Tr + Kh - s."""
     tile_h = shapes.stride * designs.tile_h + shapes.kernel_h - shapes.stride
     tile_w = shapes.stride * designs.tile_w + shapes.kernel_w - shapes.stride
     return tile_h * tile_w
@@ -200,7 +200,7 @@ def _output_writes(designs: DesignTable) -> tuple[Counts, Counts]:
 
 
 def _conv_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArray]:
-    """Words of the operands, B_in + B_w, and of one output tile."""
+    """Return the words of the operands, B_in + B_w, and of one output tile."""
     taps = shapes.kernel_h * shapes.kernel_w
     operands = (_input_tile(shapes, designs) + taps * designs.tile_out) * designs.tile_in
     return operands, designs.tile_h * designs.tile_w * designs.tile_out
@@ -242,7 +242,7 @@ def _conv(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
 
 
 def _plain_loops(n_inner: IntArray, n_loops: IntArray) -> Loops:
-    """Loops of operators that have one input-channel tile."""
+    """Return the loops of operators that have one input-channel tile."""
     along_channels = np.zeros(n_loops.shape, dtype=bool)
     return Loops(n_inner=n_inner, n_loops=n_loops, n_first_loops=n_loops, along_channels=along_channels)
 
@@ -279,7 +279,7 @@ def _depthwise(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
 def _element_wise(
     element: str, vm: _VmOf, n_fetched: int, n_weights: int = 0
 ) -> Callable[[ShapeTable, DesignTable], UnitCounts]:
-    """Counting of layers that read `n_fetched` maps pixel by pixel, with `n_weights` words a channel."""
+    """Return the counting of layers that read `n_fetched` maps pixel by pixel, with `n_weights` words a channel."""
 
     def count(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
         pixels, t_out = designs.tile_h * designs.tile_w, designs.tile_out
@@ -320,7 +320,7 @@ def _pool_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArr
 
 
 def _global_avg_pool(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
-    """Tiles of the input map; every batch reads and writes the sums of its channels."""
+    """Return the tiles of the input map; every batch reads and writes the sums of its channels."""
     pixels, t_out = designs.tile_h * designs.tile_w, designs.tile_out
     operands, out_words = _pool_vm(shapes, designs)
     one = np.ones_like(pixels)

@@ -52,13 +52,13 @@ def vm_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def operand_words(layer: IntArray, design: IntArray, n: int) -> int:
-    """Volatile memory of the largest input and weight tiles, `n` tiles of input channels. [words]"""
+    """Return the volatile memory of the largest input and weight tiles, `n` tiles of input channels. [words]"""
     return input_buffer_words(layer, design) + weight_buffer_words(layer, design, n)
 
 
 @compiled
 def input_buffer_words(layer: IntArray, design: IntArray) -> int:
-    """Volatile memory of the largest input tile, the planes of vector mode `planar` behind it. [words]"""
+    """Return the volatile memory of the largest input tile, the planes of vector mode `planar` behind it. [words]"""
     box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
     row = 2 * ((layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W] + 2) // 2)
     if layer[OP] == DEPTHWISE and design[VECTOR] == ROW:
@@ -69,7 +69,7 @@ def input_buffer_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def box_buffer_words(layer: IntArray, design: IntArray) -> int:
-    """Volatile memory of the largest channel-last input tile as it is fetched, both of an `add`. [words]"""
+    """Return the volatile memory of the largest channel-last input tile as it is fetched, both of an `add`. [words]"""
     op = layer[OP]
     box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
     box_w = layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W]
@@ -79,7 +79,7 @@ def box_buffer_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def weight_buffer_words(layer: IntArray, design: IntArray, n: int) -> int:
-    """Volatile memory of the largest weight tile, `n` tiles of input channels. [words]"""
+    """Return the volatile memory of the largest weight tile, `n` tiles of input channels. [words]"""
     op, t_out, t_in = layer[OP], design[TILE_OUT], design[TILE_IN]
     if op == CONV:
         # The last input-channel tile carries the bias, the others may be longer.
@@ -93,7 +93,7 @@ def weight_buffer_words(layer: IntArray, design: IntArray, n: int) -> int:
 
 @compiled
 def result_words(layer: IntArray, design: IntArray, tiles: tuple[int, int, int], batch: int) -> int:
-    """Volatile memory of the results of `batch` iterations: outputs, or partial sums where there are any. [words]
+    """Return the volatile memory of the results of `batch` iterations, outputs or partial sums. [words]
 
     Args:
         layer: Layer row.
@@ -125,7 +125,7 @@ def output_width(layer: IntArray, design: IntArray, m: int, n_tiles: int) -> int
 
 @compiled
 def stored_weight_words(layer: IntArray, design: IntArray) -> int:
-    """Weights and biases of a layer in non-volatile memory, tile by tile. [words]"""
+    """Return weights and biases of a layer in non-volatile memory, tile by tile. [words]"""
     if layer[OP] != CONV and layer[OP] != DEPTHWISE and layer[OP] != NORM:
         return 0
     return weight_words(layer, design, layer[OUT_CH], layer[IN_WORDS], True)
@@ -150,5 +150,5 @@ def stored_sum_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def even(words: int) -> int:
-    """Rounded up to an even number. [words]"""
+    """Return the rounded up to an even number. [words]"""
     return words + words % 2

@@ -139,7 +139,7 @@ def _fit_event(event: str, measurements: Measurements, rows: Any) -> EventFit:
 
 
 def calibrated(fits: Mapping[str, EventFit], base: Mapping[str, Any], *, name: str, source: str) -> dict[str, Any]:
-    """Content of the device file of the board.
+    """Return the content of the device file of the board.
 
     Args:
         fits: What was measured, see `fit_events`.
@@ -188,7 +188,7 @@ def _line(fit: EventFit, unit: str, clock_hz: float) -> dict[str, float]:
 
 
 def _uncertainty(fits: Mapping[str, EventFit], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Fractions a source line; the CPU is as uncertain as the worst of its operations.
+    """Return fractions a source line; the CPU is as uncertain as the worst of its operations.
 
     A line of the base keeps what the base says, a measured one of too few rows has nothing said about it.
     """

@@ -96,7 +96,7 @@ class Prices:
     time_half_s: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def energy_of(self, counts: Counts, order: IntArray) -> FloatArray:
-        """Energy of counted events.
+        """Return the energy of counted events.
 
         Args:
             counts: Event counts, arrays of one shape.
@@ -111,11 +111,11 @@ class Prices:
         return _total(self.energy_j, counts, order)
 
     def time_of(self, counts: Counts, order: IntArray) -> FloatArray:
-        """Active time of counted events; as `energy_of`. [s]"""
+        """Return the active time of counted events; as `energy_of`. [s]"""
         return _total(self.time_s, counts, order)
 
     def at_end(self, sign: int) -> Prices:
-        """Exact prices that all stand at the low (-1) or the high (+1) end of their intervals, none below 0."""
+        """Return exact prices that all stand at the low (-1) or the high (+1) end of their intervals, none below 0."""
         require_choice("sign", sign, (-1, 1))
         return Prices(
             energy_j=_moved(self.energy_j, self.energy_half_j, sign),
@@ -183,7 +183,7 @@ class Device:
     uncertainty: Uncertainty = field(default_factory=dict)
 
     def at_end(self, sign: int) -> Device:
-        """The device with all prices at the low (-1) or the high (+1) end of their intervals, taken as exact there.
+        """Return the device with all prices at the low (-1) or the high (+1) end of their intervals, as exact prices.
 
         All lines are off in the same direction at once, so costs at the two ends enclose those of any mixture.
         """
@@ -191,7 +191,7 @@ class Device:
 
 
 def device_names() -> tuple[str, ...]:
-    """Names of the shipped devices."""
+    """Return the names of the shipped devices."""
     return shipped_names("devices")
 
 
@@ -244,7 +244,7 @@ def _published_prices(data: dict[str, Any]) -> Prices:
 
 
 def _exact_prices(data: dict[str, Any]) -> Prices:
-    """Prices with the overheads of our runtime: the file's where it is of 2025 or says so, else assumed.
+    """Return the prices with the overheads of our runtime: the file's where it is of 2025 or says so, else assumed.
 
     The overheads of a 2021 file are those of another program, and its times hold a published slip.
     """
@@ -256,7 +256,7 @@ def _exact_prices(data: dict[str, Any]) -> Prices:
 
 
 def _prices(data: dict[str, Any], overhead_j: Mapping[str, FloatArray], overhead_s: Mapping[str, FloatArray]) -> Prices:
-    """Energy and time of every priced event, given those of the CPU work that goes with it."""
+    """Return energy and time of every priced event, given those of the CPU work that goes with it."""
     clock_hz = data["clock_hz"]
     reboot = _numbers("reboot", data["reboot"], ("energy_j", "time_s"))
     energy_j = {"reboots": np.full(len(ORDERS), reboot["energy_j"])}
@@ -291,14 +291,14 @@ def _numbers(table: str, data: Any, keys: tuple[str, ...]) -> dict[str, float]:
 
 
 def _line(table: str, data: Any, unit: str) -> tuple[float, float, float, float]:
-    """Energy of a call and of a unit, cycles of a call and of a unit."""
+    """Return the energy of a call and of a unit, cycles of a call and of a unit."""
     keys = ("energy_per_call_j", f"energy_per_{unit}_j", "cycles_per_call", f"cycles_per_{unit}")
     values = _numbers(table, data, keys)
     return (values[keys[0]], values[keys[1]], values[keys[2]], values[keys[3]])
 
 
 def _operations(data: Any, clock_hz: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Energy and time of the CPU operations."""
+    """Return energy and time of the CPU operations."""
     require_keys("cpu", data, required=OPERATIONS)
     rows = {name: _numbers(f"cpu.{name}", data[name], ("energy_j", "cycles")) for name in OPERATIONS}
     return (

@@ -14,7 +14,7 @@ Record = TypeVar("Record")
 
 
 def shipped_names(folder: str) -> tuple[str, ...]:
-    """Names of the files that ship in a folder of this package."""
+    """Return the names of the files that ship in a folder of this package."""
     items = files("energy.hardware").joinpath(folder).iterdir()
     return tuple(sorted(Path(item.name).stem for item in items if item.name.endswith(".toml")))
 

@@ -138,7 +138,7 @@ def _rank_correlation(first: FloatArray, second: FloatArray) -> float:
 
 
 def _positive(columns: FloatArray, coefficients: FloatArray) -> FloatArray:
-    """Prices with negative coefficients clipped, 1 (the median) where nothing is left, `(n_rows,)`."""
+    """Return the prices with negative coefficients clipped, 1 (the median) where nothing is left, `(n_rows,)`."""
     price: FloatArray = columns @ np.maximum(coefficients, 0.0)
     return price if np.all(price > 0.0) else np.ones(len(columns))
 
@@ -146,7 +146,7 @@ def _positive(columns: FloatArray, coefficients: FloatArray) -> FloatArray:
 def robust_regression(
     columns: FloatArray, values: FloatArray, weights: FloatArray, *, smallest_scale: float = 0.0
 ) -> Regression:
-    """Linear regression that rows far off do not move.
+    """Return the linear regression that rows far off do not move.
 
     Adding a multiple of a column to the values adds it to the coefficient, scaling the values scales them all.
 
@@ -225,7 +225,7 @@ def _half_widths(found: Regression) -> FloatArray | None:
 
 
 def _half_fraction(columns: FloatArray, coefficients: FloatArray, found: Regression) -> float | None:
-    """Largest relative half-width from size 1 to the largest, for all sizes at once.
+    """Return largest relative half-width from size 1 to the largest, for all sizes at once.
 
     It lies at an end, being convex over linear in the size; where both ends hold, so does everything between.
     """
@@ -238,7 +238,7 @@ def _half_fraction(columns: FloatArray, coefficients: FloatArray, found: Regress
 
 
 def student_quantile(freedom: int, probability: float) -> float:
-    """Quantile of Student's t above its median: exact for 1 and 2, else its expansion about the normal one, within 1 %.
+    """Return a quantile above the median of Student's t: exact for 1 and 2 degrees of freedom, else within 1 %.
 
     Args:
         freedom: Degrees of freedom.

@@ -25,7 +25,7 @@ RECHARGES = ("energy-balance", "margin-scaled")
 
 
 def recharge_law(energy_j: Any, start_v2: Any, v2_per_j: Any, v_supply_v: Any, v_on_v: Any, scale_s: Any) -> Any:
-    """Time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
+    """Return the time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
 
     Args:
         energy_j: Energy drawn in the cycle. [J]
@@ -108,7 +108,7 @@ class Supply:
         return cls(**data)
 
     def to_dict(self) -> dict[str, Any]:
-        """The `supply` object of a DESIGN.json."""
+        """Return the `supply` object of a DESIGN.json."""
         return asdict(self)
 
 
@@ -126,7 +126,7 @@ class Scenarios:
 
     @classmethod
     def of(cls, supplies: Sequence[Supply]) -> Scenarios:
-        """The given supplies as an axis, in their order.
+        """Return the given supplies as an axis, in their order.
 
         Raises:
             ValueError: There are none.
@@ -138,11 +138,11 @@ class Scenarios:
         return cls(**columns, is_margin_scaled=np.array([s.recharge == "margin-scaled" for s in supplies]))
 
     def __len__(self) -> int:
-        """Number of scenarios."""
+        """Return the number of scenarios."""
         return len(self.capacitance_f)
 
     def take(self, index: int) -> Scenarios:
-        """One scenario, still as an axis: fields are `(1,)`."""
+        """Return one scenario, still as an axis: fields are `(1,)`."""
         return Scenarios(**{field.name: getattr(self, field.name)[index : index + 1] for field in fields(self)})
 
     @cached_property
@@ -156,7 +156,7 @@ class Scenarios:
         return self.usable_fraction * self.stored_energy_j
 
     def recharge_time_s(self, energy_j: FloatArray) -> FloatArray:
-        """Time to climb back to the boot voltage after spending `energy_j` in a cycle, Eq. (3) and (4).
+        """Return the time to climb back to the boot voltage after spending `energy_j` in a cycle, Eq. (3) and (4).
 
         t_rc = R C ln((Vs - V) / (Vs - Von)) with V = sqrt(Von^2 - 2 E / C), the voltage left; the planning margin
         limits what is planned, never the physics. Margin-scaled supplies use V = sqrt(2 (E_av - E) / C + Voff^2).
@@ -172,7 +172,7 @@ class Scenarios:
         return times
 
     def law_of(self, index: int) -> tuple[float, float, float, float, float]:
-        """Constants of `recharge_law` in one scenario."""
+        """Return the constants of `recharge_law` in one scenario."""
         first, second, third, fourth, fifth = (float(constant[index]) for constant in self._law)
         return first, second, third, fourth, fifth
 
@@ -189,7 +189,7 @@ class Scenarios:
         return np.asarray(self._voltage_v(self.budget_j) >= self.v_supply_v / 2)
 
     def recharge_floor(self) -> tuple[FloatArray, FloatArray]:
-        """A line below the recharge time of every energy within the budget: t_rc(E) >= start + slope E.
+        """Return a line below the recharge time of every energy within the budget: t_rc(E) >= start + slope E.
 
         The chord where t_rc is concave, V >= Vs / 2 down to the budget; else the least slope there is, that of
         charging at V = Vs / 2.
@@ -202,7 +202,7 @@ class Scenarios:
         return start_s, np.where(self.is_concave, chord, 4 * self.resistance_ohm / self.v_supply_v**2)
 
     def _voltage_v(self, energy_j: FloatArray) -> FloatArray:
-        """Voltage left after spending `energy_j`, Eq. (3); nan where there is not so much. [V]"""
+        """Return voltage left after spending `energy_j`, Eq. (3); nan where there is not so much. [V]"""
         start_v2, v2_per_j = self._law[:2]
         with np.errstate(invalid="ignore"):
             return np.sqrt(start_v2 - energy_j * v2_per_j)
@@ -225,7 +225,7 @@ class SupplyFamily:
     resistance_ohm: Mapping[float, float]
 
     def supply(self, capacitance_f: float | None = None, resistance_ohm: float | None = None) -> Supply:
-        """The supply with a capacitance, its resistance listed, of the nearest listed on a log scale, or as given.
+        """Return the supply with a capacitance and its resistance: given, listed, or of the nearest listed one (log).
 
         Raises:
             ValueError: A value is out of range.
@@ -238,7 +238,7 @@ class SupplyFamily:
         return replace(self.default, capacitance_f=capacitance_f, resistance_ohm=resistance_ohm)
 
     def note(self, capacitance_f: float) -> str | None:
-        """A sentence where the resistance is that of another capacitance, None where it is listed."""
+        """Return a sentence where the resistance is that of another capacitance, None where it is listed."""
         nearest_f = self._nearest_f(capacitance_f)
         if np.isclose(nearest_f, capacitance_f, rtol=1e-9):
             return None
@@ -252,7 +252,7 @@ class SupplyFamily:
 
 
 def supply_names() -> tuple[str, ...]:
-    """Names of the shipped supply families."""
+    """Return the names of the shipped supply families."""
     return shipped_names("supplies")
 
 

@@ -35,7 +35,7 @@ def read_uncertainty(data: Any) -> dict[str, dict[str, float]]:
 
 
 def half_widths(data: Mapping[str, Any], uncertainty: Uncertainty) -> dict[str, Any]:
-    """The content of a device file with the half-width of every number in place of the number.
+    """Return the content of a device file with the half-width of every number in place of the number.
 
     Prices are sums of these numbers, so what prices are made of the result are the half-widths of the prices.
     """
@@ -50,7 +50,7 @@ def half_widths(data: Mapping[str, Any], uncertainty: Uncertainty) -> dict[str, 
 
 
 def _scaled(entry: Mapping[str, Any], energy_fraction: float, time_fraction: float) -> dict[str, Any]:
-    """Energies and times multiplied; numbers of operations, which are no measurements, stay."""
+    """Return energies and times multiplied; numbers of operations, which are no measurements, stay."""
     factors = {"energy": energy_fraction, "cycles": time_fraction, "time": time_fraction}
     return {
         key: _scaled(value, energy_fraction, time_fraction)

@@ -80,7 +80,7 @@ class LayerDesign:
         return cls(**data)
 
     def to_dict(self) -> dict[str, Any]:
-        """The entry of a DESIGN.json plan."""
+        """Return the entry of a DESIGN.json plan."""
         return asdict(self)
 
 
@@ -101,11 +101,11 @@ class DesignTable:
     vector: IntArray
 
     def __len__(self) -> int:
-        """Number of designs."""
+        """Return the number of designs."""
         return len(self.batch)
 
     def __getitem__(self, index: int) -> LayerDesign:
-        """One design as a record."""
+        """Return one design as a record."""
         return LayerDesign(
             tile_h=int(self.tile_h[index]),
             tile_w=int(self.tile_w[index]),
@@ -118,7 +118,7 @@ class DesignTable:
 
     @classmethod
     def of(cls, designs: Sequence[LayerDesign]) -> DesignTable:
-        """Table of the given designs, in their order."""
+        """Return the table of the given designs, in their order."""
         names = [field.name for field in fields(cls)]
         rows = [[_CODES.get(name, {}).get(value := getattr(d, name), value) for name in names] for d in designs]
         columns = np.array(rows, dtype=np.int64).reshape(-1, len(names)).T
@@ -126,27 +126,27 @@ class DesignTable:
 
     @classmethod
     def concatenate(cls, tables: Sequence[DesignTable]) -> DesignTable:
-        """One table after the other."""
+        """Return one table after the other."""
         names = [field.name for field in fields(cls)]
         return cls(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in names})
 
     def in_orders(self, orders: Sequence[int]) -> DesignTable:
-        """Every design in each of the loop orders, orders running fastest."""
+        """Return every design in each of the loop orders, orders running fastest."""
         table = self.take(np.repeat(np.arange(len(self)), len(orders)))
         return replace(table, order=np.tile(np.array(orders, dtype=np.int64), len(self)))
 
     def take(self, rows: IntArray) -> DesignTable:
-        """Table of the chosen rows."""
+        """Return the table of the chosen rows."""
         return DesignTable(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 def tiled_map(layer: Any) -> tuple[Any, Any]:
-    """Height and width that `tile_h` and `tile_w` divide: the output, for `global_avg_pool` the input. [1]"""
+    """Return height and width that `tile_h` and `tile_w` divide: the output, for `global_avg_pool` the input. [1]"""
     return (layer.in_h, layer.in_w) if layer.op == "global_avg_pool" else (layer.out_h, layer.out_w)
 
 
 def innermost_counts(layer: Any, design: Any) -> tuple[Any, Any, Any]:
-    """Iterations of the innermost loop for each of `ORDERS`, with m, r, c, n the numbers of tiles.
+    """Return the iterations of the innermost loop for each of `ORDERS`, with m, r, c, n the numbers of tiles.
 
     A convolution has m, r c, n; depthwise has one input-channel tile; element-wise layers and pooling run over the
     tiles of their map.

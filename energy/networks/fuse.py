@@ -15,7 +15,7 @@ _CONVOLUTIONS = ("conv", "depthwise_conv")
 
 
 def fused(network: NetworkShape) -> NetworkShape:
-    """The network with batch norm and ReLU layers merged into the convolutions before them.
+    """Return the network with batch norm and ReLU layers merged into the convolutions before them.
 
     A layer is merged where it alone reads the convolution, or what is merged into that already. A ReLU that only a
     batch norm reads stays, and the batch norm with it: they do not commute, and an epilogue ends with its ReLU.
@@ -39,13 +39,13 @@ def fused(network: NetworkShape) -> NetworkShape:
 
 
 def merged_names(network: NetworkShape) -> dict[str, str]:
-    """Name of every layer that `fused` removes -> name of the convolution that does its work."""
+    """Return the name of every layer that `fused` removes -> name of the convolution that does its work."""
     names = network.layer_names
     return {names[removed]: names[home] for removed, home in _homes(network).items()}
 
 
 def _homes(network: NetworkShape) -> dict[int, int]:
-    """Index of every layer that can be merged -> index of its convolution."""
+    """Return the index of every layer that can be merged -> index of its convolution."""
     readers = readers_of(network)
     home: dict[int, int] = {}
     for index, layer in enumerate(network.layers):
@@ -65,7 +65,7 @@ def _homes(network: NetworkShape) -> dict[int, int]:
 
 
 def readers_of(network: NetworkShape) -> tuple[tuple[int, ...], ...]:
-    """Indices of the layers that read each map, ascending, a layer twice where it reads the map twice.
+    """Return the indices of the layers that read each map, ascending, a layer twice where it reads the map twice.
 
     Returns:
         `(n_layers + 1,)`; the last entry, `NETWORK_INPUT`, is the network's input.
@@ -79,7 +79,7 @@ def readers_of(network: NetworkShape) -> tuple[tuple[int, ...], ...]:
 
 @lru_cache(maxsize=65536)
 def normalised(layer: LayerShape) -> tuple[LayerShape, bool]:
-    """The equal layer that exact counting counts.
+    """Return the equal layer that exact counting counts.
 
     A convolution whose kernel covers its whole unpadded input becomes a 1x1 convolution on a 1x1 map of H W N channels;
     a layer along its height only, in_w = kernel_w = out_w = 1, is turned to lie along its width.

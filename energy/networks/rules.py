@@ -32,7 +32,7 @@ Options = tuple[int, ...]
 
 @lru_cache(maxsize=4096)
 def divisors(size: int) -> Options:
-    """All divisors, rising."""
+    """Return all divisors, rising."""
     return tuple(divisor for divisor in range(1, size + 1) if size % divisor == 0)
 
 
@@ -65,7 +65,7 @@ def ceil_parts(size: int) -> Options:
 
 @lru_cache(maxsize=4096)
 def aligned_parts(size: int) -> Options:
-    """The same in pairs of words, the alignment of the vector unit, of `size` rounded up to even."""
+    """Return the same in pairs of words, the alignment of the vector unit, of `size` rounded up to even."""
     return tuple(2 * pairs for pairs in ceil_parts(-(-size // 2)))
 
 
@@ -102,7 +102,7 @@ class Rules:
         return self if counting == self.counting else replace(self, counting=counting)
 
     def tile_options(self, layer: LayerShape, gene: str) -> Options:
-        """Legal sizes of one tile axis, rising.
+        """Return the legal sizes of one tile axis, rising.
 
         Args:
             layer: The layer.
@@ -117,18 +117,18 @@ class Rules:
         return (self.pool_map_options if is_pool else self.map_options)(size)
 
     def _in_options(self, layer: LayerShape) -> Options:
-        """Tiles of the input channels; our rules see the rewritten layer and vectors that were measured."""
+        """Return the tiles of the input channels; our rules see the rewritten layer and vectors that were measured."""
         if self.counting == "published":
             return self.in_options(layer.in_ch)
         options = self.in_options(normalised(layer)[0].in_ch)
         return tuple(size for size in options if self.max_vector is None or size <= self.max_vector) or options[:1]
 
     def orders(self, layer: LayerShape) -> tuple[str, ...]:
-        """Legal loop orders, in the order of `ORDERS`."""
+        """Return legal loop orders, in the order of `ORDERS`."""
         return ORDERS_OF_OP[layer.op]
 
     def vectors(self, layer: LayerShape, design: LayerDesign) -> tuple[str, ...]:
-        """Legal vector modes of a design whose own is not read, in the order of `VECTORS`."""
+        """Return legal vector modes of a design whose own is not read, in the order of `VECTORS`."""
         if self.counting == "published" or layer.op not in ("conv", "depthwise_conv"):
             return VECTORS[:1]
         if layer.op == "depthwise_conv":
@@ -142,11 +142,11 @@ class Rules:
         return tuple(vector for vector in legal if vector in self.vector_modes)
 
     def batch_options_of(self, op: str, n_inner: int) -> Options:
-        """Legal batches for an innermost loop of `n_inner` iterations, rising; 1 for element-wise layers."""
+        """Return legal batches for an innermost loop of `n_inner` iterations, rising; 1 for element-wise layers."""
         return self.batch_sizes(n_inner) if op in ("conv", "depthwise_conv", "global_avg_pool") else (1,)
 
     def batch_options(self, layer: LayerShape, design: LayerDesign) -> Options:
-        """Legal batches of a design whose own batch is not read, rising."""
+        """Return the legal batches of a design whose own batch is not read, rising."""
         if self.counting == "exact":
             if layer.op in ("add", "relu"):
                 return (1,)
@@ -157,11 +157,11 @@ class Rules:
         return self.batch_options_of(layer.op, innermost_counts(layer, design)[ORDERS.index(design.order)])
 
     def tilings(self, layer: LayerShape) -> DesignTable:
-        """Every legal tiling, in the first legal loop order and with batch 1."""
+        """Return every legal tiling, in the first legal loop order and with batch 1."""
         return _tilings(*(self.tile_options(layer, gene) for gene in TILE_GENES), ORDERS.index(self.orders(layer)[0]))
 
     def table(self, layer: LayerShape) -> DesignTable:
-        """Every legal design of a layer, inside VM or not; loop orders inside tilings, batches innermost."""
+        """Return every legal design of a layer, inside VM or not; loop orders inside tilings, batches innermost."""
         tilings = self.tilings(layer).in_orders([ORDERS.index(order) for order in self.orders(layer)])
         n_inner = np.choose(tilings.order, innermost_counts(layer, tilings))
         batches = [self.batch_options_of(layer.op, int(count)) for count in n_inner]
@@ -228,7 +228,7 @@ RULES: dict[str, Rules] = {
 
 
 def rules(name: str, max_vector: int | None = None) -> Rules:
-    """The rule set of that name; `max_vector` is the longest vector that ours may choose, 64 where None. [1]
+    """Return the rule set of that name; `max_vector` is the longest vector that ours may choose, 64 where None. [1]
 
     Raises:
         ValueError: There is none, or a vector is shorter than the alignment of the vector unit.

@@ -77,7 +77,7 @@ class LayerShape:
             raise ValueError(f"out_{axis} of a {self.op} must be {rule}, not {out}")
 
     def pad_of(self, axis: str) -> int:
-        """Padding of axis `"h"` or `"w"`: `pad` holds only where the kernel is longer than 1. [1]"""
+        """Return the padding of axis `"h"` or `"w"`: `pad` holds only where the kernel is longer than 1. [1]"""
         return self.pad if getattr(self, f"kernel_{axis}") > 1 else 0
 
     @property
@@ -95,7 +95,7 @@ class LayerShape:
         return per_output.get(self.op, 0) * self.out_h * self.out_w * self.out_ch
 
     def to_dict(self) -> dict[str, Any]:
-        """The layer as the keys of NETWORK.json."""
+        """Return the layer as the keys of NETWORK.json."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -198,7 +198,7 @@ class NetworkShape:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The NETWORK.json form; `inputs` are written where the graph is not a chain."""
+        """Return the NETWORK.json form; `inputs` are written where the graph is not a chain."""
         rows = []
         for index, layer in enumerate(self.layers):
             row: dict[str, Any] = {"name": self.layer_names[index], **layer.to_dict()}

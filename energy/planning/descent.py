@@ -39,7 +39,7 @@ class CandidateBatches:
 
     @classmethod
     def of(cls, options: Sequence[LayerBatches]) -> CandidateBatches:
-        """The candidates of one layer, at least one."""
+        """Return the candidates of one layer, at least one."""
         length = np.array([[len(one) for one in options]], dtype=np.int64)
         return cls(
             warm_nj=np.concatenate([one.nanojoules[0] for one in options]),
@@ -52,7 +52,7 @@ class CandidateBatches:
 
     @classmethod
     def joined(cls, layers: Sequence[CandidateBatches]) -> CandidateBatches:
-        """Layers of a network in order."""
+        """Return the layers of a network in order."""
         shape = (len(layers), max(one.length.shape[1] for one in layers))
         first, length, warm_total_s = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape)
         start = 0
@@ -85,7 +85,7 @@ def descend(
     cuts: tuple[bool, bool],
     most_sweeps: int,
 ) -> tuple[float, IntArray]:
-    """Candidates where no change of one layer makes the network faster.
+    """Return candidates where no change of one layer makes the network faster.
 
     Layers are taken in turn; each takes the candidate with the least latency of the whole network, until a sweep
     changes nothing.
@@ -137,7 +137,7 @@ def _latency_s(
     cuts: tuple[bool, bool],
     buffers: tuple[IntArray, IntArray, FloatArray],
 ) -> float:
-    """Latency of one candidate a layer, written one after the other into buffers. [s]"""
+    """Return the latency of one candidate a layer, written one after the other into buffers. [s]"""
     warm_nj, cold_nj, reload_s, first, length, warm_total_s = candidates
     total_s, n = 0.0, 0
     for layer in range(len(chosen)):

@@ -372,7 +372,7 @@ def _keep(
 
 @compiled
 def largest_batch_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray]) -> float:
-    """Energy of the costliest batch after a boot. [J]"""
+    """Return the energy of the costliest batch after a boot. [J]"""
     price_j = prices[0][design[ORDER]]
     sums = map_sums(layer, design)
     place, tiles = np.zeros(PLACE_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)

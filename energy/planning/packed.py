@@ -136,7 +136,7 @@ class PackedExplorer:
         return self.cuts != "each"
 
     def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
-        """The best design of each layer alone under each scenario, with its time by Eq. (7).
+        """Return the best design of each layer alone under each scenario, with its time by Eq. (7).
 
         Args:
             layers: Layers, repeats allowed, `(n_layers,)`.
@@ -151,20 +151,20 @@ class PackedExplorer:
         )
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer alone for each scenario."""
+        """Return the best design of a layer alone for each scenario."""
         return tuple(self.candidates(layer, index).designs[0] for index in range(len(self.scenarios)))
 
     def candidates(self, layer: LayerShape, scenario: int = 0) -> Candidates:
-        """Designs of a layer worth choosing under one scenario."""
+        """Return the designs of a layer worth choosing under one scenario."""
         self._explore([layer])
         return self._memo[layer][1][scenario]
 
     def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
-        """Designs of a layer that may be part of a good plan under one scenario: all its candidates."""
+        """Return the designs of a layer that may be part of a good plan under one scenario: all its candidates."""
         return self.candidates(layer, scenario).designs
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
-        """The best plan of a network under one scenario: coordinate descent on its schedule, see `descent`.
+        """Return the best plan of a network under one scenario: coordinate descent on its schedule, see `descent`.
 
         Where a layer has no feasible design, its least infeasible one stays. Where every batch is a cycle of its own,
         layers are independent, and the best alone are the best together.
@@ -177,7 +177,7 @@ class PackedExplorer:
         return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
 
     def _batches(self, layer: LayerShape, scenario: int) -> CandidateBatches:
-        """The batches of the candidates of a layer under one scenario."""
+        """Return the batches of the candidates of a layer under one scenario."""
         known = self._known_batches.get((layer, scenario))
         if known is None:
             designs = self.candidates(layer, scenario).designs
@@ -190,7 +190,7 @@ class PackedExplorer:
         return known
 
     def _chosen_among(self, layers: list[CandidateBatches], scenario: int) -> list[int]:
-        """Index of the candidate of each layer, by descent under the cuts that are asked for.
+        """Return the index of the candidate of each layer, by descent under the cuts that are asked for.
 
         Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
         """
@@ -208,7 +208,7 @@ class PackedExplorer:
         return list(chosen)
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
-        """Power cycles of a network under a plan and one scenario."""
+        """Return the power cycles of a network under a plan and one scenario."""
         return schedule(self.pricer.sequence(network, plan), self.scenarios, scenario, self.cuts)
 
     def _explore(self, layers: Sequence[LayerShape]) -> None:
@@ -221,7 +221,7 @@ class PackedExplorer:
         self._memo.update(zip(new, found, strict=True))
 
     def _explore_layer(self, layer: LayerShape) -> tuple[int, tuple[Candidates, ...]]:
-        """Designs inside the volatile memory, and the candidates for each scenario."""
+        """Return designs inside the volatile memory, and the candidates for each scenario."""
         runtime, n = self.pricer.runtime, len(self.scenarios)
         row, is_swapped = layer_row(layer, runtime)
         axes = {gene: self.rules.tile_options(layer, gene) for gene in TILE_GENES}
@@ -260,7 +260,7 @@ class PackedExplorer:
         return int(n_designs), tuple(choices)
 
     def _least_s_per_j(self) -> FloatArray:
-        """The least time that a joule of batches costs in any cycle, `(n_scenarios,)`. [s/J]"""
+        """Return the least time that a joule of batches costs in any cycle, `(n_scenarios,)`. [s/J]"""
         start_s, slope = self.scenarios.recharge_floor()
         boot_j, room_j = self.pricer.boot_nj * 1e-9, self._budget_j - self.pricer.boot_nj * 1e-9
         with np.errstate(divide="ignore"):
@@ -270,7 +270,7 @@ class PackedExplorer:
     def _chosen(
         self, layer: LayerShape, row: IntArray, is_swapped: bool, designs: IntArray, figures: FloatArray, scenario: int
     ) -> Candidates:
-        """Non-dominated designs whose bound does not exceed the best time, the best first."""
+        """Return non-dominated designs whose bound does not exceed the best time, the best first."""
         worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
         designs, figures = designs[worth], figures[worth]
         room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
@@ -317,7 +317,7 @@ class PackedExplorer:
 
 
 def _design(row: IntArray, is_swapped: bool) -> LayerDesign:
-    """A design row as a record, height and width as the layer has them."""
+    """Return a design row as a record, height and width as the layer has them."""
     height, width = (TILE_W, TILE_H) if is_swapped else (TILE_H, TILE_W)
     return LayerDesign(
         tile_h=int(row[height]),

@@ -25,7 +25,7 @@ def check_rules(rules: Rules, execution: Execution) -> None:
 def explorer_for(
     device: Device, scenarios: Scenarios, rules: Rules, execution: Execution, *, n_threads: int = 1
 ) -> ScenariosExplorer:
-    """The explorer of layers and networks under an execution.
+    """Return the explorer of layers and networks under an execution.
 
     Args:
         device: Gives prices and memories.

@@ -50,19 +50,19 @@ class ScenariosExplorer(Protocol):
         ...
 
     def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
-        """The best design of each layer under each scenario."""
+        """Return the best design of each layer under each scenario."""
         ...
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer for each scenario."""
+        """Return the best design of a layer for each scenario."""
         ...
 
     def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
-        """Designs of a layer that may be part of a good plan under one scenario, at least one."""
+        """Return the designs of a layer that may be part of a good plan under one scenario, at least one."""
         ...
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
-        """The best plan of a network under one scenario."""
+        """Return the best plan of a network under one scenario."""
         ...
 
 
@@ -84,7 +84,7 @@ class ScenarioExplorer:
         return self.explorer.shares_cycles
 
     def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
-        """The best design of each layer, arrays `(n_layers, 1)`."""
+        """Return the best design of each layer, arrays `(n_layers, 1)`."""
         optima = self.explorer.best(layers)
         own = slice(self.scenario, self.scenario + 1)
         return LayerOptima(
@@ -95,13 +95,13 @@ class ScenarioExplorer:
         )
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer, alone in a tuple."""
+        """Return the best design of a layer, alone in a tuple."""
         return (self.explorer.designs(layer)[self.scenario],)
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Designs of a layer that may be part of a good plan."""
+        """Return the designs of a layer that may be part of a good plan."""
         return self.explorer.proposals(layer, self.scenario)
 
     def plan(self, network: NetworkShape) -> Plan:
-        """The best plan of a network."""
+        """Return the best plan of a network."""
         return self.explorer.plan(network, self.scenario)

@@ -67,7 +67,7 @@ class Explorer:
         self._memo: dict[LayerShape, _Optimum] = {}
 
     def best(self, layers: Sequence[LayerShape]) -> LayerOptima:
-        """The best design of each layer under each scenario.
+        """Return the best design of each layer under each scenario.
 
         Args:
             layers: Layers, repeats allowed, `(n_layers,)`.
@@ -85,17 +85,17 @@ class Explorer:
         )
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer for each scenario."""
+        """Return the best design of a layer for each scenario."""
         self._explore([layer])
         table = self._memo[layer].designs
         return tuple(table[scenario] for scenario in range(len(table)))
 
     def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
-        """The best design of a layer, which no other can replace: layers share nothing."""
+        """Return the best design of a layer, which no other can replace: layers share nothing."""
         return (self.designs(layer)[scenario],)
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
-        """The best plan of a network under one scenario."""
+        """Return the best plan of a network under one scenario."""
         self._explore(network.layers)
         return tuple(self.designs(layer)[scenario] for layer in network.layers)
 
@@ -113,7 +113,7 @@ class Explorer:
             self._memo.update(zip(chunk, optima, strict=True))
 
     def _best_of_chunk(self, layers: list[LayerShape]) -> list[_Optimum]:
-        """The best designs of layers of one operator."""
+        """Return the best designs of layers of one operator."""
         vm_words = self.device.vm_bytes // self.device.word_bytes
         tables = [self.rules.tilings(layer) for layer in layers]
         shapes, tilings = ShapeTable.of(layers), DesignTable.concatenate(tables)
@@ -176,7 +176,7 @@ class _ChunkSearch:
         return (*self._least_infeasible(latency_s, rows, batch), latency_s)
 
     def n_designs(self) -> IntArray:
-        """Legal designs inside VM of each layer, `(n_layers,)`. [1]"""
+        """Return legal designs inside VM of each layer, `(n_layers,)`. [1]"""
         lengths, _, _ = self._options(np.arange(len(self.largest_batch)))
         return np.add.reduceat(lengths, np.cumsum(self.n_tilings) - self.n_tilings)
 
@@ -220,7 +220,7 @@ class _ChunkSearch:
 
 
 def _chunks(layers: list[LayerShape], rules: Rules) -> list[list[LayerShape]]:
-    """Layers of one operator each, in groups of about `_TILINGS_A_CHUNK` tilings."""
+    """Return the layers of one operator each, in groups of about `_TILINGS_A_CHUNK` tilings."""
     chunks: list[list[LayerShape]] = []
     room = 0
     for layer in layers:

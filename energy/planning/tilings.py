@@ -36,7 +36,7 @@ class BatchLine:
 
     @classmethod
     def joined(cls, lines: Sequence[BatchLine]) -> BatchLine:
-        """Lines of the same tilings in several loop orders, orders running fastest."""
+        """Return the lines of the same tilings in several loop orders, orders running fastest."""
         names = [field.name for field in fields(cls)]
         return cls(**{name: _interleaved([getattr(line, name) for line in lines]) for name in names})
 
@@ -107,18 +107,18 @@ class TilingPrices:
         )
 
     def largest_batch(self, vm_words: int) -> IntArray:
-        """Most iterations of a batch inside `vm_words` and the innermost loop; 0 where none fits. [1]"""
+        """Return most iterations of a batch inside `vm_words` and the innermost loop; 0 where none fits. [1]"""
         room, n_inner = vm_words - self.vm_once, self.loops.n_inner
         fitting = np.where(self.vm_each > 0, room // np.maximum(self.vm_each, 1), n_inner)
         return np.where(room < self.vm_each, 0, np.minimum(fitting, n_inner))
 
     def energy_max_j(self, rows: IntArray, batch: IntArray) -> FloatArray:
-        """Energy of the costliest cycle of designs: tilings `rows` with their `batch`. [J]"""
+        """Return the energy of the costliest cycle of designs: tilings `rows` with their `batch`. [J]"""
         _, n_beyond = self.loops.n_batches(batch, rows)
         return np.where(n_beyond > 0, self.energy.beyond(rows, batch), self.energy.first(rows, batch))
 
     def latency_s(self, rows: IntArray, batch: IntArray, scenario: Scenarios) -> FloatArray:
-        """Latency of designs, inf where a cycle is over budget: tilings `rows` with their `batch`. [s]"""
+        """Return the latency of designs, inf where a cycle is over budget: tilings `rows` with their `batch`. [s]"""
         n_first, n_beyond = self.loops.n_batches(batch, rows)
         total_s = np.zeros(len(rows))
         for kind, n_cycles in (("first", n_first), ("beyond", n_beyond)):
@@ -161,12 +161,12 @@ def _line(units: UnitCounts, price: Callable[[Counts, IntArray], FloatArray], cy
 
 
 def _interleaved(columns: Sequence[NDArray[_Number]]) -> NDArray[_Number]:
-    """Arrays `(n,)` as one of `(n * n_arrays,)` in which the arrays run fastest."""
+    """Return arrays `(n,)` as one of `(n * n_arrays,)` in which the arrays run fastest."""
     return np.stack(columns, axis=1).ravel()
 
 
 def first_best(score: FloatArray | IntArray, tie: IntArray, lengths: IntArray) -> IntArray:
-    """Row of the least score in each of many groups that follow one another.
+    """Return the row of the least score in each of many groups that follow one another.
 
     Args:
         score: What to make least, `(n,)`.

@@ -20,7 +20,7 @@ recharge_s = compiled(recharge_law)
 
 @compiled
 def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, budget_nj: int) -> IntArray:
-    """First batch of every cycle when a cycle ends only where the next batch does not fit.
+    """Return the first batch of every cycle when a cycle ends only where the next batch does not fit.
 
     A batch that does not fit even after a fresh boot runs alone: such a plan is not safe, its cost is a number.
 
@@ -51,7 +51,7 @@ def optimal_starts(
     law: tuple[float, float, float, float, float],
     is_concave: bool,
 ) -> IntArray:
-    """First batch of every cycle for the cuts of least latency, by dynamic programming over batch boundaries.
+    """Return first batch of every cycle for the cuts of least latency, by dynamic programming over batch boundaries.
 
     F(j) = min over i of F(i) + boot and reload time of i + t_rc(E[i, j)). Where recharge is concave, shifting energy
     from the smaller of two neighbouring cycles to the larger never costs time. So a cut whose batch reloads no less
@@ -200,7 +200,7 @@ def _is_cut(
 
 @compiled
 def _path(before: IntArray, end: int) -> IntArray:
-    """Starts of the cycles that lead to `end`."""
+    """Return the starts of the cycles that lead to `end`."""
     starts = np.empty(end, dtype=np.int64)
     n_cycles = 0
     while end > 0:
@@ -217,7 +217,7 @@ def cycle_totals(
     boot: tuple[int, float],
     starts: IntArray,
 ) -> tuple[IntArray, FloatArray]:
-    """Energy [nJ] and active time [s] of every cycle, `(n_cycles,)`, summed in the order in which batches run.
+    """Return energy [nJ] and active time [s] of every cycle, `(n_cycles,)`, summed in the order in which batches run.
 
     Args:
         energies_nj: Energy of a batch that follows another, and of one that follows a boot, `(n,)` each. [nJ]

@@ -85,7 +85,7 @@ def by_deadline(tasks: Sequence[Task]) -> tuple[Task, ...]:
 
 
 def response_times(tasks: Sequence[Task]) -> tuple[Response, ...]:
-    """Bounds of the response times of tasks that share a device, fixed priorities in the order given.
+    """Return the bounds of the response times of tasks that share a device, fixed priorities in the order given.
 
     When a power cycle has ended, recharge included, the first task in the order that has something to do gets the next
     one. R_i = B_i + C_i + sum over tasks j before i of ceil(R_i / T_j) C_j, with C the worst case alone and B_i the
@@ -116,7 +116,7 @@ def response_times(tasks: Sequence[Task]) -> tuple[Response, ...]:
 
 
 def _response_s(task: Task, before: Sequence[Task], blocking_s: float) -> float:
-    """Least fixed point of R_i, inf where it is beyond the deadline.
+    """Return least fixed point of R_i, inf where it is beyond the deadline.
 
     Numbers are exact fractions, so no release at the very end of R_i is lost or added by rounding. R_i is at least the
     solution without the ceilings; from there the sum never falls, and stops as soon as no release is added.

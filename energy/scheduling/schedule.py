@@ -64,7 +64,7 @@ class BatchSequence:
     boot_s: float
 
     def __len__(self) -> int:
-        """Number of batches."""
+        """Return the number of batches."""
         return len(self.warm_nj)
 
     @property
@@ -106,7 +106,7 @@ class Schedule:
     over_nj: int
 
     def __len__(self) -> int:
-        """Number of power cycles."""
+        """Return the number of power cycles."""
         return len(self.starts)
 
     @property
@@ -141,7 +141,7 @@ class LayerBatches:
     written_words: int
 
     def __len__(self) -> int:
-        """Number of batches."""
+        """Return the number of batches."""
         return len(self.nanojoules[0])
 
     @cached_property
@@ -177,12 +177,12 @@ class Pricer:
         self._n_known = 0
 
     def rows(self, layer: LayerShape, design: LayerDesign) -> tuple[IntArray, IntArray]:
-        """Layer and design as the rows that compiled functions take."""
+        """Return layer and design as the rows that compiled functions take."""
         row = layer_row(layer, self.runtime)[0]
         return np.array(row, dtype=np.int64), np.array(design_row(layer, design, self.runtime), dtype=np.int64)
 
     def batches(self, layer: LayerShape, design: LayerDesign) -> LayerBatches:
-        """Every batch of a layer under a design.
+        """Return every batch of a layer under a design.
 
         Raises:
             ValueError: There are more than `MOST_BATCHES`.
@@ -216,11 +216,11 @@ class Pricer:
         self._n_known += n
 
     def vm_bytes(self, layer: LayerShape, design: LayerDesign) -> int:
-        """Volatile memory of a layer under a design. [B]"""
+        """Return the volatile memory of a layer under a design. [B]"""
         return self.batches(layer, design).vm_words * self.device.word_bytes
 
     def nvm_bytes(self, network: NetworkShape, plan: Plan) -> int:
-        """Non-volatile memory of a network under a plan, placed as the exporter does. [B]"""
+        """Return the non-volatile memory of a network under a plan, placed as the exporter does. [B]"""
         layers = [self.batches(layer, design) for layer, design in zip(network.layers, plan, strict=True)]
         weights, sums = [layer.weight_words for layer in layers], [layer.sum_words for layer in layers]
         return placed_nvm_words(network, weights, sums) * self.device.word_bytes
@@ -234,11 +234,11 @@ class Pricer:
         return max(self.nvm_bytes(network, plan) - self.device.nvm_bytes, 0)
 
     def sequence(self, network: NetworkShape, plan: Plan) -> BatchSequence:
-        """The batches of a network under a plan."""
+        """Return the batches of a network under a plan."""
         return self.joined([self.batches(layer, design) for layer, design in zip(network.layers, plan, strict=True)])
 
     def joined(self, layers: Sequence[LayerBatches]) -> BatchSequence:
-        """The batches of layers, one layer after the other."""
+        """Return the batches of layers, one layer after the other."""
         return BatchSequence(
             warm_nj=np.concatenate([layer.nanojoules[0] for layer in layers]),
             cold_nj=np.concatenate([layer.nanojoules[1] for layer in layers]),
@@ -251,7 +251,7 @@ class Pricer:
 
 
 def budget_nj(scenarios: Scenarios, index: int = 0) -> int:
-    """Energy that a power cycle may plan for, rounded down to whole nanojoules of 32 bits. [nJ]"""
+    """Return the energy that a power cycle may plan for, rounded down to whole nanojoules of 32 bits. [nJ]"""
     return min(int(np.floor(scenarios.budget_j[index] * 1e9 + 1e-6)), _MOST_BUDGET_NJ)
 
 
@@ -289,7 +289,7 @@ def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts
 
 
 def with_starts(sequence: BatchSequence, starts: IntArray, scenarios: Scenarios, index: int = 0) -> Schedule:
-    """The schedule whose cycles start at given batches, `(n_cycles,)`, the first of them 0."""
+    """Return the schedule whose cycles start at given batches, `(n_cycles,)`, the first of them 0."""
     energy_nj, active_s = cycle_totals(sequence.energies_nj, sequence.seconds, sequence.boot, starts)
     return Schedule(
         starts=starts,

@@ -57,7 +57,7 @@ def first_charge_s(worst: Scenarios, uncertainty: HarvestUncertainty) -> FloatAr
 
 
 def worst_scenarios(scenarios: Scenarios, uncertainty: HarvestUncertainty) -> Scenarios:
-    """The supplies with their constant worst harvester, R_max and Vs_min.
+    """Return the supplies with their constant worst harvester, R_max and Vs_min.
 
     Raises:
         ValueError: A harvester of the set might never reach the boot voltage.
@@ -76,7 +76,7 @@ def worst_scenarios(scenarios: Scenarios, uncertainty: HarvestUncertainty) -> Sc
 
 
 def worst_case_s(schedule: Schedule, scenarios: Scenarios, index: int, uncertainty: HarvestUncertainty) -> float | None:
-    """Worst-case latency of a schedule, whatever harvester its cuts were made for, Eq. (6).
+    """Return the worst-case latency of a schedule, whatever harvester its cuts were made for, Eq. (6).
 
     L_wc = t_init + sum over cycles of (active + t_rc(E; R_max, Vs_min)), t_init = t_rc(E_full) where the capacitor may
     start empty.
@@ -112,7 +112,7 @@ def longest_cycle_s(
 def _cycles_s(
     schedule: Schedule, scenarios: Scenarios, index: int, uncertainty: HarvestUncertainty
 ) -> FloatArray | None:
-    """Active and recharge time of every cycle, `(n_cycles,)`, inf where the plan is not safe. [s]"""
+    """Return active and recharge time of every cycle, `(n_cycles,)`, inf where the plan is not safe. [s]"""
     if scenarios.is_margin_scaled[index] and not uncertainty.is_none:
         return None
     worst = worst_scenarios(scenarios.take(index), uncertainty)

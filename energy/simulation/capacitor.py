@@ -85,13 +85,13 @@ class State(NamedTuple):
 
 @compiled
 def voltage_of(circuit: Circuit, stored_j: float) -> float:
-    """Voltage of the capacitor, V = sqrt(2 E / C). [V]"""
+    """Return the voltage of the capacitor, V = sqrt(2 E / C). [V]"""
     return float(np.sqrt(2.0 * max(stored_j, 0.0) / circuit.capacitance_f))
 
 
 @compiled
 def brown_out_j(circuit: Circuit, load_w: float) -> float:
-    """Stored energy at which the terminal voltage V - I ESR, I = P / V, has fallen to Voff. [J]"""
+    """Return stored energy at which the terminal voltage V - I ESR, I = P / V, has fallen to Voff. [J]"""
     off_v = circuit.off_v
     voltage_v = (off_v + np.sqrt(off_v**2 + 4.0 * load_w * circuit.esr_ohm)) / 2.0
     return float(circuit.capacitance_f * voltage_v**2 / 2.0)
@@ -99,7 +99,7 @@ def brown_out_j(circuit: Circuit, load_w: float) -> float:
 
 @compiled
 def powers_w(circuit: Circuit, trace: Trace, piece: int, charges: bool, stored_j: float) -> tuple[float, float]:
-    """Power that charges and power that leaks at a stored energy. [W], [W]"""
+    """Return the power that charges and power that leaks at a stored energy. [W], [W]"""
     voltage_v = voltage_of(circuit, stored_j)
     leak_w = voltage_v * circuit.leakage_a
     if not charges:
@@ -160,7 +160,7 @@ def _step_s(
 def _flows_j(
     circuit: Circuit, trace: Trace, state: State, load_w: float, step_s: float, charges: bool
 ) -> tuple[float, float]:
-    """Energy charged and energy leaked in a step, by the classical Runge-Kutta rule. [J], [J]"""
+    """Return energy charged and energy leaked in a step, by the classical Runge-Kutta rule. [J], [J]"""
     piece, stored_j = state.piece, state.stored_j
     charge_1, leak_1 = powers_w(circuit, trace, piece, charges, stored_j)
     middle_j = stored_j + step_s / 2.0 * (charge_1 - leak_1 - load_w)
@@ -177,7 +177,7 @@ def _flows_j(
 def advance(
     circuit: Circuit, trace: Trace, state: State, load_w: float, longest_s: float, target_j: float, charges: bool
 ) -> tuple[State, float]:
-    """One step, cut short where the stored energy reaches `target_j` or the piece of the trace ends.
+    """Return one step, cut short where the stored energy reaches `target_j` or the piece of the trace ends.
 
     Args:
         circuit: Capacitor, thresholds and losses.

@@ -77,7 +77,7 @@ class Harvest:
         return "voltage" if self.power_w is None else "power"
 
     def from_piece(self, first: int) -> Harvest:
-        """The same trace, entered at the start of another piece and going round.
+        """Return the same trace, entered at the start of another piece and going round.
 
         Raises:
             ValueError: There is no such piece.
@@ -97,7 +97,7 @@ class Harvest:
 
 
 def constant_source(resistance_ohm: float, voltage_v: float) -> Harvest:
-    """A source that never changes.
+    """Return a source that never changes.
 
     Args:
         resistance_ohm: Internal resistance. [ohm]
@@ -118,7 +118,7 @@ def constant_source(resistance_ohm: float, voltage_v: float) -> Harvest:
 
 
 def constant_power(power_w: float) -> Harvest:
-    """A charging power that never changes.
+    """Return a charging power that never changes.
 
     Args:
         power_w: Charging power, whatever the voltage of the capacitor. [W]
@@ -143,7 +143,7 @@ def random_source(
     voltage_factor: float = 1.0,
     n_pieces: int = 1000,
 ) -> Harvest:
-    """A source that jumps at random within an uncertainty set: R0 <= R <= R_max and Vs_min <= V <= Vs.
+    """Return a source that jumps at random within an uncertainty set: R0 <= R <= R_max and Vs_min <= V <= Vs.
 
     Pieces last from a thousandth of R C to R C, short ones as often as long ones on a log scale, so that sources
     change between power cycles and within them; extremes of the set occur often.

@@ -58,7 +58,7 @@ def read_harvest(path: str | Path, resistance_ohm: float) -> Harvest:
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Lines of a file with their numbers, cells stripped, empty lines at the end left out."""
+    """Return the lines of a file with their numbers, cells stripped, empty lines at the end left out."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -73,7 +73,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[dict[str, FloatArray], list[int]]:
-    """Columns by name, and the line of every row."""
+    """Return the columns by name, and the line of every row."""
     if not rows:
         raise ValueError(f"{path}: a harvest trace must not be empty")
     header = rows.pop(0)[1]
@@ -91,7 +91,7 @@ def _columns(path: Path, rows: list[tuple[int, list[str]]]) -> tuple[dict[str, F
 
 
 def _read_cells(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> FloatArray:
-    """The table cell by cell, which is slow and says where something is wrong."""
+    """Return the table cell by cell, which is slow and says where something is wrong."""
     table = np.empty((len(rows), len(header)))
     for index, (line, cells) in enumerate(rows):
         if len(cells) != len(header):
@@ -119,7 +119,7 @@ def _check_header(path: Path, header: list[str]) -> None:
 
 
 def _number(where: str, name: str, cell: str) -> float:
-    """Number of a cell, checked as its column demands."""
+    """Return the number of a cell, checked as its column demands."""
     if not cell:
         raise ValueError(f"{where} must not be empty")
     try:

@@ -122,7 +122,7 @@ class Simulation:
     timeline: Timeline | None
 
     def __len__(self) -> int:
-        """Number of seeds."""
+        """Return the number of seeds."""
         return len(self.outcomes)
 
     @property

@@ -108,7 +108,7 @@ def _note(log: Log, moment: int, state: State, batch: int) -> None:
 
 @compiled
 def _can_fill(circuit: Circuit, trace: Trace) -> bool:
-    """Whether any piece of the trace charges a capacitor that is almost at Von; none charges better above."""
+    """Return whether any piece of the trace charges a capacitor that is almost at Von; none charges better above."""
     for piece in range(len(trace.ends_s)):
         charge_w, leak_w = powers_w(circuit, trace, piece, True, circuit.on_j)
         if charge_w > leak_w:
@@ -185,7 +185,7 @@ def _power_cycle(
 def play(
     circuit: Circuit, trace: Trace, batches: Batches, state: State, ends_s: FloatArray, deadline_s: float, log: Log
 ) -> tuple[State, float, int]:
-    """Inferences in a row, each from a full capacitor to a full capacitor.
+    """Return the inferences in a row, each from a full capacitor to a full capacitor.
 
     Args:
         circuit: Capacitor, thresholds and losses.

@@ -151,7 +151,7 @@ def _check_schedule(sequence: BatchSequence, starts: IntArray, budget_nj: int) -
 
 
 def _trace(harvest: Harvest) -> Trace:
-    """The harvest as the compiled integrator takes it."""
+    """Return the harvest as the compiled integrator takes it."""
     ends_s = np.append(harvest.time_s[1:], harvest.duration_s).astype(np.float64)
     is_power = harvest.power_w is not None
     source = harvest.power_w if is_power else harvest.voltage_v
@@ -161,7 +161,7 @@ def _trace(harvest: Harvest) -> Trace:
 
 
 def _collected(runs: list[_Run], stored_j: float, timeline: Timeline | None) -> Simulation:
-    """Runs side by side."""
+    """Return the runs side by side."""
     counts = np.array([run.counts for run in runs])
     states = {field: np.array([getattr(run.state, field) for run in runs]) for field in State._fields}
     ends_s = np.array([run.ends_s for run in runs])

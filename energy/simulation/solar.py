@@ -31,7 +31,7 @@ MINUTE_S = 60.0
 def clear_sky_power(
     latitude: float, longitude: float, date: str, *, area_m2: float, efficiency: float, hour: float = 9.0
 ) -> Harvest:
-    """Charging power of a small horizontal panel through 24 hours of a clear day, a value a minute.
+    """Return the charging power of a small horizontal panel through 24 hours of a clear day, a value a minute.
 
     Global horizontal irradiance by the Ineichen model with a Linke turbidity of 3, at sea level.
 
@@ -65,7 +65,7 @@ def clear_sky_power(
 
 
 def _day_s(date: str) -> float:
-    """Midnight of a day in Greenwich, in seconds since 1970. [s]"""
+    """Return the midnight of a day in Greenwich, in seconds since 1970. [s]"""
     try:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", date):
             raise ValueError
@@ -75,7 +75,7 @@ def _day_s(date: str) -> float:
 
 
 def _irradiance(unix_s: FloatArray, latitude: float, longitude: float, year: int, month: int) -> FloatArray:
-    """Global horizontal irradiance of a clear sky. [W/m2]"""
+    """Return global horizontal irradiance of a clear sky. [W/m2]"""
     try:
         # Only where it is needed: an extra of few users, which loads pandas.
         names = ("spa", "atmosphere", "clearsky")

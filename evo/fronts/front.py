@@ -44,14 +44,14 @@ class Bounds:
             raise ValueError(f"bounds must be finite, nadir at least ideal, not {self.ideal} and {self.nadir}")
 
     def normalise(self, scaled_values: Floats) -> Floats:
-        """Ideal to 0, nadir to 1, same shape."""
+        """Return the ideal to 0, nadir to 1, same shape."""
         ideal, nadir = np.array(self.ideal), np.array(self.nadir)
         extent = np.where(nadir > ideal, nadir - ideal, 1.0)
         normalised: Floats = (scaled_values - ideal) / extent
         return normalised
 
     def to_dict(self) -> dict[str, Any]:
-        """Ideal, nadir and reference point, to be stored with a hypervolume."""
+        """Return ideal, nadir and reference point, to be stored with a hypervolume."""
         return {"ideal": list(self.ideal), "nadir": list(self.nadir), "reference_point": REFERENCE_POINT}
 
 
@@ -76,7 +76,7 @@ class Front:
         feasible: ArrayLike | None = None,
         objectives: Sequence[Objective] = DEFAULT_OBJECTIVES,
     ) -> Front:
-        """The non-dominated rows of `values`; of equal rows the first is kept.
+        """Return the non-dominated rows of `values`; of equal rows the first is kept.
 
         Args:
             values: Objective values, `(n, n_objectives)`; infinite only where infeasible.
@@ -106,15 +106,15 @@ class Front:
         return Bounds(ideal=tuple(points.min(axis=0).tolist()), nadir=tuple(points.max(axis=0).tolist()))
 
     def hypervolume(self, bounds: Bounds) -> float:
-        """Normalised volume that this front dominates under fixed bounds, 0 where it is empty. [1]"""
+        """Return the normalised volume that this front dominates under fixed bounds, 0 where it is empty. [1]"""
         return hypervolume(self.values, bounds, self.objectives)
 
     def hypervolume_ratio(self, reference: Front) -> float:
-        """Hypervolume as a share of that of `reference`, both under the bounds of `reference`. [1]"""
+        """Return hypervolume as a share of that of `reference`, both under the bounds of `reference`. [1]"""
         return self.hypervolume(reference.bounds) / reference.hypervolume(reference.bounds)
 
     def take(self, positions: ArrayLike) -> Front:
-        """The members at these positions, `(k,)`, in this order."""
+        """Return the members at these positions, `(k,)`, in this order."""
         chosen = np.asarray(positions, dtype=np.int64)
         return Front(values=self.values[chosen], rows=self.rows[chosen], objectives=self.objectives)
 
@@ -161,7 +161,7 @@ def non_dominated(values: Floats) -> NDArray[np.bool_]:
 
 
 def hypervolume(values: ArrayLike, bounds: Bounds, objectives: Sequence[Objective] = DEFAULT_OBJECTIVES) -> float:
-    """Normalised volume that rows dominate up to the reference point, INTERFACE's definition. [1]
+    """Return the normalised volume that rows dominate up to the reference point, INTERFACE's definition. [1]
 
     Args:
         values: Objective values of feasible designs, dominated ones allowed, `(n, n_objectives)`.

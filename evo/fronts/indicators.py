@@ -38,7 +38,7 @@ class Indicators:
 
 
 def indicators(values: ArrayLike, reference: Front) -> Indicators:
-    """All indicators of a set of designs against a reference front.
+    """Return all indicators of a set of designs against a reference front.
 
     Args:
         values: Objective values of feasible designs, dominated ones allowed, `(n, n_objectives)`.
@@ -57,7 +57,7 @@ def indicators(values: ArrayLike, reference: Front) -> Indicators:
 
 
 def igd_plus(values: ArrayLike, reference: Front) -> float:
-    """Mean over the reference of the distance to the nearest design, counting only where that is worse. [1]
+    """Return mean over the reference of the distance to the nearest design, counting only where that is worse. [1]
 
     Ishibuchi, Masuda, Tanigaki, Nojima 2015: d+(z, a) = |max(a - z, 0)|, z of the reference, a of the front.
 
@@ -70,7 +70,7 @@ def igd_plus(values: ArrayLike, reference: Front) -> float:
 
 
 def additive_epsilon(values: ArrayLike, reference: Front) -> float:
-    """Greatest over the reference of the shift that some design needs to be as good, Zitzler et al. 2003. [1]
+    """Return greatest over the reference of the shift that some design needs to be as good, Zitzler et al. 2003. [1]
 
     Args:
         values: Objective values of feasible designs, `(n, n_objectives)`.
@@ -81,7 +81,7 @@ def additive_epsilon(values: ArrayLike, reference: Front) -> float:
 
 
 def _normalised(values: ArrayLike, reference: Front) -> tuple[Floats, Floats]:
-    """Designs and reference on normalised axes, `(n, n_objectives)` and `(n_reference, n_objectives)`."""
+    """Return designs and reference on normalised axes, `(n, n_objectives)` and `(n_reference, n_objectives)`."""
     bounds, objectives = reference.bounds, reference.objectives
     array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
     points = bounds.normalise(scaled(array, objectives))
@@ -91,7 +91,7 @@ def _normalised(values: ArrayLike, reference: Front) -> tuple[Floats, Floats]:
 
 
 def hypervolume_so_far(values: ArrayLike, counts: Sequence[int], reference: Front) -> Floats:
-    """Hypervolume after so many evaluations, `(n_counts,)`. [1]
+    """Return hypervolume after so many evaluations, `(n_counts,)`. [1]
 
     Args:
         values: Objective values in the order in which designs were priced, infinite where they do not count,

@@ -39,7 +39,7 @@ class MedianInterval:
 
 
 def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MedianInterval:
-    """The median with the narrowest symmetric interval of order statistics, by the sign test.
+    """Return the median with the narrowest symmetric interval of order statistics, by the sign test.
 
     [x_(k), x_(n+1-k)] covers the true median with probability 1 - 2 P(Binomial(n, 1/2) < k).
 
@@ -106,7 +106,7 @@ def mann_whitney(first: ArrayLike, second: ArrayLike) -> RankTest:
 
 
 def _doubled_midranks(values: Floats) -> NDArray[np.int64]:
-    """Twice the rank of each value, `(n,)`, equal values sharing the mean of theirs."""
+    """Return twice the rank of each value, `(n,)`, equal values sharing the mean of theirs."""
     below = (values[None, :] < values[:, None]).sum(axis=1)
     equal = (values[None, :] == values[:, None]).sum(axis=1)
     doubled: NDArray[np.int64] = 2 * below + equal + 1
@@ -153,7 +153,7 @@ class Attainment:
 
 
 def attainment(fronts: Sequence[ArrayLike]) -> Attainment:
-    """Empirical attainment surfaces at 0, 50 and 100 % (Grunert da Fonseca, Fonseca, Hall 2001).
+    """Return empirical attainment surfaces at 0, 50 and 100 % (Grunert da Fonseca, Fonseca, Hall 2001).
 
     Args:
         fronts: Objective values of each, `(n_i, n_objectives)`, every column minimised, empty ones counted.

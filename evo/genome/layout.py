@@ -78,7 +78,7 @@ class JointGenome:
         return slice(0, self.n_arch)
 
     def execution(self, slot: int) -> slice:
-        """Positions of the execution genes of one slot, an index of `Space.slots`."""
+        """Return the positions of the execution genes of one slot, an index of `Space.slots`."""
         start = self.n_arch + slot * _WIDTH
         return slice(start, start + _WIDTH)
 
@@ -101,11 +101,11 @@ class JointGenome:
         return np.concatenate([self.space.n_options, *execution])
 
     def designs(self, genomes: NDArray[Scalar]) -> NDArray[Scalar]:
-        """Execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 7)` of `(n, n_genes)`."""
+        """Return execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 7)` of `(n, n_genes)`."""
         return genomes[:, self.n_arch :].reshape(len(genomes), self.n_slots, _WIDTH)
 
     def shape_ids(self, genomes: Genomes) -> Indices:
-        """Shape id of every slot, `ABSENT` where the network has no such layer.
+        """Return the shape id of every slot, `ABSENT` where the network has no such layer.
 
         Args:
             genomes: Genomes with legal architecture genes, silent ones 0, `(n, n_genes)`.
@@ -117,11 +117,11 @@ class JointGenome:
         return np.array(ids, dtype=np.int64).reshape(-1, self.n_slots)
 
     def layer(self, shape_id: int) -> LayerShape:
-        """The layer shape behind an id of `shape_ids` other than `ABSENT`."""
+        """Return the layer shape behind an id of `shape_ids` other than `ABSENT`."""
         return self.legal.layer(shape_id)
 
     def _known(self, arch: Archs) -> tuple[NetworkShape, tuple[int, ...], Indices]:
-        """Network, slot of each layer, and shape id of each slot of a canonical architecture."""
+        """Return network, slot of each layer, and shape id of each slot of a canonical architecture."""
         key = arch.tobytes()
         known = self._networks.get(key)
         if known is None:
@@ -133,7 +133,7 @@ class JointGenome:
         return known
 
     def canonical(self, genomes: Genomes) -> Genomes:
-        """The one spelling of each genome.
+        """Return the one spelling of each genome.
 
         Args:
             genomes: Genomes, `(n, n_genes)`; execution genes at least 0.
@@ -151,7 +151,7 @@ class JointGenome:
         return genomes
 
     def _checked(self, genomes: Genomes) -> Genomes:
-        """A contiguous copy of well-formed genomes."""
+        """Return a contiguous copy of well-formed genomes."""
         genomes = np.array(genomes, dtype=np.int64, order="C")
         if genomes.ndim != 2 or genomes.shape[1] != self.n_genes:
             raise ValueError(f"genomes must have shape (n, {self.n_genes}), not {genomes.shape}")
@@ -164,7 +164,7 @@ class JointGenome:
         return self.legal.dependent_sizes(ids.ravel(), free.reshape(-1, N_FREE)).reshape(*ids.shape, _WIDTH - N_FREE)
 
     def sizes(self, genomes: Genomes) -> Indices:
-        """Options that each gene has in its genome, 1 where it is silent.
+        """Return the options that each gene has in its genome, 1 where it is silent.
 
         Args:
             genomes: Canonical genomes, `(n, n_genes)`.
@@ -181,7 +181,7 @@ class JointGenome:
         )
 
     def draw_designs(self, genomes: Genomes, mask: NDArray[np.bool_], uniform: NDArray[np.float64]) -> Genomes:
-        """Execution genes drawn anew, each uniformly from its legal list; vector and batch see what was drawn before.
+        """Return execution genes drawn uniformly from their legal lists, vector and batch after the others.
 
         Args:
             genomes: Genomes with canonical architectures, `(n, n_genes)`.
@@ -203,7 +203,7 @@ class JointGenome:
         return self.canonical(drawn)
 
     def decode(self, genome: Genomes) -> Decoded:
-        """Architecture, network and plan of one canonical genome, `(n_genes,)`."""
+        """Return architecture, network and plan of one canonical genome, `(n_genes,)`."""
         arch = genome[self.architecture]
         network, slots, ids = self._known(arch)
         rows = self.designs(genome[None])[0].tolist()
@@ -211,7 +211,7 @@ class JointGenome:
         return Decoded(arch=arch, network=network, plan=plan)
 
     def encode(self, arch: Archs, plan: Sequence[LayerDesign]) -> Genomes:
-        """The canonical genome of an architecture with one legal design a layer, `(n_genes,)`.
+        """Return the canonical genome of an architecture with one legal design a layer, `(n_genes,)`.
 
         Raises:
             ValueError: The plan has another length, or a design is not legal for its layer.
@@ -229,14 +229,14 @@ class JointGenome:
         return genome
 
     def to_json(self, genome: Genomes) -> str:
-        """One genome as text that does not depend on any index: architecture and designs by slot name."""
+        """Return one genome as text that does not depend on any index: architecture and designs by slot name."""
         decoded = self.decode(self.canonical(genome[None])[0])
         rows = zip(decoded.network.layer_names, decoded.plan, strict=True)
         designs = {name: {gene: getattr(design, gene) for gene in EXECUTION_GENES} for name, design in rows}
         return json.dumps({"architecture": self.space.encode(decoded.arch), "designs": designs})
 
     def from_json(self, text: str) -> Genomes:
-        """The genome that `to_json` wrote, `(n_genes,)`.
+        """Return the genome that `to_json` wrote, `(n_genes,)`.
 
         Raises:
             ValueError: The text is not a legal genome of this space and these rules.

@@ -52,7 +52,7 @@ class LegalDesigns:
         self._genes: dict[tuple[int, LayerDesign], tuple[int, ...]] = {}
 
     def shape_id(self, layer: LayerShape) -> int:
-        """Number of a layer shape, given at the first call."""
+        """Return the number of a layer shape, given at the first call."""
         known = self._ids.get(layer)
         if known is not None:
             return known
@@ -70,13 +70,13 @@ class LegalDesigns:
         return len(self._layers)
 
     def layer(self, shape_id: int) -> LayerShape:
-        """The shape behind an id other than `ABSENT`."""
+        """Return the shape behind an id other than `ABSENT`."""
         layer = self._layers[shape_id]
         assert layer is not None
         return layer
 
     def sizes(self, shape_ids: Indices) -> Indices:
-        """Options of every free gene.
+        """Return the options of every free gene.
 
         Args:
             shape_ids: Ids, `(...)`.
@@ -88,7 +88,7 @@ class LegalDesigns:
         return sizes
 
     def dependent_sizes(self, shape_ids: Indices, genes: Indices) -> Indices:
-        """Options of the genes that depend on the free ones: the vector mode and the batch.
+        """Return the options of the genes that depend on the free ones: the vector mode and the batch.
 
         Args:
             shape_ids: Ids, `(n,)`.
@@ -102,7 +102,7 @@ class LegalDesigns:
         return np.array(rows, dtype=np.int64).reshape(-1, len(EXECUTION_GENES) - N_FREE)
 
     def _dependent_options(self, key: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Vector modes and batches that are legal for `(shape id, indices of the free genes)`."""
+        """Return vector modes and batches that are legal for `(shape id, indices of the free genes)`."""
         known = self._dependent.get(key)
         if known is None:
             shape_id, *genes = key
@@ -119,7 +119,7 @@ class LegalDesigns:
         return LayerDesign(**named, batch=1)
 
     def design(self, shape_id: int, genes: tuple[int, ...]) -> LayerDesign:
-        """The design that legal indices of `EXECUTION_GENES` stand for."""
+        """Return the design that legal indices of `EXECUTION_GENES` stand for."""
         key = (shape_id, *genes)
         known = self._designs.get(key)
         if known is None:
@@ -130,7 +130,7 @@ class LegalDesigns:
         return known
 
     def genes(self, shape_id: int, design: LayerDesign) -> tuple[int, ...]:
-        """The indices of a design.
+        """Return the indices of a design.
 
         Raises:
             ValueError: The rules do not allow the design for this layer.
@@ -155,7 +155,7 @@ class LegalDesigns:
         return tuple(found)
 
     def transfer(self, genes: tuple[int, ...], from_id: int, to_id: int) -> tuple[int, ...]:
-        """Indices of the design of another shape that is nearest in value: sizes by ratio, the order by name.
+        """Return indices of the design of another shape that is nearest in value: sizes by ratio, the order by name.
 
         Args:
             genes: Legal indices of the shape `from_id`.
@@ -174,7 +174,7 @@ class LegalDesigns:
         return known
 
     def longest(self, layers: Sequence[LayerShape]) -> Indices:
-        """Longest option list of each gene over several shapes, `(7,)`.
+        """Return longest option list of each gene over several shapes, `(7,)`.
 
         The innermost loop, and with it the batch, depends on the tile of the map, of the output channels or of
         the input channels alone.
@@ -188,7 +188,7 @@ class LegalDesigns:
         return longest
 
     def _longest_batch(self, layer: LayerShape) -> int:
-        """Longest list of batches of any design.
+        """Return the longest list of batches of any design.
 
         Our lists get longer as the innermost loop does, which is longest with the smallest tiles; those of divisors
         do not.
@@ -209,7 +209,7 @@ class LegalDesigns:
 
 
 def _nearest(options: Options, value: int | str) -> int:
-    """Index of the option of that value, or of the size with the nearest ratio to it, or the first."""
+    """Return the index of the option of that value, or of the size with the nearest ratio to it, or the first."""
     if value in options:
         return options.index(value)
     if isinstance(value, str):

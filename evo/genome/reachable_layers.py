@@ -16,7 +16,7 @@ _Map = tuple[int, int, int]
 
 
 def reachable_layers(space: Space) -> dict[str, tuple[LayerShape, ...]]:
-    """Distinct shapes of each slot, in the order in which they were met.
+    """Return the distinct shapes of each slot, in the order in which they were met.
 
     Args:
         space: The networks.
@@ -40,7 +40,7 @@ def reachable_layers(space: Space) -> dict[str, tuple[LayerShape, ...]]:
 
 
 def _settings(stage: Stage, *, ties_kernels: bool) -> Iterator[dict[str, Any]]:
-    """Settings of a stage that together reach every shape.
+    """Yield the settings of a stage that together reach every shape.
 
     Kernels of padded blocks leave the size of their maps alone, so all blocks may change theirs together.
     """

@@ -69,14 +69,14 @@ class DesignShare:
 
     @staticmethod
     def _gain(front: Front, keys: list[bytes], values: Floats, own: frozenset[bytes]) -> float:
-        """Hypervolume that is lost without the members of one kind, for each child of it. [1]"""
+        """Return the hypervolume that is lost without the members of one kind, for each child of it. [1]"""
         others = [row for row, key in enumerate(keys) if key not in own]
         left = Front.of(values[others], objectives=front.objectives)
         return (1.0 - left.hypervolume_ratio(front)) / len(own)
 
 
 def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) -> Genomes:
-    """Genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
+    """Return the genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
 
     The layer takes another design that the explorer thought worth choosing, or one gene moves to another option.
 
@@ -100,7 +100,7 @@ def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) ->
 
 
 def moved_gene(genomes: Genomes, sizes: Indices, is_meant: NDArray[np.bool_], rng: np.random.Generator) -> Genomes:
-    """Genomes with one gene moved to another option: a neighbour, back from the ends of the list, or any.
+    """Return the genomes with one gene moved to another option: a neighbour, back from the ends of the list, or any.
 
     Args:
         genomes: Canonical genomes, `(n, n_genes)`.
@@ -121,7 +121,7 @@ def moved_gene(genomes: Genomes, sizes: Indices, is_meant: NDArray[np.bool_], rn
 
 
 def _another(values: Indices, sizes: Indices, rng: np.random.Generator) -> Indices:
-    """Another option for each gene of more than one.
+    """Return another option for each gene of more than one.
 
     Args:
         values: Indices of the options, `(n,)`.

@@ -145,7 +145,7 @@ class RandomMating(FrontMating):
 
 
 def selected_front(problem: Any, found: Evaluations) -> Indices:
-    """Rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
+    """Return the rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
     values, violations = problem.fitness(found)
     rows = np.flatnonzero((violations <= 0).all(axis=1))
     rows = rows[non_dominated(values[rows])]

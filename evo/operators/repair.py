@@ -36,15 +36,15 @@ class Explorer(Protocol):
         ...
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Best design of a layer shape, one a scenario."""
+        """Return the best design of a layer shape, one a scenario."""
         ...
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Designs of a layer that may be part of a good plan, at least one."""
+        """Return the designs of a layer that may be part of a good plan, at least one."""
         ...
 
     def plan(self, network: NetworkShape) -> Plan:
-        """Best plan of a network."""
+        """Return the best plan of a network."""
         ...
 
 
@@ -66,7 +66,7 @@ class Optima:
         self._plans: dict[bytes, Genomes] = {}
 
     def __len__(self) -> int:
-        """Layer shapes settled."""
+        """Return layer shapes settled."""
         return len(self._genes)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Optima:
             self._table[shape] = genes
 
     def _settled(self, shape_ids: Indices) -> Indices:
-        """Rows of the table, `(..., 7)`, those of shapes that it is too short for unsettled."""
+        """Return the rows of the table, `(..., 7)`, those of shapes that it is too short for unsettled."""
         if not len(self._table):
             return np.full((*shape_ids.shape, len(EXECUTION_GENES)), _UNSETTLED, dtype=np.int64)
         known = self._table[np.minimum(shape_ids, len(self._table) - 1)]
@@ -120,18 +120,18 @@ class Optima:
             self._plans[arch.tobytes()] = self.layout.encode(arch, self.explorer.plan(network))
 
     def proposals(self, shape_id: int) -> Indices:
-        """Designs that the explorer thinks worth choosing for a layer shape, `(n, 7)`, at least one."""
+        """Return the designs that the explorer thinks worth choosing for a layer shape, `(n, 7)`, at least one."""
         designs = self.explorer.proposals(self.layout.layer(shape_id))
         return np.array([self.layout.legal.genes(shape_id, design) for design in designs], dtype=np.int64)
 
     def is_planned(self, genomes: Genomes) -> NDArray[np.bool_]:
-        """Whether the plan of a whole network is known, or is no more than the designs of its layers, `(n,)`."""
+        """Return whether the plan of a whole network is known, or is no more than the designs of its layers, `(n,)`."""
         archs = genomes[:, self.layout.architecture]
         is_free = not self.explorer.shares_cycles
         return np.array([is_free or arch.tobytes() in self._plans for arch in archs], dtype=bool)
 
     def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
-        """Whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
+        """Return whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
         return np.asarray(self._settled(shape_ids)[..., 0] != _UNSETTLED)
 
     def apply(self, genomes: Genomes) -> Genomes:
@@ -161,7 +161,7 @@ class Refinement(Repair):  # type: ignore[misc]
         return self.refine(np.asarray(x, dtype=np.int64), random_state)
 
     def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
-        """Refined canonical genomes, `(n, n_genes)` as given.
+        """Return refined canonical genomes, `(n, n_genes)` as given.
 
         Of the networks sent, as many as chance and the rate say, those come first that have a layer to settle, then
         those without a plan of their own; in the first population the smallest and the largest network come first, so

@@ -21,7 +21,7 @@ MOST_FOR_CROWDING = 2
 
 
 def survival_for(n_objectives: int, population: int) -> Any:
-    """The survival of pymoo for a number of objectives.
+    """Return the survival of pymoo for a number of objectives.
 
     Args:
         n_objectives: What selection minimises. [1]
@@ -43,7 +43,7 @@ def tournament_for(n_objectives: int) -> Any:
 def by_violation_then_chance(
     population: Any, pairs: NDArray[np.int64], random_state: np.random.Generator, **_: Any
 ) -> NDArray[np.int64]:
-    """The parent of each pair that breaks its limits less, either where both break them alike.
+    """Return the parent of each pair that breaks its limits less, either where both break them alike.
 
     Args:
         population: pymoo's population.

@@ -137,7 +137,7 @@ class JointMutation(Mutation):  # type: ignore[misc]
         return self.mutate(np.asarray(x, dtype=np.int64), random_state)
 
     def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
-        """Mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
+        """Return mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
         layout = self.optima.layout
         sizes = layout.sizes(genomes)
         is_open = (sizes > 1) & ~self._is_settled(genomes)
@@ -150,7 +150,7 @@ class JointMutation(Mutation):  # type: ignore[misc]
         return np.where(is_design[:, None], layout.canonical(moved), children)
 
     def _is_settled(self, genomes: Genomes) -> NDArray[np.bool_]:
-        """Mask of the genes of settled layers, `(n, n_genes)`."""
+        """Return the mask of the genes of settled layers, `(n, n_genes)`."""
         layout = self.optima.layout
         mask = np.zeros(genomes.shape, dtype=bool)
         layout.designs(mask)[self.optima.is_settled(layout.shape_ids(genomes))] = True
@@ -168,7 +168,7 @@ class ArchitectureMutation(JointMutation):
     """Moves one gene of the architecture; designs are left to the explorer, as first options."""
 
     def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
-        """Mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
+        """Return mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
         layout = self.optima.layout
         archs = genomes[:, layout.architecture]
         sizes = np.where(layout.space.active(archs), layout.space.n_options, 1)

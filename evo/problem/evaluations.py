@@ -34,7 +34,7 @@ class Evaluations:
     violations: Floats
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return len(self.genomes)
 
     @property
@@ -43,7 +43,7 @@ class Evaluations:
         return np.asarray((self.violations <= 0).all(axis=1))
 
     def take(self, rows: NDArray[np.int64]) -> Evaluations:
-        """The given rows in the given order."""
+        """Return the given rows in the given order."""
         return Evaluations(
             genomes=self.genomes[rows],
             values=self.values[rows],
@@ -54,7 +54,7 @@ class Evaluations:
 
 
 def joined(parts: list[Evaluations]) -> Evaluations:
-    """Evaluations one after the other; at least one part."""
+    """Return evaluations one after the other; at least one part."""
     return Evaluations(
         genomes=np.vstack([part.genomes for part in parts]),
         values=np.vstack([part.values for part in parts]),
@@ -83,11 +83,11 @@ class Archive:
             self.add(part)
 
     def __len__(self) -> int:
-        """Evaluations so far."""
+        """Return evaluations so far."""
         return sum(len(part) for part in self._parts)
 
     def __contains__(self, genome: Genomes) -> bool:
-        """Whether a canonical genome `(n_genes,)` was priced before."""
+        """Return whether a canonical genome `(n_genes,)` was priced before."""
         return genome.tobytes() in self._known
 
     def add(self, evaluations: Evaluations) -> None:

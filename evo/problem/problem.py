@@ -40,7 +40,7 @@ class AccuracySource(Protocol):
     split: str
 
     def evaluate(self, archs: Archs) -> Floats:
-        """Accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
+        """Return the accuracy of each canonical architecture `(n, n_arch_genes)`, `(n,)`. [1]"""
         ...
 
 
@@ -197,7 +197,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         )
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
-        """The same evaluations with the accuracies that the source gives now."""
+        """Return the same evaluations with the accuracies that the source gives now."""
         self.known_accuracies.clear()
         values = evaluations.values.copy()
         for column, row in enumerate(self.objectives):
@@ -206,7 +206,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         return replace(evaluations, values=values)
 
     def _accuracy(self, archs: Archs) -> Floats:
-        """Accuracy of each architecture; the source sees only new ones, each once."""
+        """Return the accuracy of each architecture; the source sees only new ones, each once."""
         keys = [arch.tobytes() for arch in archs]
         new = {key: arch for key, arch in zip(keys, archs, strict=True) if key not in self.known_accuracies}
         if new:

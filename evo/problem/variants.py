@@ -42,7 +42,7 @@ class ScoreProblem(JointProblem):
         self.n_obj = 1
 
     def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
-        """The negative score as the only column, infinite latency scoring nothing, and violations."""
+        """Return the negative score as the only column, infinite latency scoring nothing, and violations."""
         error, latency_s = evaluations.values[:, self._error], evaluations.values[:, self._latency]
         return -((1 - error) * latency_s**SCORE_EXPONENT)[:, None], evaluations.violations
 
@@ -65,7 +65,7 @@ class ContinuousProblem(JointProblem):
         self._seen: dict[bytes, tuple[Floats, Floats]] = {}
 
     def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
-        """Scaled objectives and violations on a device that is plugged in."""
+        """Return scaled objectives and violations on a device that is plugged in."""
         keys = [genome.tobytes() for genome in evaluations.genomes]
         new = [row for row, key in enumerate(keys) if key not in self._seen]
         if new:
@@ -77,7 +77,7 @@ class ContinuousProblem(JointProblem):
         return np.array([values for values, _ in found]), np.array([broken for _, broken in found])
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
-        """The same evaluations with the accuracies that the source gives now, for selection too."""
+        """Return the same evaluations with the accuracies that the source gives now, for selection too."""
         self._seen.clear()
         return super().revalued(evaluations)
 

@@ -68,7 +68,7 @@ def _vectors(processor: Processor, folder: ExportedFolder, board: str) -> Check:
 
 
 def _failures(processor: Processor, folder: ExportedFolder, board: str, n_failures: int) -> Check:
-    """Failures at random instructions, many in an inference."""
+    """Return failures at random instructions, many in an inference."""
     rng = np.random.default_rng(0)
     length = instructions(processor, folder) if n_failures else 0
     failures = inferences = wrong = 0
@@ -84,14 +84,14 @@ def _failures(processor: Processor, folder: ExportedFolder, board: str, n_failur
 
 
 def _cycles(rng: np.random.Generator, length: int, n: int) -> list[int]:
-    """Power cycles of random lengths: some get on, most fail soon and often in the same batch. [instructions]"""
+    """Return power cycles of random lengths: some get on, most fail soon and often in the same batch. [instructions]"""
     is_long = rng.random(n) < _LONG_CYCLES / n
     long, short = rng.uniform(0, _LONG_SHARE * length, n), rng.exponential(_SHORT_SHARE * length + 50, n)
     return [int(cycle) for cycle in np.where(is_long, long, short)]
 
 
 def instructions(processor: Processor, folder: ExportedFolder) -> int:
-    """Instructions of an inference, roughly: power cycles are tried at twice the length while they fail."""
+    """Return the instructions of an inference, roughly: power cycles are tried at twice the length while they fail."""
     rubbish = np.random.default_rng(0)
     ask(processor, folder, folder.inputs[0], rubbish)
     report, length, total = RUNS, _FIRST_CYCLE, 0

@@ -89,7 +89,7 @@ class CortexM4:
         return bool(self._core.reg_read(self._next) == self._halt)
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Bytes of memory."""
+        """Return the bytes of memory."""
         return bytes(self._core.mem_read(address, n_bytes))
 
     def write(self, address: int, data: bytes) -> None:

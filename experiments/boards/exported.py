@@ -33,13 +33,13 @@ class ExportedFolder:
     outputs: Words
 
     def stored_input(self, sample: Words) -> bytes:
-        """A sample `(pixels, channels)` as it lies in non-volatile memory, pad channels zero."""
+        """Return a sample `(pixels, channels)` as it lies in non-volatile memory, pad channels zero."""
         stored = np.zeros((self.constants["EBB_INPUT_PIXELS"], self.constants["EBB_INPUT_WORDS"]), dtype="<i2")
         stored[:, : self.constants["EBB_INPUT_CHANNELS"]] = sample
         return stored.tobytes()
 
     def read_output(self, stored: bytes) -> Words:
-        """Outputs `(pixels, channels)` out of what lies in non-volatile memory from EBB_OUTPUT_AT on."""
+        """Return outputs `(pixels, channels)` out of what lies in non-volatile memory from EBB_OUTPUT_AT on."""
         words = np.frombuffer(stored, dtype="<i2").reshape(self.constants["EBB_OUTPUT_PIXELS"], -1)
         return words[:, : self.constants["EBB_OUTPUT_CHANNELS"]].astype(np.int16)
 

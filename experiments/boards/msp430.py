@@ -131,14 +131,14 @@ class Msp430:
         return int(found["R13"], 16) << 16 | int(found["R12"], 16), self.counters()[1] - before
 
     def counters(self) -> tuple[int, int]:
-        """Instructions and cycles since the simulator started."""
+        """Return instructions and cycles since the simulator started."""
         answer = self.command("simio info counters")
         found = _COUNTERS.search(answer)
         assert found is not None, answer
         return int(found[1]), int(found[2])
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Bytes of memory."""
+        """Return the bytes of memory."""
         self.command(f"save_raw {address} {n_bytes} {self._file}")
         return self._file.read_bytes()
 

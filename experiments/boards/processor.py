@@ -37,7 +37,7 @@ class Processor(Protocol):
         """Run so many instructions, or with None until the program halts."""
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Bytes of memory."""
+        """Return the bytes of memory."""
 
     def write(self, address: int, data: bytes) -> None:
         """Put bytes into memory."""
@@ -79,7 +79,7 @@ def ask(processor: Processor, folder: ExportedFolder, sample: Words, rubbish: np
 
 
 def power_up(processor: Processor, rubbish: np.random.Generator, n_instructions: int | None) -> int:
-    """One power cycle of at most so many instructions; what the program reports at its end, RUNS where it was cut.
+    """Run one power cycle of at most so many instructions; return the program's report, RUNS where it was cut.
 
     Raises:
         RuntimeError: The program cannot go on.
@@ -134,6 +134,6 @@ def infer(
 
 
 def read_outputs(processor: Processor, folder: ExportedFolder) -> Words:
-    """Outputs of the inference that is done, `(pixels, channels)`."""
+    """Return the outputs of the inference that is done, `(pixels, channels)`."""
     at = processor.symbols["ebb_nvm"] + 2 * folder.constants["EBB_OUTPUT_AT"]
     return folder.read_output(processor.read(at, folder.stored_output_bytes))

@@ -109,14 +109,14 @@ def run_tool(command: list[str | Path]) -> str:
 
 
 def tool_versions() -> dict[str, str]:
-    """First lines of what the installed tools say about themselves, by tool."""
+    """Return the first lines of what the installed tools say about themselves, by tool."""
     found = {name: _versioned(name) for name in ("clang", "ld.lld", "llvm-size", "llvm-nm")}
     found |= {name: shutil.which(name) for name in ("arm-none-eabi-gcc", "mspdebug")}
     return {name: run_tool([tool, "--version"]).splitlines()[0] for name, tool in found.items() if tool}
 
 
 def llvm_tool(name: str) -> Path:
-    """A tool of LLVM.
+    """Return a tool of LLVM.
 
     Raises:
         MissingTools: It is not installed.
@@ -137,7 +137,7 @@ def _m4_compiler() -> list[str]:
 
 
 def _versioned(name: str) -> str | None:
-    """The newest of the installed versions of a tool of LLVM."""
+    """Return the newest of the installed versions of a tool of LLVM."""
     numbered = (shutil.which(f"{name}-{version}") for version in _CLANG_VERSIONS)
     return next((found for found in numbered if found), None) or shutil.which(name)
 

@@ -66,7 +66,7 @@ class FrontCard:
         return int(np.round(self.alone_val.mean(axis=0), 12).argmax())
 
     def difference(self, split: str, *, on_front: bool = False) -> float | None:
-        """Mean of fine-tuned minus alone at the chosen learning rate. [1]
+        """Return the mean of fine-tuned minus alone at the chosen learning rate. [1]
 
         Args:
             split: `"val"` or `"test"`.
@@ -89,7 +89,7 @@ class FrontCard:
         return {split: round(float(self._differences(split).mean()), 12) >= 0 for split in ("val", "test")}
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON types, without the single networks."""
+        """Return the card as JSON types, without the single networks."""
         found: dict[str, Any] = {
             "n_networks": len(self.networks),
             "n_on_front": int(self.on_front.sum()),
@@ -110,7 +110,7 @@ class FrontCard:
         return found
 
     def text(self) -> str:
-        """The card for a person."""
+        """Return the card for a person."""
         means = [(self.finetuned_val.mean(), self.finetuned_test.mean())]
         means += zip(self.alone_val.mean(axis=0), self.alone_test.mean(axis=0), strict=True)
         names = [f"fine-tuned, learning rate {self.finetune_learning_rate:g}"]
@@ -139,7 +139,7 @@ class FrontCard:
         )  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a network for `card_front.csv`."""
+        """Return a row a network for `card_front.csv`."""
         return [
             {
                 "network": name,

@@ -60,7 +60,7 @@ def front_card(stages: Stages, run: Path) -> FrontCard:
 
 
 def front_networks(stages: Stages, run: Path) -> dict[str, Row]:
-    """A row of `fronts` for each distinct network, `on_front` where it is on the front of any budget.
+    """Return a row of `fronts` for each distinct network, `on_front` where it is on the front of any budget.
 
     Raises:
         ValueError: The table is missing, damaged or empty, or the networks were fine-tuned in another way than now.
@@ -104,7 +104,7 @@ def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
         train_all("trained alone", trainings, config.compute.processes, stages.reporter, stages.log)
 
     def best(row: int, column: int) -> Trained:
-        """The first of equals, as fine-tuning keeps it."""
+        """Return the first of equals, as fine-tuning keeps it."""
         return max((read_trained(folders[row, column, seed]) for seed in seeds), key=lambda one: one.accuracy_val)
 
     return [[best(row, column) for column in range(len(settings))] for row in range(len(archs))]
@@ -122,6 +122,6 @@ def _folder(stages: Stages, name: str, settings: FinetuneSettings, seed: int) ->
 
 
 def _on_test(stages: Stages, arch: Archs, trained: Sequence[Trained]) -> list[float]:
-    """Accuracy on the test split of each set of weights of one network, `(n_rates,)`. [1]"""
+    """Return accuracy on the test split of each set of weights of one network, `(n_rates,)`. [1]"""
     space, split = stages.work.space, stages.work.data.split("test")
     return [float(correct(Subnet.from_bytes(space, arch, one.weights), split).mean()) for one in trained]

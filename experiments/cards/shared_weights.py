@@ -107,7 +107,7 @@ class SharedWeightsCard:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON types, without the single networks."""
+        """Return the card as JSON types, without the single networks."""
         return {
             "n_networks": len(self.networks),
             "n_seeds": self.alone.shape[1],
@@ -124,7 +124,7 @@ class SharedWeightsCard:
         }
 
     def text(self) -> str:
-        """The card for a person."""
+        """Return the card for a person."""
         labels = {
             "inherited": "inherited accuracy",
             "log_likelihood": "inherited log-likelihood",
@@ -151,7 +151,7 @@ class SharedWeightsCard:
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a network for `card_networks.csv`."""
+        """Return a row a network for `card_networks.csv`."""
         return [
             {
                 "network": name,
@@ -166,7 +166,7 @@ class SharedWeightsCard:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of the same columns as CSV with full precision."""
+    """Return the rows of the same columns as CSV with full precision."""
     lines = [",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]
     return "\n".join(lines) + "\n"
 

@@ -74,7 +74,7 @@ class Planned:
 
 
 def unpadded_parts(size: int) -> Options:
-    """Input channels a tile where maps are stored without padding.
+    """Return input channels a tile where maps are stored without padding.
 
     The vector unit wants even starts, so an odd number of channels is taken one by one.
     """
@@ -82,17 +82,17 @@ def unpadded_parts(size: int) -> Options:
 
 
 def all_sizes(size: int) -> Options:
-    """All sizes of an axis up to `ALL_SIZES_UP_TO`, equal parts beyond, rising."""
+    """Return all sizes of an axis up to `ALL_SIZES_UP_TO`, equal parts beyond, rising."""
     return (*range(1, min(size, ALL_SIZES_UP_TO) + 1), *(part for part in ceil_parts(size) if part > ALL_SIZES_UP_TO))
 
 
 def all_even_sizes(size: int) -> Options:
-    """The same in pairs of words, the alignment of the vector unit, of `size` rounded up to even."""
+    """Return the same in pairs of words, the alignment of the vector unit, of `size` rounded up to even."""
     return tuple(2 * pairs for pairs in all_sizes(-(-size // 2)))
 
 
 def choices(max_vector: int) -> tuple[Choice, ...]:
-    """The rows of the table, ours first.
+    """Return the rows of the table, ours first.
 
     Args:
         max_vector: Longest vector of the row with longer ones. [1]
@@ -167,7 +167,7 @@ def ablate(options: argparse.Namespace) -> int:
 
 
 def _overrides(options: argparse.Namespace, fuses: bool) -> Overrides:
-    """Ours on the supply of the command line; networks are fused or not."""
+    """Return ours on the supply of the command line; networks are fused or not."""
     capacitance, resistance = options.capacitance, options.resistance
     return replace(
         ANEW,
@@ -178,7 +178,7 @@ def _overrides(options: argparse.Namespace, fuses: bool) -> Overrides:
 
 
 def _result(choice: Choice, names: Sequence[str], line: Sequence[Planned], ours: Sequence[Planned]) -> dict[str, Any]:
-    """A row as JSON types; means over networks, None where a network has no feasible plan."""
+    """Return a row as JSON types; means over networks, None where a network has no feasible plan."""
     latencies_s = [one.latency_s for one in line if one.latency_s is not None]
     relative = [_relative(one, base) for one, base in zip(line, ours, strict=True)]
     known = [share for share in relative if share is not None]
@@ -218,7 +218,7 @@ def _notes(requests: Sequence[Request], results: Sequence[Mapping[str, Any]], *,
 
 
 def _text(results: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
-    """Sentence and table, for a person."""
+    """Return sentence and table, for a person."""
     n = len(results[0]["networks"])
     worst = max(results, key=lambda result: result["relative"] or 0)
     of = f"mean over {n} networks" if n > 1 else results[0]["networks"][0]["name"]

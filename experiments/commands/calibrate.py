@@ -154,7 +154,7 @@ def _value(value: Any) -> str:
 
 
 def _quality(fits: Mapping[str, EventFit], origin: str) -> list[str]:
-    """The comment block of the file."""
+    """Return the comment block of the file."""
     lines = [f"Fitted by ebbnas calibrate to {origin}.", "Half-widths are of 95 % intervals.", ""]
     for fit in fits.values():
         rows = f"{fit.n_rows} rows" + (f", sizes {fit.smallest} to {fit.largest}" if fit.largest else "")
@@ -172,7 +172,7 @@ def _spread(fit: Fit) -> str:
 
 
 def _describe(answer: Mapping[str, Any], fits: Mapping[str, EventFit]) -> str:
-    """Sentence, table of fits and warnings, for a person."""
+    """Return sentence, table of fits and warnings, for a person."""
     worst = max((fit.energy.relative_rms, fit.time.relative_rms, fit.event) for fit in fits.values())
     rows = [_row(fit) for fit in fits.values()]
     fitted = ("+ a unit", "known", "RMS")

@@ -110,7 +110,7 @@ def card(options: argparse.Namespace) -> int:
 
 
 def _run(folder: Path) -> Run:
-    """The run in a folder, where its cache is: what the card needs is found there, or trained into it."""
+    """Return the run in a folder, where its cache is: what the card needs is found there, or trained into it."""
     if not (folder / "config.toml").is_file():
         raise ValueError(f"RUN must be the folder of a run, with config.toml in it, not {folder}")
     run = Run.of(read_config(str(folder)), source=str(folder), root=folder.resolve().parent.parent)
@@ -182,19 +182,19 @@ SECTIONS: tuple[Callable[[Run, Effort, Reporter], Section | None], ...] = (predi
 
 
 def standalone(config: Config, space: Space, archs: Archs, effort: Effort) -> Standalone:
-    """The trainings that a card of this effort compares with; they know nothing of the shared weights."""
+    """Return the trainings that a card of this effort compares with; they know nothing of the shared weights."""
     data: Sequence[DataSection] = [one.data for one in fold_configs(config, effort.folds)]
     return Standalone(data=data, space=space, archs=archs, seeds=range(effort.seeds), settings=StandaloneSettings())
 
 
 def fold_configs(config: Config, n_folds: int) -> list[Config]:
-    """The config with each fold from its own on, so that with all of them every person validates once."""
+    """Return the config with each fold from its own on, so that with all of them every person validates once."""
     folds = [(config.data.fold + step) % N_FOLDS for step in range(n_folds)]
     return [config.model_copy(update={"data": config.data.model_copy(update={"fold": fold})}) for fold in folds]
 
 
 def _judged_rows(stages: Stages) -> slice:
-    """The validation samples on which inherited and stand-alone accuracy are compared."""
+    """Return the validation samples on which inherited and stand-alone accuracy are compared."""
     return stages.work.data.split("val").at_most(N_COMPARED)
 
 
@@ -218,7 +218,7 @@ def inherited(stages: Stages, archs: Archs) -> tuple[NDArray[np.bool_], NDArray[
 
 
 def networks_over_sizes(space: Space, n: int, rng: np.random.Generator) -> Archs:
-    """Distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their work.
+    """Return distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their work.
 
     Where a step has none left, the network nearest to its middle is taken.
 

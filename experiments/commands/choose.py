@@ -51,7 +51,7 @@ def choose(options: argparse.Namespace) -> int:
 
 
 def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[str, Any]:
-    """The design of a budget as JSON types, and why.
+    """Return the design of a budget as JSON types, and why.
 
     Args:
         run: The run.
@@ -96,7 +96,7 @@ def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[s
 
 
 def _nothing_found(run: FinishedRun, budget: str) -> dict[str, Any]:
-    """The answer where the search itself found nothing feasible."""
+    """Return the answer where the search itself found nothing feasible."""
     misses = [miss for miss in run.manifest.get("infeasible", ()) if miss["budget"] == budget]
     result = {"budget": budget, "feasible": False, "id": None, "design": None}
     if not misses:
@@ -117,7 +117,7 @@ def _nothing_found(run: FinishedRun, budget: str) -> dict[str, Any]:
 
 
 def _text(one: dict[str, Any]) -> str:
-    """One answer for a person."""
+    """Return one answer for a person."""
     if not one["feasible"]:
         return f"{one['budget']}: no design. {' '.join(one['explanation'])}"
     row = one["design"]
@@ -134,7 +134,7 @@ def _text(one: dict[str, Any]) -> str:
 
 
 def _overview(answers: Sequence[dict[str, Any]], prefer: str) -> str:
-    """A line a budget, where none was named."""
+    """Return a line a budget, where none was named."""
     rows, notes = [], []
     for one in answers:
         if not one["feasible"]:

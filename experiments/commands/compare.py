@@ -39,7 +39,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def compared(groups: Sequence[Method], kind: str) -> Comparison:
-    """The comparison of methods.
+    """Return the comparison of methods.
 
     Args:
         groups: The methods.
@@ -78,7 +78,7 @@ def _write(found: Comparison, groups: Sequence[Method], folder: Path, formats: S
 
 
 def _answer(found: Comparison, groups: Sequence[Method]) -> dict[str, Any]:
-    """The answer of `compare --json`, less the files."""
+    """Return the answer of `compare --json`, less the files."""
     return {
         "methods": [
             {
@@ -108,5 +108,5 @@ def _who(groups: Sequence[Method]) -> str:
 
 
 def _wall_s(run: FinishedRun) -> float:
-    """Wall time of the process that finished a run: what lay in the cache cost it nothing. [s]"""
+    """Return the wall time of the process that finished a run: what lay in the cache cost it nothing. [s]"""
     return float(sum(run.manifest.get("wall_times_s", {}).values()))

@@ -36,7 +36,7 @@ class Evaluation:
         return self.computed == self.stored
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of `evaluate --json`."""
+        """Return the answer of `evaluate --json`."""
         return {
             "id": self.id,
             "architecture": self.architecture,
@@ -46,7 +46,7 @@ class Evaluation:
         }
 
     def text(self) -> str:
-        """The answer for a person."""
+        """Return the answer for a person."""
         verdict = "exactly as stored" if self.is_equal else "NOT as stored"
         columns = ((name, self.computed[name], self.stored[name]) for name in self.computed)
         rows = [(name, f"{100 * computed:.4f} %", f"{100 * stored:.4f} %") for name, computed, stored in columns]

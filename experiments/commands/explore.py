@@ -102,7 +102,7 @@ class Networks:
 def explored(
     space: Space, conditions: Conditions, archs: Archs | None, source: str | None, reporter: Reporter
 ) -> Networks:
-    """Networks under their best plans, with accuracies where a source is given.
+    """Return networks under their best plans, with accuracies where a source is given.
 
     Args:
         space: The space.
@@ -132,7 +132,7 @@ def explored(
 
 
 def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Reporter) -> NDArray[np.float64]:
-    """Least latencies of networks `(n, n_genes)`, each planned as a whole, `(n, n_budgets)`. [s]"""
+    """Return the least latencies of networks `(n, n_genes)`, each planned as a whole, `(n, n_budgets)`. [s]"""
     scenarios = conditions.scenarios
     explorer = explorer_for(conditions.device, scenarios, conditions.rule_set, conditions.execution)
     pricer = Pricer(conditions.device)
@@ -195,7 +195,7 @@ class _Found:
     notes: Sequence[str]
 
     def summary(self) -> list[dict[str, Any]]:
-        """A line a budget, with the exact front where accuracies are known."""
+        """Return a line a budget, with the exact front where accuracies are known."""
         lines = []
         for index, budget in enumerate(self.conditions.budgets):
             column = self.networks.latency_s[:, index]

@@ -60,7 +60,7 @@ def _say(options: argparse.Namespace, paths: list[str]) -> None:
 
 
 def _files(network: Deployable, form: str) -> dict[str, bytes]:
-    """Content of the files of a format, by name."""
+    """Return the content of the files of a format, by name."""
     if form == "onnx":
         from models.exchange.write_onnx import onnx_bytes
 

@@ -45,7 +45,7 @@ def grid(options: argparse.Namespace) -> int:
 
 
 def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
-    """Every n-th cell.
+    """Return every n-th cell.
 
     Args:
         cells: All cells.
@@ -138,7 +138,7 @@ def _table(options: argparse.Namespace, book: CellBook) -> int:
 
 
 def _script(options: argparse.Namespace, path: Path) -> str:
-    """An array job for SLURM, one shard a task."""
+    """Return an array job for SLURM, one shard a task."""
     n = whole("--shards", options.shards)
     grid_file, root = shlex.quote(str(path.resolve())), shlex.quote(str(Path(options.root).resolve()))
     return "\n".join(

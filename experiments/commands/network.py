@@ -50,7 +50,7 @@ def network(options: argparse.Namespace) -> int:
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    """Channels and sizes from text such as `6x128`."""
+    """Return channels and sizes from text such as `6x128`."""
     parts = text.lower().split("x")
     if not 1 <= len(parts) <= 3 or not all(part.isdecimal() for part in parts):
         raise ValueError(f"--input must be channels and 1 or 2 sizes, such as 6x128 or 3x32x32, not {text!r}")
@@ -75,7 +75,7 @@ def _graph(model: str, shape: tuple[int, ...] | None) -> ForeignGraph:
 
 
 def _made(path: Path, factory: str) -> Any:
-    """The module that a function of a Python file makes; what the file prints goes to stderr."""
+    """Return the module that a function of a Python file makes; what the file prints goes to stderr."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     from torch import nn
@@ -94,7 +94,7 @@ def _made(path: Path, factory: str) -> Any:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    """Names that a Python file defines; it may import its neighbours."""
+    """Return the names that a Python file defines; it may import its neighbours."""
     spec = importlib.util.spec_from_file_location(f"_ebbnas_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None

@@ -37,7 +37,7 @@ def replan(options: argparse.Namespace) -> int:
 
 
 def _summary(rows: Sequence[Replanned]) -> dict[str, Any]:
-    """Means over the designs that have the figure; None where none has."""
+    """Return means over the designs that have the figure; None where none has."""
     ratios = [row.ratio for row in rows if row.ratio is not None]
     limits = [row.over_limit_plan for row in rows if row.over_limit_plan is not None]
     deviations = [row.deviation for row in rows if row.deviation is not None]
@@ -73,7 +73,7 @@ def _notes(rows: Sequence[Replanned], *, is_simulated: bool) -> list[str]:
 
 
 def _text(rows: Sequence[Replanned], notes: Sequence[str], *, is_simulated: bool) -> str:
-    """Sentence, table and means, for a person."""
+    """Return sentence, table and means, for a person."""
     summary = _summary(rows)
     head = ["design", "published", "ours", "ratio", "power cycles", "/ limit_plan", "/ limit_device"]
     cells = [_cells(row) for row in rows]
@@ -114,10 +114,10 @@ def _cells(row: Replanned) -> list[str]:
 
 
 def time_cell(value_s: float | None) -> str:
-    """A time in a table, `-` where there is none."""
+    """Return a time in a table, `-` where there is none."""
     return "-" if value_s is None else write(value_s, "s", digits=4)
 
 
 def number_cell(value: float | None, decimals: int) -> str:
-    """A number in a table, `-` where there is none."""
+    """Return a number in a table, `-` where there is none."""
     return "-" if value is None else f"{value:.{decimals}f}"

@@ -38,7 +38,7 @@ def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> 
 
 
 def designs_of(options: argparse.Namespace, overrides: Overrides, *, with_plan: bool) -> list[Request]:
-    """The designs of the file or example that `options` name, in its order.
+    """Return the designs of the file or example that `options` name, in its order.
 
     Raises:
         ValueError: Neither or both are named, or the file is wrong.

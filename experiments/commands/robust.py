@@ -73,7 +73,7 @@ class Found:
         return np.isfinite(self.latency_s)
 
     def front(self, case: int) -> Front:
-        """The front of error and latency under one case."""
+        """Return the front of error and latency under one case."""
         values = np.column_stack([1 - self.accuracy, self.latency_s[:, case]])
         return Front.of(values, self.is_safe[:, case])
 
@@ -128,7 +128,7 @@ def robust(options: argparse.Namespace) -> int:
 
 
 def _cases(work: Workload, budgets: str | None, factors: str) -> list[Case]:
-    """Every budget with every harvester.
+    """Return every budget with every harvester.
 
     Args:
         work: Gives the budgets where none are named, and the supply.
@@ -180,14 +180,14 @@ class _Searching:
         return Scenarios.of([case.supply for case in self.cases])
 
     def robust(self, over: str) -> Found:
-        """Designs that are safe in all cases."""
+        """Return the designs that are safe in all cases."""
         first, *others = (case.supply for case in self.cases)
         pricing = self._pricing(first, tuple(others), over)
         explorer = self._explorer(self.scenarios)
         return self._front(pricing, RobustExplorer(explorer=explorer, pricing=pricing))
 
     def alone(self, case: int) -> Found:
-        """Designs for one case."""
+        """Return designs for one case."""
         supply = self.cases[case].supply
         explorer = ScenarioExplorer(explorer=self._explorer(Scenarios.of([supply])), scenario=0)
         return self._front(self._pricing(supply, (), "worst"), explorer)

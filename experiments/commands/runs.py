@@ -81,7 +81,7 @@ def _conditions(where: Sequence[str], rows: Sequence[Row]) -> list[Condition]:
 
 
 def _condition(key: str, text: str) -> Condition:
-    """Whether a row's value is the one that is written, or a list holds it."""
+    """Return whether a row's value is the one that is written, or a list holds it."""
     try:
         wanted = [text, tomllib.loads(f"value = {text}")["value"]]
     except tomllib.TOMLDecodeError:

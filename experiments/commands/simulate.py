@@ -91,7 +91,7 @@ def _world(options: argparse.Namespace) -> SimulationOptions:
 
 
 def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...]:
-    """The harvests of all seeds; a constant one is played once."""
+    """Return the harvests of all seeds; a constant one is played once."""
     n_seeds = SEEDS if options.seeds is None else whole("--seeds", options.seeds)
     spec = in_si(options.harvest)
     if spec.partition(":")[0] == "constant":
@@ -100,7 +100,7 @@ def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...
 
 
 def in_si(spec: str) -> str:
-    """A harvest in plain SI numbers, as `harvest_specs` reads it; what is not understood is left to it."""
+    """Return a harvest in plain SI numbers, as `harvest_specs` reads it; what is not understood is left to it."""
     kind, colon, rest = spec.partition(":")
     if kind not in UNITS:
         return spec
@@ -113,7 +113,7 @@ def in_si(spec: str) -> str:
 
 
 def _figure_formats(options: argparse.Namespace) -> list[str]:
-    """Formats of the figure, checked before anything is played."""
+    """Return the formats of the figure, checked before anything is played."""
     if options.out is None:
         return []
     from experiments.figures.plot import FORMATS, WIDTHS_IN

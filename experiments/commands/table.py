@@ -45,7 +45,7 @@ def table(options: argparse.Namespace) -> int:
 
 
 def cells(row: Row) -> list[str]:
-    """A member of a front; fine-tuned accuracies, the interval that of the test split."""
+    """Return a member of a front; fine-tuned accuracies, the interval that of the test split."""
     low, high = (row[f"accuracy_finetuned_test_{end}"] for end in ("low", "high"))
     return [
         write(row["capacitance_f"], "F", digits=6).replace("u", "µ"),
@@ -62,7 +62,7 @@ def cells(row: Row) -> list[str]:
 
 
 def formatted(rows: list[list[str]], kind: str) -> str:
-    """The table as text.
+    """Return the table as text.
 
     Args:
         rows: Cells, `(n_rows, n_columns)`.
@@ -78,5 +78,5 @@ def formatted(rows: list[list[str]], kind: str) -> str:
 
 
 def _three_digits(value: float) -> str:
-    """A positive number with three significant digits, never an exponent."""
+    """Return a positive number with three significant digits, never an exponent."""
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"

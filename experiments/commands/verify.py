@@ -96,7 +96,7 @@ def _proving(stored: StoredDesign, n_failures: int) -> Proving:
 
 
 def _overview(rows: Sequence[Row], found: Sequence[Verification]) -> str:
-    """A line a design: what each check found."""
+    """Return a line a design: what each check found."""
     n_right = sum(one.is_verified for one in found)
     wrong = [f"{row['id']}: {check.name}: {check.found}" for row, one in zip(rows, found, strict=True)
              for check in one.checks if not check.is_right]  # fmt: skip

@@ -62,7 +62,7 @@ class Summary:
     medians: Mapping[str, MedianInterval]
 
     def values(self, indicator: str) -> list[float]:
-        """An indicator of every seed."""
+        """Return an indicator of every seed."""
         return [float(getattr(one, indicator)) for one in self.of.values()]
 
 
@@ -175,7 +175,7 @@ def _summary(method: MethodFronts, budget: str, reference: Front) -> Summary:
 
 
 def _contests(summaries: Sequence[Summary]) -> tuple[Contest, ...]:
-    """Every pair at every budget, with p corrected over all of them."""
+    """Return every pair at every budget, with p corrected over all of them."""
     pairs = [(a, b) for a, b in combinations(summaries, 2) if a.budget == b.budget]
     tested = [min(len(a.of), len(b.of)) > 1 for a, b in pairs]
     tests = [

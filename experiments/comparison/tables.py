@@ -35,7 +35,7 @@ def text(found: Comparison) -> str:
 
 
 def summary_cells(found: Comparison) -> Cells:
-    """Median and interval of each indicator, a row a budget and method."""
+    """Return median and interval of each indicator, a row a budget and method."""
     head = ["budget", "method", "seeds"]
     for name in INDICATORS:
         head += [_TITLES[name], "interval"]
@@ -50,7 +50,7 @@ def summary_cells(found: Comparison) -> Cells:
 
 
 def seed_cells(found: Comparison) -> Cells:
-    """Hypervolume of every run, a row a budget and method."""
+    """Return the hypervolume of every run, a row a budget and method."""
     seeds = sorted({seed for one in found.summaries for seed in one.of})
     rows = []
     for one in found.summaries:
@@ -60,7 +60,7 @@ def seed_cells(found: Comparison) -> Cells:
 
 
 def contest_cells(found: Comparison) -> Cells:
-    """Every pair of methods, a row a budget."""
+    """Return every pair of methods, a row a budget."""
     head = ["budget", "first", "second", "A", "p", "p (Holm)", "first better in"]
     return head, [_contest(one) for one in found.contests]
 
@@ -122,7 +122,7 @@ def _better(one: Contest) -> str:
 
 
 def files(found: Comparison, folders: Mapping[tuple[str, int], str]) -> dict[str, str]:
-    """Content of every file of tables, by name.
+    """Return the content of every file of tables, by name.
 
     Args:
         found: The comparison.

@@ -306,16 +306,16 @@ class Config(Section):
     compute: ComputeSection = ComputeSection()
 
     def own_files(self) -> dict[str, Path]:
-        """The files that sections name, by section."""
+        """Return the files that sections name, by section."""
         named = {section: getattr(getattr(self, section), "file", None) for section in OWN_FILES}
         return {section: Path(file) for section, file in named.items() if file is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """Every setting with its value, as JSON types; what is not set is left out."""
+        """Return every setting with its value, as JSON types; what is not set is left out."""
         return dict(json.loads(self.model_dump_json(by_alias=True, exclude_none=True)))
 
     def key(self) -> str:
-        """Hash that names the run's folder: all but the name, effort, proofs and the number of processes."""
+        """Return the hash that names the run's folder: all but the name, effort, proofs and the number of processes."""
         settings = self.to_dict()
         del settings["name"], settings["deploy"], settings["compute"]["processes"]
         settings["search"] = {key: value for key, value in self.search.decisive().items() if value is not None}
@@ -378,7 +378,7 @@ def _checked(tree: Mapping[str, Any], label: str) -> Config:
 
 
 def _find(source: str) -> tuple[str, str, Path]:
-    """Text of a config, what messages call it, and the folder its paths are relative to."""
+    """Return the text of a config, what messages call it, and the folder its paths are relative to."""
     path = Path(source)
     if path.is_dir():
         path = path / "config.toml"
@@ -417,7 +417,7 @@ def _apply(tree: dict[str, Any], setting: str) -> None:
 
 
 def _first_error(error: ValidationError) -> tuple[str, str]:
-    """Key and one-line message of the first thing that is wrong; unknown keys come first."""
+    """Return key and one-line message of the first thing that is wrong; unknown keys come first."""
     errors = sorted(error.errors(include_url=False), key=lambda item: item["type"] != "extra_forbidden")
     first = errors[0]
     location = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))]

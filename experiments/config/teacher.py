@@ -14,7 +14,7 @@ _TOLERANCE = 1e-3
 
 
 def read_answers(path: Path, n_train: int, n_classes: int) -> NDArray[np.float32]:
-    """Class probabilities of a teacher.
+    """Return the class probabilities of a teacher.
 
     Args:
         path: The file, .npy without pickled objects.

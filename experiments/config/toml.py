@@ -7,7 +7,7 @@ from typing import Any
 
 
 def dotted(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys and their values, whether the file has them quoted, dotted or as tables."""
+    """Return dotted keys and their values, whether the file has them quoted, dotted or as tables."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):

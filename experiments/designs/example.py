@@ -10,5 +10,5 @@ EXAMPLE = "tinas2025_har.json"
 
 
 def example_path() -> Path:
-    """The published design that ships with the project."""
+    """Return the published design that ships with the project."""
     return Path(str(resources.files("experiments.designs") / "examples" / EXAMPLE))

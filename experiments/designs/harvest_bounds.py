@@ -15,7 +15,7 @@ from experiments.formatting.quantities import write
 
 
 def at_v_on_w(harvest: Harvest, supply: Supply) -> FloatArray:
-    """Power that charges a capacitor standing at Von, of every piece: V (Vs - V) / R, `(n_pieces,)`. [W]"""
+    """Return the power that charges a capacitor standing at Von, of every piece: V (Vs - V) / R, `(n_pieces,)`. [W]"""
     if harvest.power_w is not None:
         return harvest.power_w
     assert harvest.voltage_v is not None

@@ -27,7 +27,7 @@ Values = dict[str, float | str]
 
 
 def parse_harvest(spec: str, supply: Supply, *, n_seeds: int = 1, seed: int = 0) -> tuple[Harvest, ...]:
-    """The harvests that a command line names.
+    """Return the harvests that a command line names.
 
     A constant harvest is the same for every seed. A random one is drawn anew. Of a file and of a day, the first seed
     starts at the beginning, every other at a random row, and goes round.
@@ -71,7 +71,7 @@ def _existing(spec: str, kind: str) -> Path:
 
 
 def _values(kind: str, rest: str) -> Values:
-    """Keys and values after the colon; numbers where they are none of `date`."""
+    """Return keys and values after the colon; numbers where they are none of `date`."""
     values: Values = {}
     for part in rest.split(",") if rest else ():
         key, equals, text = (word.strip() for word in part.partition("="))

@@ -68,7 +68,7 @@ def _appraised(request: Request, device: Device) -> Appraisal:
 
 
 def _interval(request: Request) -> dict[str, list[float | None]] | None:
-    """Latency and energy with all prices at the ends of their 95 % intervals; None where the prices have none.
+    """Return latency and energy with all prices at the ends of their 95 % intervals; None where the prices have none.
 
     The plan stays, its power cycles are cut anew; a latency is None where the plan is infeasible at that end.
     """
@@ -79,7 +79,7 @@ def _interval(request: Request) -> dict[str, list[float | None]] | None:
 
 
 def _extrapolated(request: Request) -> list[str]:
-    """A sentence for each layer whose vectors are longer than those that were measured."""
+    """Return a sentence for each layer whose vectors are longer than those that were measured."""
     rows = zip(request.network.layer_names, request.network.layers, request.plan or (), strict=True)
     lengths = [(name, _vector_words(layer, design)) for name, layer, design in rows if layer.op == "conv"]
     return [
@@ -95,14 +95,14 @@ def _vector_words(layer: LayerShape, design: LayerDesign) -> int:
 
 
 def plan(request: Request) -> Request:
-    """The request with the best plan under its rules, the least infeasible one where none is feasible."""
+    """Return the request with the best plan under its rules, the least infeasible one where none is feasible."""
     rule_set = rules(request.rules, request.max_vector or request.device.max_vector)
     explorer = explorer_for(request.device, Scenarios.of([request.supply]), rule_set, request.execution)
     return request.with_plan(explorer.plan(request.network))
 
 
 def sentence(answer: Mapping[str, Any]) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     if not answer["feasible"]:
         return f"not feasible: {binding_constraint(answer)}"
     parts = [
@@ -117,7 +117,7 @@ def sentence(answer: Mapping[str, Any]) -> str:
 
 
 def beside(published: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """A published plan and ours of the same network, in one sentence."""
+    """Return a published plan and ours of the same network, in one sentence."""
     before = f"as published {write(published['latency_s'], 's')} in {published['power_cycles']:,} power cycles"
     if not ours["feasible"]:
         return f"{before}; planned anew, nothing is feasible"
@@ -146,7 +146,7 @@ def binding_constraint(answer: Mapping[str, Any]) -> str:
 
 
 def describe(answer: Mapping[str, Any]) -> str:
-    """Sentence, totals and a table of layers, for a person."""
+    """Return sentence, totals and a table of layers, for a person."""
     lines = [f"{answer['name']}: {sentence(answer)}"]
     if answer["feasible"]:
         lines += ["", *_totals(answer)]
@@ -156,7 +156,7 @@ def describe(answer: Mapping[str, Any]) -> str:
 
 
 def overview(answers: Sequence[Mapping[str, Any]]) -> str:
-    """Several answers as one table, for a person."""
+    """Return several answers as one table, for a person."""
     n_feasible = sum(answer["feasible"] for answer in answers)
     rows = [
         (
@@ -176,7 +176,7 @@ def overview(answers: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _limits(answer: Mapping[str, Any]) -> str:
-    """Latency as a multiple of the lower limit of any plan."""
+    """Return latency as a multiple of the lower limit of any plan."""
     return "-" if answer["latency_s"] is None else f"{answer['latency_s'] / answer['limit_plan_s']:.2f}"
 
 

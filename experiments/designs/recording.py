@@ -47,7 +47,7 @@ class Recording:
         return np.asarray(line.event_time_s[(line.event == kind) & (line.event_time_s <= self.end_s)])
 
     def voltage_at(self, time_s: FloatArray) -> FloatArray:
-        """Voltage of the capacitor. [V]"""
+        """Return the voltage of the capacitor. [V]"""
         return np.interp(time_s, self.timeline.time_s, self.timeline.voltage_v)
 
     @property
@@ -57,7 +57,7 @@ class Recording:
 
 
 def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
-    """Energy offered since time 0, the trace going round. [J]"""
+    """Return energy offered since time 0, the trace going round. [J]"""
     harvest = recording.harvest
     power_w = at_v_on_w(harvest, recording.supply)
     if not np.isfinite(harvest.duration_s):
@@ -114,7 +114,7 @@ def outline(time_s: FloatArray, voltage_v: FloatArray, end_s: float, n_bins: int
 
 
 def caption(recording: Recording) -> str:
-    """The caption of the figure, thresholds and budget named."""
+    """Return the caption of the figure, thresholds and budget named."""
     supply = recording.supply
     n_boots, n_failed = len(recording.times_s("boot")), len(recording.times_s("brown_out"))
     end = "finished" if recording.finished else "not finished"

@@ -121,7 +121,7 @@ def _appraised(request: Request) -> Appraisal:
 
 
 def _simulated_s(request: Request) -> float | None:
-    """Latency of a plan played event by event under the nominal harvester; None where it does not end. [s]"""
+    """Return latency of a plan played event by event under the nominal harvester; None where it does not end. [s]"""
     assert request.plan is not None
     supply, scenarios = request.supply, Scenarios.of([request.supply])
     sequence = Pricer(request.device).sequence(request.network, request.plan)

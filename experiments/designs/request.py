@@ -91,11 +91,11 @@ class Request:
     device_file: Path | None = None
 
     def with_plan(self, plan: Plan) -> Request:
-        """The same request with another plan."""
+        """Return the same request with another plan."""
         return replace(self, plan=plan)
 
     def to_dict(self, folder: Path) -> dict[str, Any]:
-        """The complete DESIGN.json, every option filled in.
+        """Return the complete DESIGN.json, every option filled in.
 
         Args:
             folder: Where it will lie: a device file is named relative to it.
@@ -229,7 +229,7 @@ def _device_source(value: Any, folder: Path) -> str | Path:
 
 
 def _source(value: str, folder: Path, kind: str) -> str | Path:
-    """A shipped name as it is, a path where the text looks like one."""
+    """Return a shipped name as it is, a path where the text looks like one."""
     if not value.endswith(".toml"):
         return value
     path = folder / value
@@ -239,7 +239,7 @@ def _source(value: str, folder: Path, kind: str) -> str | Path:
 
 
 def _supply(value: Any, folder: Path, overrides: Overrides) -> tuple[Supply, tuple[str, ...]]:
-    """The supply and what must be said about it: a family by name, or the file's own numbers."""
+    """Return the supply and what must be said about it: a family by name, or the file's own numbers."""
     if overrides.supply is not None:
         value, folder = overrides.supply, Path()
     notes: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ def _worst_s(request: Request, answer: Answer) -> tuple[float, float]:
 
 
 def sentence(answer: Answer) -> str:
-    """The response time in one sentence."""
+    """Return the response time in one sentence."""
     period = write(answer["period_s"], "s")
     if not answer["schedulable"]:
         return f"{answer['name']}: NOT schedulable every {period}"

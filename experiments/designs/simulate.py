@@ -94,7 +94,7 @@ class Played:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of `simulate --json`, without notes and files."""
+        """Return the answer of `simulate --json`, without notes and files."""
         simulation, latencies_s = self.simulation, self.latencies_s
         done = simulation.finished
         columns = ("n_boots", "n_brown_outs", "n_repeats", "harvested_j", "drawn_j", "leaked_j", "simulated_s")
@@ -124,7 +124,7 @@ class Played:
         return bool(self.latencies_s.max() <= self.bound_s * (1 + 1e-6))
 
     def text(self) -> str:
-        """The answer for a person: a sentence, then a table."""
+        """Return the answer for a person: a sentence, then a table."""
         parts = [f"{self.request.name}: {self.sentence()}"]
         if len(self.latencies_s):
             parts += ["", _table(self), "", *self._beside()]
@@ -168,7 +168,7 @@ class Played:
         return f" (at Von it charges with at most {write(most_w, 'W')}, and {write(leak_w, 'W')} leak)"
 
     def _beside(self) -> list[str]:
-        """Nominal latency, bound and deadline."""
+        """Return nominal latency, bound and deadline."""
         longest_s = float(self.latencies_s.max())
         nominal_s = write(self.schedule.latency_s, "s", digits=4)
         lines = [f"nominal  {nominal_s}, {len(self.schedule):,} power cycles, Eq. (5)"]
@@ -187,7 +187,7 @@ def _tally(simulation: Simulation) -> Counter[Outcome]:
 
 
 def _summary(values: Any) -> dict[str, float | None]:
-    """Least, greatest and quantiles; None where there is nothing."""
+    """Return least, greatest and quantiles; None where there is nothing."""
     if not len(values):
         return dict.fromkeys(QUANTILES)
     return {name: float(np.quantile(values, share)) for name, share in QUANTILES.items()}

@@ -62,13 +62,13 @@ def plot_breakdown(run: Path, formats: Sequence[str], width: str) -> list[Path]:
 
 
 def thinned(members: Sequence[Row]) -> list[Row]:
-    """Members of a front, fastest first, at most `MOST_BARS`."""
+    """Return the members of a front, fastest first, at most `MOST_BARS`."""
     front = Front.of([(1 - row["accuracy_finetuned_val"], row["latency_s"]) for row in members]).thin(MOST_BARS)
     return sorted((members[row] for row in front.rows), key=lambda row: float(row["latency_s"]))
 
 
 def draw(fronts: Mapping[str, Sequence[Row]], width_in: float) -> Figure:
-    """A panel a budget; one below the other where the page is narrow.
+    """Return a panel a budget; one below the other where the page is narrow.
 
     Args:
         fronts: Rows of `fronts` by title, fastest first, at least one each.

@@ -20,7 +20,7 @@ from experiments.runs.finished import KINDS
 
 
 def draw(found: Comparison, budget: str, width_in: float) -> Figure:
-    """The figure of one budget.
+    """Return the figure of one budget.
 
     Args:
         found: The comparison.
@@ -58,12 +58,12 @@ def draw(found: Comparison, budget: str, width_in: float) -> Figure:
 
 
 def _at(fronts: Mapping[int, Mapping[str, Floats]], budget: str) -> list[Floats]:
-    """Designs of each seed, `(n, 2)`."""
+    """Return the designs of each seed, `(n, 2)`."""
     return [np.asarray(by_budget[budget], dtype=np.float64).reshape(-1, 2) for by_budget in fronts.values()]
 
 
 def _members(front: Floats) -> Floats:
-    """The non-dominated designs, `(n, 2)`: others would only stretch the axes."""
+    """Return the non-dominated designs, `(n, 2)`: others would only stretch the axes."""
     return attainment([front]).best
 
 
@@ -90,7 +90,7 @@ def _draw_method(
 
 
 def _accuracy_percent(surface: Floats, latencies_s: Floats) -> Floats:
-    """Best accuracy of a surface within each latency, nan before its fastest point. [%]"""
+    """Return the best accuracy of a surface within each latency, nan before its fastest point. [%]"""
     within = surface[None, :, 1] <= latencies_s[:, None]
     errors = np.where(within, surface[None, :, 0], np.inf).min(axis=1, initial=np.inf)
     return np.where(np.isfinite(errors), 100 * (1 - errors), np.nan)

@@ -70,7 +70,7 @@ def plot_convergence(run: Path, beside: Sequence[Path], formats: Sequence[str], 
 
 
 def curves(groups: Sequence[Method]) -> list[Curve]:
-    """Curves of all methods at all budgets, budget by budget.
+    """Return the curves of all methods at all budgets, budget by budget.
 
     Raises:
         ValueError: No run has a feasible design.
@@ -95,7 +95,7 @@ def curves(groups: Sequence[Method]) -> list[Curve]:
 
 
 def draw(found: Sequence[Curve], width_in: float) -> Figure:
-    """One panel with a curve a budget where there is one method, else a panel a budget with a curve a method.
+    """Return one panel with a curve a budget where there is one method, else a panel a budget with a curve a method.
 
     Args:
         found: The curves.

@@ -254,7 +254,7 @@ def decimal_ticks(axes: Axes) -> None:
 
 
 def shown_budget(budget: str) -> str:
-    """The name of a budget as figures write it: `470 µF`."""
+    """Return the name of a budget as figures write it: `470 µF`."""
     number = budget.rstrip("Fpnum")
     return f"{number} {budget[len(number) :].replace('u', 'µ')}"
 

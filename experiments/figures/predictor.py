@@ -51,7 +51,7 @@ def plot_predictor(run: Path, formats: Sequence[str], width: str) -> list[Path]:
 
 
 def read_card(path: Path) -> PredictorCard:
-    """The card in a file.
+    """Return the card in a file.
 
     Raises:
         ValueError: There is no such file, or it holds no card.

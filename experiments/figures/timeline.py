@@ -31,7 +31,7 @@ _CHARACTER_IN = 4.6 / 72
 
 
 def draw(recording: Recording, width_in: float) -> Figure:
-    """Three panels: harvest, voltage over the inference, voltage in one power cycle (left out where there is none).
+    """Return panels of the harvest, the voltage over the inference, and the voltage in one power cycle, if any.
 
     Args:
         recording: What happened.
@@ -67,7 +67,7 @@ def _settle(figure: Figure) -> None:
 
 
 def _is_shown(recording: Recording, kind: str, window: tuple[float, float] | None, width_in: float) -> bool:
-    """Whether a kind of event is marked in any panel."""
+    """Return whether a kind of event is marked in any panel."""
     times_s = recording.times_s(kind)
     if window is not None and ((times_s > window[0]) & (times_s < window[1])).any():
         return True
@@ -75,12 +75,12 @@ def _is_shown(recording: Recording, kind: str, window: tuple[float, float] | Non
 
 
 def _marked_in_whole(recording: Recording, width_in: float) -> tuple[str, ...]:
-    """Kinds that are marked in the panel of the whole inference: boots where they do not crowd."""
+    """Return the kinds that are marked in the panel of the whole inference: boots where they do not crowd."""
     return ("boot", "brown_out") if len(recording.times_s("boot")) <= 10 * width_in else ("brown_out",)
 
 
 def _mark(line: Line2D, kind: str) -> Line2D:
-    """A line as the markers of an event."""
+    """Return a line as the markers of an event."""
     marker, colour, size = MARKS[kind]
     line.set(linestyle="none", marker=marker, markersize=size, color=colour, markeredgecolor="white")
     line.set(markeredgewidth=0.3, clip_on=False)
@@ -164,7 +164,7 @@ def _draw_batches(axes: Axes, recording: Recording, boot_s: float, window: tuple
 
 
 def _axes_in(width_in: float) -> float:
-    """Width of the axes in a figure, about. [inch]"""
+    """Return the width of the axes in a figure, about. [inch]"""
     return width_in - 1.1
 
 

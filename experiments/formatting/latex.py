@@ -30,12 +30,12 @@ _ESCAPED = str.maketrans(
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX typesets as it stands."""
+    """Return the text that LaTeX typesets as it stands."""
     return text.translate(_ESCAPED)
 
 
 def booktabs(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Collection[int] = (0,)) -> str:
-    r"""A `tabular`; the document needs `\usepackage{booktabs}` and, for quantities, `T1` fonts.
+    r"""Return a `tabular`; the document needs `\usepackage{booktabs}` and, for quantities, `T1` fonts.
 
     Args:
         head: Column titles, `(n_columns,)`.

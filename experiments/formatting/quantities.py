@@ -77,7 +77,7 @@ def _example(unit: str) -> str:
 
 
 def write(value: float, unit: str, *, digits: int = 3) -> str:
-    """A quantity as a person reads it: `"470 uF"`, `"12.3 s"`, `"2.8 kohm"`.
+    """Return a quantity as a person reads it: `"470 uF"`, `"12.3 s"`, `"2.8 kohm"`.
 
     Args:
         value: In SI. [unit]
@@ -97,18 +97,18 @@ def write(value: float, unit: str, *, digits: int = 3) -> str:
 
 
 def _digits(value: float, digits: int) -> str:
-    """Plain decimal with that many significant digits, without an exponent and without trailing zeros."""
+    """Return the plain decimal with that many significant digits, without an exponent and without trailing zeros."""
     text = f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def budget_name(capacitance_f: float) -> str:
-    """The short name of a budget in columns and file names: `"470uF"`, `"5mF"`."""
+    """Return the short name of a budget in columns and file names: `"470uF"`, `"5mF"`."""
     return write(capacitance_f, "F", digits=6).replace(" ", "")
 
 
 def whole(field: str, text: str, *, least: int = 1) -> int:
-    """A whole number of the command line.
+    """Return a whole number of the command line.
 
     Raises:
         ValueError: It is none, or below `least`.

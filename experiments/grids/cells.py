@@ -41,14 +41,14 @@ class CellBook:
         return self.store.root / "grids" / self.grid.name
 
     def run_folder(self, cell: Cell) -> Path:
-        """The run's folder, that of `ebbnas search` with the same config."""
+        """Return the run's folder, that of `ebbnas search` with the same config."""
         return self.store.runs / cell.folder_name
 
     def _path(self, cell: Cell, end: str) -> Path:
         return self.folder / "cells" / f"{cell.key}{end}"
 
     def is_done(self, cell: Cell) -> bool:
-        """Whether its run is finished at this effort, by these libraries, and whole."""
+        """Return whether its run is finished at this effort, by these libraries, and whole."""
         return self._says_finished(cell) and self.problem(cell) is None
 
     def problem(self, cell: Cell) -> str | None:
@@ -73,7 +73,7 @@ class CellBook:
         return isinstance(versions, dict) and library_versions().items() <= versions.items()
 
     def is_running(self, cell: Cell) -> bool:
-        """Whether a living process works on it."""
+        """Return whether a living process works on it."""
         try:
             with self._path(cell, ".lock").open() as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -106,7 +106,7 @@ class CellBook:
         self._write(cell, {**self.record(cell), "error": error})
 
     def record_death(self, cell: Cell, how: str) -> bool:
-        """The worker died; answers whether the cell is given up."""
+        """Return the worker died; answers whether the cell is given up."""
         deaths = int(self.record(cell)["deaths"]) + 1
         is_over = deaths >= MOST_DEATHS
         error = f"its worker ended {deaths} times, at last by {how}" if is_over else None
@@ -122,7 +122,7 @@ class CellBook:
             self._path(cell, end).unlink(missing_ok=True)
 
     def state(self, cell: Cell) -> str:
-        """One of `STATES`."""
+        """Return one of `STATES`."""
         if self.is_done(cell):
             return "done"
         if self.is_running(cell):

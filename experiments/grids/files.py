@@ -123,7 +123,7 @@ def read_grid(path: Path) -> Grid:
 
 
 def _tree(path: Path) -> dict[str, Any]:
-    """The tables of the file, top-level keys and their types checked."""
+    """Return the tables of the file, top-level keys and their types checked."""
     if not path.is_file():
         raise ConfigError(str(path), "", "there is no such grid file")
     try:
@@ -176,7 +176,7 @@ def _item(label: str, axis: str, item: Any, folder: Path) -> Item:
 
 
 def _setting(key: str, value: Any, folder: Path) -> str:
-    """One change as `--set` takes it; paths are relative to the grid file, one capacitance is a list of one."""
+    """Return one change as `--set` takes it; paths are relative to the grid file, one capacitance is a list of one."""
     if key == "supply.capacitances" and not isinstance(value, list):
         value = [value]
     if isinstance(value, str) and (key == "data.dir" or key.endswith(".file")):

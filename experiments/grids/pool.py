@@ -131,7 +131,7 @@ def take_answer(book: CellBook, cell: Cell, failure: Failure | None, told: Calla
 
 
 def by_supernet(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells, one of each distinct supernet first: those that share one need not wait for each other."""
+    """Return the cells, one of each distinct supernet first: those that share one need not wait for each other."""
     seen: set[str] = set()
     first: list[Cell] = []
     others: list[Cell] = []

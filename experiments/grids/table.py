@@ -29,14 +29,14 @@ def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], 
 
 
 def _schema(book: CellBook) -> pa.Schema:
-    """Axes, the run, then the columns of `fronts`; an axis stands for the column of its name."""
+    """Return axes, the run, then the columns of `fronts`; an axis stands for the column of its name."""
     axes = [(axis, _type([cell.values[axis] for cell in book.grid.cells])) for axis in book.grid.axes]
     fronts = [(field.name, field.type) for field in FRONTS if field.name not in (*book.grid.axes, "run")]
     return pa.schema([*axes, ("run", pa.string()), *fronts], metadata={"schema": str(SCHEMA)})
 
 
 def _type(values: Sequence[Any]) -> pa.DataType:
-    """The narrowest column that holds all values as they are."""
+    """Return the narrowest column that holds all values as they are."""
     for kinds, column in (((bool,), pa.bool_()), ((int,), pa.int64()), ((int, float), pa.float64())):
         if all(type(value) in kinds for value in values):
             return column

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 def run_tasks(
     function: Callable[[Task], Result], tasks: Sequence[Task], n_processes: int
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come, each with the position of its task.
+    """Yield results as they come, each with the position of its task.
 
     Args:
         function: A function of a module, so that workers find it.

@@ -24,7 +24,7 @@ _NETWORKS_A_STEP = 20_000
 
 
 def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space) -> tuple[str, Accuracies]:
-    """Accuracies of networks, and which kind they are.
+    """Return the accuracies of networks, and which kind they are.
 
     Args:
         source: A run's folder, or a table in CSV or Parquet.
@@ -63,7 +63,7 @@ def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
 
 
 def networks_of(path: Path, space: Space) -> Archs:
-    """The networks that a table lists in its column `architecture`, each once, `(n, n_genes)`.
+    """Return the networks that a table lists in its column `architecture`, each once, `(n, n_genes)`.
 
     Args:
         path: CSV or Parquet.

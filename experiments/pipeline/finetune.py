@@ -82,7 +82,7 @@ def chosen_members(fronts: Sequence[Front], networks: Sequence[Sequence[str]], m
 
 
 def _thinned(front: Front, size: int) -> list[int]:
-    """Positions of the members that `Front.thin` keeps."""
+    """Return the positions of the members that `Front.thin` keeps."""
     if not size:
         return []
     position_of = {int(row): position for position, row in enumerate(front.rows)}

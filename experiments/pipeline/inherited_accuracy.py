@@ -33,7 +33,7 @@ def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
 
 
 def judge_all(evaluator: SharedEvaluator, archs: Archs, progress: Task, *, n_processes: int) -> NDArray[np.float64]:
-    """Accuracies of many networks, in pieces that share the beginning of their networks.
+    """Return the accuracies of many networks, in pieces that share the beginning of their networks.
 
     Args:
         evaluator: Gives them.
@@ -63,7 +63,7 @@ class _Judging:
 
 
 def _judge(task: _Judging) -> NDArray[np.float64]:
-    """Accuracies of a piece of a table; runs in a worker."""
+    """Return the accuracies of a piece of a table; runs in a worker."""
     return task.evaluator.evaluate(task.archs)
 
 
@@ -88,5 +88,5 @@ class AccuracyTable:
         self._of = dict(zip((arch.tobytes() for arch in archs), accuracies.tolist(), strict=True))
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
+        """Return the accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
         return np.array([self._of[arch.tobytes()] for arch in self.space.canonical(archs)])

@@ -41,7 +41,7 @@ def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
 
 
 def stage_keys(stages: Stages) -> dict[str, Any]:
-    """Hashes of the stages that are known before anything is run."""
+    """Return the hashes of the stages that are known before anything is run."""
     return {
         "data": digest(stages.work.data_reads()),
         "supernet": stages.supernet_folder.key,
@@ -51,7 +51,7 @@ def stage_keys(stages: Stages) -> dict[str, Any]:
 
 
 def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Whether a stored manifest is of a run of the same stages, finished or not."""
+    """Return whether a stored manifest is of a run of the same stages, finished or not."""
     keys = found.get("stages")
     return isinstance(keys, Mapping) and {name: keys[name] for name in keys if name not in _OF_NETWORKS} == stage_keys(
         stages
@@ -67,7 +67,7 @@ def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
 
 
 def peak_memory_bytes() -> dict[str, int]:
-    """Greatest memory of this process, and of the largest it started. [B]"""
+    """Return the greatest memory of this process, and of the largest it started. [B]"""
     unit = 1 if sys.platform == "darwin" else 1024
     who = {"self": resource.RUSAGE_SELF, "largest_child": resource.RUSAGE_CHILDREN}
     return {name: resource.getrusage(which).ru_maxrss * unit for name, which in who.items()}
@@ -78,7 +78,7 @@ def _effort(stages: Stages) -> dict[str, Any]:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Commit of the code and whether it was changed since; None where it is no checkout."""
+    """Return the commit of the code and whether it was changed since; None where it is no checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]

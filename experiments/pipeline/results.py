@@ -55,7 +55,7 @@ class Member:
 
 
 def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
-    """A design of a search by its genome, `(n_genes,)`."""
+    """Return a design of a search by its genome, `(n_genes,)`."""
     layout = search.problem.layout
     text = layout.to_json(genome)
     short = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -71,7 +71,7 @@ def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
 
 
 def design_request(work: Workload, one: Member, device_file: Path | None) -> Request:
-    """The design as `price` takes it."""
+    """Return the design as `price` takes it."""
     network = one.decoded.network
     return Request(
         name=one.id,
@@ -155,7 +155,7 @@ class Judge:
         return self._columns(f"accuracy_deployed_{split}", one, judge)
 
     def _columns(self, name: str, one: Member, judge: Callable[[], _Judged]) -> Row:
-        """The columns of one accuracy; a network that is on several fronts is judged once."""
+        """Return the columns of one accuracy; a network that is on several fronts is judged once."""
         key = (name, one.decoded.network.name)
         if key not in self._known:
             found = accuracy(*judge(), stream(self.work.config.seed, " ".join(key)))
@@ -170,7 +170,7 @@ def front_rows(
     quantised: Mapping[str, bytes],
     device_file: Path | None,
 ) -> list[Row]:
-    """Rows of `fronts`, membership decided on fine-tuned validation accuracy; the test columns come last.
+    """Return the rows of `fronts`, membership decided on fine-tuned validation accuracy; the test columns come last.
 
     Args:
         judge: Gives the accuracies.

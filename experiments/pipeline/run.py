@@ -62,7 +62,7 @@ class Run:
 
     @classmethod
     def of(cls, config: Config, *, source: str, root: Path) -> Run:
-        """The run that a config means.
+        """Return the run that a config means.
 
         Args:
             config: The config.
@@ -184,7 +184,7 @@ class Run:
     def _thinned(
         self, searches: Sequence[tuple[Budget, Search]], members: Sequence[Sequence[results.Member]]
     ) -> list[results.Member]:
-        """The members whose networks are fine-tuned, all budgets together."""
+        """Return the members whose networks are fine-tuned, all budgets together."""
         networks = [[one.decoded.network.name for one in found] for found in members]
         fronts = [search.front for _, search in searches]
         positions = chosen_members(fronts, networks, self.work.config.finetune.max_networks)
@@ -313,7 +313,7 @@ class Run:
         return self.folder / OWN_FILES["device"] if self.work.config.device.file else None
 
     def _settings(self) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The resolved config, and the own files that it is to find beside itself."""
+        """Return the resolved config, and the own files that it is to find beside itself."""
         settings, own_files = self.work.config.to_dict(), {}
         for section, file in self.work.config.own_files().items():
             own_files[OWN_FILES[section]] = file.read_bytes()

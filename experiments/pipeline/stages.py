@@ -64,7 +64,7 @@ class StageTimes:
 
 
 def _progress_of(entry: EpochLog) -> str:
-    """An epoch in a few words: the loss, and every few epochs what networks with shared weights reach."""
+    """Return an epoch in a few words: the loss, and every few epochs what networks with shared weights reach."""
     text = f"loss {entry.loss:.3f}"
     if math.isfinite(entry.accuracy_inherited_val_largest):
         names = ("largest", "random", "smallest")
@@ -74,7 +74,7 @@ def _progress_of(entry: EpochLog) -> str:
 
 
 def plain(entry: Any) -> dict[str, Any]:
-    """A log entry as JSON types: numbers that are not finite become null."""
+    """Return a log entry as JSON types: numbers that are not finite become null."""
     return {key: _plain_value(value) for key, value in asdict(entry).items()}
 
 
@@ -215,7 +215,7 @@ class Stages:
         return val.part(val.at_most(N_JUDGED))
 
     def accuracies(self, evaluator: SharedEvaluator) -> AccuracySource:
-        """Inherited accuracies: of all networks where the space is small, else predicted from those of some.
+        """Return inherited accuracies: of all networks where the space is small, else predicted from those of some.
 
         Without a predictor every network that is asked for is judged.
         """
@@ -232,7 +232,7 @@ class Stages:
         return PredictedAccuracies(Predictor.fit(space, archs, accuracies), measuring)
 
     def judged(self, evaluator: SharedEvaluator, archs: Archs, folder: StageFolder) -> NDArray[np.float64]:
-        """Inherited accuracies of networks, which a stage keeps.
+        """Return the inherited accuracies of networks, which a stage keeps.
 
         Args:
             evaluator: Gives them where the stage does not hold them yet.
@@ -330,7 +330,7 @@ class Stages:
         return Search(problem, explorer, settings)
 
     def search_so_far(self, budget: Budget, accuracies: AccuracySource) -> Search | None:
-        """The search of a budget as its newest checkpoint has it, None where there is none."""
+        """Return the search of a budget as its newest checkpoint has it, None where there is none."""
         state = self._start_of(self.search_folder(budget))
         if state is None:
             return None
@@ -346,7 +346,7 @@ class Stages:
         return folder.path / f"e{search.evaluations}{limit}{patience}"
 
     def _start_of(self, folder: StageFolder) -> bytes | None:
-        """The furthest state of any effort that this one passes through, which are its own and smaller ones.
+        """Return the furthest state of any effort that this one passes through, which are its own and smaller ones.
 
         One with patience may end before any without.
         """
@@ -360,7 +360,7 @@ class Stages:
 
 
 def append_to(path: Path) -> Callable[[dict[str, Any]], None]:
-    """A log that adds lines with the time of day to a file."""
+    """Return a log that adds lines with the time of day to a file."""
 
     def log(entry: dict[str, Any]) -> None:
         append_log(path, {"time_s": round(time.time(), 3), **entry})

@@ -40,7 +40,7 @@ class Standalone:
     settings: StandaloneSettings
 
     def folder(self, store: Store, data: DataSection, arch: Archs, seed: int) -> StageFolder:
-        """The stage of one training."""
+        """Return the stage of one training."""
         found = data_of(data)
         reads = {
             "data": {"name": data.name, "fold": data.fold, "fingerprint": found.fingerprint},

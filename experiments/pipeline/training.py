@@ -75,7 +75,7 @@ class Trained:
 
 
 def data_of(section: DataSection) -> DataSet:
-    """The data set of a config, one kept in memory in each process."""
+    """Return the data set of a config, one kept in memory in each process."""
     return _data(section.name, section.fold, section.dir)
 
 
@@ -85,7 +85,7 @@ def _data(name: str, fold: int, directory: str | None) -> DataSet:
 
 
 def is_trained(folder: StageFolder) -> bool:
-    """Whether a training is done and its files are whole."""
+    """Return whether a training is done and its files are whole."""
     result = folder.result()
     if result is None or not all(isinstance(result.get(count), int) for count in ("epoch", "n_val")):
         return False

@@ -20,7 +20,7 @@ PLAN_FILE, NETWORK_FILE, CARD_FILE = "plan.json", "network.int16.safetensors", "
 
 
 def exported_files(stored: StoredDesign, folder: Path) -> dict[str, bytes]:
-    """Content of all files of the folder, by name.
+    """Return the content of all files of the folder, by name.
 
     Args:
         stored: The design.

@@ -26,7 +26,7 @@ _FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2", "-DEBB_
 
 
 def program_of(request: Request, network: IntegerNetwork) -> Program:
-    """The tables of a design.
+    """Return the tables of a design.
 
     Args:
         request: Its plan and supply.
@@ -47,7 +47,7 @@ def program_of(request: Request, network: IntegerNetwork) -> Program:
 
 
 def compiler() -> str:
-    """Path of a C compiler.
+    """Return the path of a C compiler.
 
     Raises:
         ValueError: There is none.
@@ -95,7 +95,7 @@ class Compiled:
         return cls(path=path, network=network)
 
     def ask(self, *arguments: object) -> tuple[int, str]:
-        """Exit status and answer of the program, its complaint where it has no answer."""
+        """Return exit status and answer of the program, its complaint where it has no answer."""
         command = [str(self.path), *map(str, arguments)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S, check=False)
@@ -116,7 +116,7 @@ class Compiled:
         return found
 
     def outputs(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        """Outputs of the program for samples `(n, height, width, channels)`, `(n, out_h, out_w, out_ch)`.
+        """Return the outputs of the program for samples `(n, height, width, channels)`, `(n, out_h, out_w, out_ch)`.
 
         Raises:
             ValueError: An inference does not end as it should.

@@ -22,7 +22,7 @@ N_VECTORS = 4
 
 
 def vectors_of(data: DataSet, network: IntegerNetwork) -> NDArray[np.int16]:
-    """Samples for the test vectors of a program, `(n, height, width, channels)`."""
+    """Return samples for the test vectors of a program, `(n, height, width, channels)`."""
     val = data.split("val")
     return quantise_input(network, val.take(val.at_most(N_VECTORS)))
 

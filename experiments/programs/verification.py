@@ -72,12 +72,12 @@ class Verification:
         return next((check.found for check in self.checks if check.name == name), "")
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of `verify --json`."""
+        """Return the answer of `verify --json`."""
         rows = [{"check": one.name, "passed": one.is_right, "found": one.found} for one in self.checks]
         return {"verified": self.is_verified, "checks": rows}
 
     def text(self) -> str:
-        """The answer for a person."""
+        """Return the answer for a person."""
         wrong = [check.name for check in self.checks if not check.is_right]
         head = f"NOT verified: {', '.join(wrong)}" if wrong else "verified: right bits, right counts, nothing lost"
         rows = [(one.name, "yes" if one.is_right else "NO", one.found) for one in self.checks]
@@ -163,7 +163,7 @@ def verification_of_design(
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """A check of a program that may stop in the middle of it."""
+    """Return a check of a program that may stop in the middle of it."""
     try:
         return check()
     except ValueError as error:
@@ -184,7 +184,7 @@ def _engine(folder: Path) -> Check:
 
 
 def _outputs(compiled: Compiled) -> Check:
-    """Random samples, small ones and such as drive everything into saturation."""
+    """Return random samples, small ones and such as drive everything into saturation."""
     rng = np.random.default_rng(0)
     scales = np.geomspace(16, HIGH, N_SAMPLES).reshape(-1, 1, 1, 1)
     samples = np.clip(rng.normal(size=(N_SAMPLES, *compiled.network.input_shape)) * scales, LOW, HIGH).astype(np.int16)
@@ -198,7 +198,7 @@ def _outputs(compiled: Compiled) -> Check:
 
 
 def _counts(compiled: Compiled, request: Request) -> Check:
-    """Every event of every layer, and the power cycles."""
+    """Return every event of every layer, and the power cycles."""
     assert request.plan is not None
     found = compiled.counts()
     expected = appraise(request.network, request.plan, request.device, request.supply, request.execution)
@@ -217,7 +217,7 @@ def _counts(compiled: Compiled, request: Request) -> Check:
 
 
 def _accuracy(compiled: Compiled, judged: Judged) -> Check:
-    """The program's own answers for a whole split."""
+    """Return the program's own answers for a whole split."""
     start_s = time.perf_counter()
     right = answers_of(compiled.outputs(judged.samples)) == judged.labels
     took_s = time.perf_counter() - start_s
@@ -230,7 +230,7 @@ def _accuracy(compiled: Compiled, judged: Judged) -> Check:
 
 
 def _n_writes(compiled: Compiled) -> int:
-    """Writes of one inference to non-volatile memory; more than are tried where it does not end."""
+    """Return the writes of one inference to non-volatile memory; more than are tried where it does not end."""
     try:
         layers = compiled.counts()["layers"]
     except ValueError:

@@ -69,7 +69,7 @@ def charts(report: Report) -> dict[str, Any]:
 
 
 def _renumbered(item: dict[str, Any]) -> dict[str, Any]:
-    """The same item whose ids count from 0: those of Bokeh go on from chart to chart within a process."""
+    """Return the same item whose ids count from 0: those of Bokeh go on from chart to chart within a process."""
     numbers: dict[str, str] = {}
 
     def walked(value: Any) -> Any:
@@ -105,7 +105,7 @@ def _figure(**settings: Any) -> figure:
 
 
 def _front(report: Report) -> figure:
-    """Accuracy on validation over latency, a curve a budget."""
+    """Return accuracy on validation over latency, a curve a budget."""
     chart = _figure(height=520, x_axis_type="log", name="front", tools="pan,box_zoom,wheel_zoom,reset,save")
     chart.xaxis.axis_label = "latency of one inference [s]"
     chart.yaxis.axis_label = "accuracy on validation [%]"
@@ -133,12 +133,12 @@ def _front(report: Report) -> figure:
 
 
 def colour_of(index: int) -> str:
-    """Colour of the curve of that number."""
+    """Return the colour of the curve of that number."""
     return COLOURS[index % len(COLOURS)]
 
 
 def marker_of(index: int) -> str:
-    """Marker of the curve of that number, as Bokeh calls it."""
+    """Return the marker of the curve of that number, as Bokeh calls it."""
     return _MARKER_OF[MARKERS[index % len(MARKERS)]]
 
 
@@ -167,7 +167,7 @@ def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str
 
 
 def _points(report: Report, designs: list[Design]) -> ColumnDataSource:
-    """Designs whose accuracy is known."""
+    """Return designs whose accuracy is known."""
     known = [one for one in designs if one.row[report.accuracy] is not None]
     columns: dict[str, list[Any]] = {
         "x": [one.row["latency_s"] for one in known],
@@ -182,7 +182,7 @@ def _points(report: Report, designs: list[Design]) -> ColumnDataSource:
 
 
 def _parts() -> figure:
-    """Latency of each member of a front in its parts, a bar a design."""
+    """Return the latency of each member of a front in its parts, a bar a design."""
     chart = _figure(height=300, name="parts", y_range=FactorRange(), tools="")
     chart.toolbar_location = None
     source = ColumnDataSource({"design": [], "tip": [], **{part: [] for part in PARTS}}, name="bars")
@@ -203,7 +203,7 @@ def _parts() -> figure:
 
 
 def _cycles() -> figure:
-    """Voltage of the capacitor over one inference of the chosen design."""
+    """Return the voltage of the capacitor over one inference of the chosen design."""
     chart = _figure(
         height=300,
         name="cycles",

@@ -203,7 +203,7 @@ def _config(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _rows(path: Path, *, is_needed: bool) -> list[Row]:
-    """Rows of the fronts; none where a run without any feasible design left no table."""
+    """Return the rows of the fronts; none where a run without any feasible design left no table."""
     if not is_needed and not path.exists():
         return []
     rows = read_table(path)
@@ -220,7 +220,7 @@ def _stored_schema(schema: pa.Schema) -> int | str | None:
 
 
 def _finite(value: Any) -> Any:
-    """The value, None where it is no number that JSON knows."""
+    """Return the value, None where it is no number that JSON knows."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -264,7 +264,7 @@ def _cycle_run(entry: Mapping[str, Any], names: Sequence[str], supply: Supply) -
 
 
 def cycle_outline(energy_j: float, active_s: float, supply: Supply) -> tuple[FloatArray, FloatArray]:
-    """Voltage of the capacitor over one power cycle, the harvester charging while the device sleeps.
+    """Return the voltage of the capacitor over one power cycle, the harvester charging while the device sleeps.
 
     Args:
         energy_j: Energy drawn in the cycle. [J]
@@ -311,7 +311,7 @@ def _notes(manifest: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
 
 
 def _differences(designs: Sequence[Design]) -> list[str]:
-    """A sentence for each design whose file no longer gives the latency of the table."""
+    """Return a sentence for each design whose file no longer gives the latency of the table."""
     found = []
     for one in designs:
         latency_s = one.answer["latency_s"]

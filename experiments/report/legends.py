@@ -23,7 +23,7 @@ _SHAPES: Mapping[str, str] = {
 
 
 def front_legend(report: Report) -> str:
-    """Capacitors by colour and marker, and the ring around the chosen design."""
+    """Return the capacitors by colour and marker, and the ring around the chosen design."""
     drawn = [front for front in report.fronts if front.designs]
     items = [
         (_line(colour_of(index), 2) + _filled(_SHAPES[marker_of(index)], colour_of(index)), budget_label(front.name))
@@ -35,7 +35,7 @@ def front_legend(report: Report) -> str:
 
 
 def parts_legend() -> str:
-    """Parts of a latency by colour, and the frame around the chosen design."""
+    """Return the parts of a latency by colour, and the frame around the chosen design."""
     square = '<path d="M6 2h12v12h-12z"/>'
     items = [(_filled(square, colour), name) for name, colour in PARTS.values()]
     frame = f'<path d="M3 3h18v10h-18z" fill="none" stroke="{_INK}" stroke-width="2"/>'

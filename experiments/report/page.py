@@ -37,7 +37,7 @@ from experiments.storage.tables import FRONTS, as_columns, csv_text
 
 
 def page(report: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     has_designs = any(front.designs for front in report.fronts)
     n_designs = sum(len(front.designs) for front in report.fronts)
     return Template(_shipped("report.html")).substitute(

@@ -21,25 +21,25 @@ _CONSTRAINTS = {
 
 
 def budget_label(name: str) -> str:
-    """A budget as it is printed: `"470 µF"` of `"470uF"`."""
+    """Return a budget as it is printed: `"470 µF"` of `"470uF"`."""
     number = name.rstrip("Fpnum")
     return f"{number} {name[len(number) :].replace('u', 'µ')}"
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A quantity with its unit, a dash where it is not known."""
+    """Return a quantity with its unit, a dash where it is not known."""
     if value is None:
         return "-"
     return write(value, unit).replace(" u", " µ").replace("ohm", "Ω")
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal, a dash where it is not known."""
+    """Return a share as a percentage with one decimal, a dash where it is not known."""
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def interval(row: dict[str, Any], column: str) -> str:
-    """An accuracy with its 95 % interval."""
+    """Return an accuracy with its 95 % interval."""
     low, high = row[f"{column}_low"], row[f"{column}_high"]
     if row[column] is None or low is None or high is None:
         return percent(row[column])
@@ -63,7 +63,7 @@ def sentence(report: Report) -> str:
 
 
 def listed(words: Sequence[str], conjunction: str = "and") -> str:
-    """Words as a list in a sentence."""
+    """Return words as a list in a sentence."""
     return f"{', '.join(words[:-1])} {conjunction} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
@@ -101,7 +101,7 @@ def facts(report: Report, one: Design) -> list[tuple[str, str]]:
 
 
 def worst_case(report: Report, row: dict[str, Any]) -> str:
-    """Worst-case latency and the harvesters it is of, or that it is not defined."""
+    """Return worst-case latency and the harvesters it is of, or that it is not defined."""
     if row["worst_case_latency_s"] is None:
         return "not defined for this supply"
     factor = report.harvest_uncertainty
@@ -110,7 +110,7 @@ def worst_case(report: Report, row: dict[str, Any]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
+    """Return a number with its noun."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -137,7 +137,7 @@ def _plan_lines(one: Design) -> list[str]:
 
 
 def tile(plan: dict[str, Any]) -> str:
-    """Sizes of a tile: height x width x output channels x input channels."""
+    """Return the sizes of a tile: height x width x output channels x input channels."""
     return "x".join(str(plan[key]) for key in ("tile_h", "tile_w", "tile_out", "tile_in"))
 
 
@@ -148,7 +148,7 @@ def panel(report: Report, one: Design) -> str:
 
 
 def layers_table(one: Design) -> str:
-    """A row a layer: how it is executed and what it takes."""
+    """Return a row a layer: how it is executed and what it takes."""
     rows = [
         [
             layer["layer"], tile(plan), plan["order"], plan["vector"], f"{plan['batch']:,}", f"{layer['batches']:,}",
@@ -161,7 +161,7 @@ def layers_table(one: Design) -> str:
 
 
 def runs_table(front: Front, one: Design) -> str:
-    """A row for each run of equal power cycles."""
+    """Return a row for each run of equal power cycles."""
     rows, n = [], 0
     for run in one.runs:
         rows.append([cycle_numbers(n, run), *_run_cells(front, run)])
@@ -209,7 +209,7 @@ def parts_tip(one: Design, names: dict[str, str]) -> str:
 
 
 def overview_table(report: Report) -> str:
-    """All designs of the run, front by front."""
+    """Return all designs of the run, front by front."""
     rows = [_overview_cells(report, front, one.row) for front in report.fronts for one in front.designs]
     head = (
         "design", "capacitor", "network", "on front", "validation (95 %)", "test", "latency", "worst case", "cycles",
@@ -235,7 +235,7 @@ def _overview_cells(report: Report, front: Front, row: dict[str, Any]) -> list[s
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = (0,)) -> str:
-    """A table; columns of `text` stand to the left, all others to the right."""
+    """Return a table; columns of `text` stand to the left, all others to the right."""
 
     def cells(kind: str, values: Sequence[str]) -> str:
         marks = ("" if column in text else ' class="number"' for column in range(len(values)))

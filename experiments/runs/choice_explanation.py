@@ -63,7 +63,7 @@ class Picture:
         return [name for name, broken in (("deadline", late), ("accuracy", short)) if broken]
 
     def why(self, prefer: str) -> list[str]:
-        """Sentences that say why this design."""
+        """Return the sentences that say why this design."""
         at = self.choice.chosen
         assert at is not None
         return [
@@ -149,7 +149,7 @@ class Picture:
         return [f"On test it reaches {_percent(float(value))}{interval}, which decided nothing."]
 
     def why_none(self) -> list[str]:
-        """Sentences that say what cannot be kept, and by how much."""
+        """Return the sentences that say what cannot be kept, and by how much."""
         limits, found = self.limits, self.choice
         best = max(range(len(self.rows)), key=self.accuracy)
         fastest = min(range(len(self.rows)), key=self.time_s)
@@ -175,6 +175,6 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float) -> str:
-    """A difference of accuracies in points of a percent, with as many digits as tell it from nothing."""
+    """Return a difference of accuracies in points of a percent, with as many digits as tell it from nothing."""
     points = 100 * share
     return f"{round(points, 1):g} points" if points >= 0.05 else f"{points:.2g} points"

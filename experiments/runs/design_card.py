@@ -65,7 +65,7 @@ class Card:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of `design --json`."""
+        """Return the answer of `design --json`."""
         data = self.stored.work.data
         return {
             "id": self.stored.id,
@@ -81,7 +81,7 @@ class Card:
         }
 
     def text(self, use: str = "") -> str:
-        """The page.
+        """Return the page.
 
         Args:
             use: A section on the files beside it, from its heading on; empty where there are none.
@@ -238,6 +238,6 @@ def _kernel(layer: LayerShape) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; what would end a cell is escaped."""
+    """Return a table in Markdown; what would end a cell is escaped."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

@@ -76,7 +76,7 @@ class FinishedRun:
         return read_config(str(self.folder))
 
     def budget(self, text: str) -> str:
-        """The budget that a person means by `"470uF"` or `"0.47mF"`.
+        """Return the budget that a person means by `"470uF"` or `"0.47mF"`.
 
         Raises:
             ValueError: It is none of this run.
@@ -88,11 +88,11 @@ class FinishedRun:
         return name
 
     def of_budget(self, budget: str) -> list[Row]:
-        """Rows of one budget."""
+        """Return the rows of one budget."""
         return [row for row in self.rows if row["budget"] == budget]
 
     def values(self, kind: str) -> dict[str, Floats]:
-        """Error on validation and latency of its feasible designs, `(n, 2)` a budget. [1], [s]
+        """Return error on validation and latency of its feasible designs, `(n, 2)` a budget. [1], [s]
 
         Args:
             kind: Of `KINDS`: `finetuned` are the rows of the fronts, `inherited` everything priced whose accuracy was
@@ -118,7 +118,7 @@ class FinishedRun:
         return np.asarray(priced[np.isfinite(priced).all(axis=1)])
 
     def evaluations(self, budget: str) -> Floats:
-        """Error on validation and latency of every design priced at a budget, in that order, `(n, 2)`. [1], [s]
+        """Return error on validation and latency of every design priced at a budget, in that order, `(n, 2)`. [1], [s]
 
         Infinite are the latency where it breaks a limit and the error where it was predicted only.
 
@@ -145,7 +145,7 @@ class FinishedRun:
 
 
 def _rows(folder: Path, manifest: Mapping[str, Any]) -> tuple[Row, ...]:
-    """Rows of the fronts; none where nothing was feasible, and so no table written."""
+    """Return the rows of the fronts; none where nothing was feasible, and so no table written."""
     path = folder / "fronts.parquet"
     if not path.exists():
         if any(manifest["n_inherited_front"].values()):

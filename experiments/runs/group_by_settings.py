@@ -74,7 +74,7 @@ def methods(runs: Sequence[FinishedRun]) -> tuple[Method, ...]:
 
 
 def _telling(settings: Sequence[Settings]) -> tuple[list[str], list[str]]:
-    """Settings that are enough to tell all apart, and the others that differ too."""
+    """Return the settings that are enough to tell all apart, and the others that differ too."""
     names = dict.fromkeys(name for one in settings for name in (*_FIRST, *one))
     differing = [name for name in names if len({repr(one.get(name)) for one in settings}) > 1]
     used: list[str] = []

@@ -132,7 +132,7 @@ def _stamp(folder: Path) -> str:
 
 
 def _read(folder: Path) -> Row:
-    """The row of one run from its files; `stopped` stands for all that is not finished."""
+    """Return the row of one run from its files; `stopped` stands for all that is not finished."""
     manifest_path = folder / "manifest.json"
     manifest = read_mapping(manifest_path) or {}
     row: Row = {**dict.fromkeys(COLUMNS), "run": folder.name, "state": "stopped", "budgets": [], "config": {}}

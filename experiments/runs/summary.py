@@ -49,7 +49,7 @@ class Outcome:
         return not self.manifest["infeasible"]
 
     def to_dict(self) -> dict[str, Any]:
-        """The answer of `search --json`."""
+        """Return the answer of `search --json`."""
         return {
             "feasible": self.feasible,
             "run": str(self.folder),
@@ -76,7 +76,7 @@ class Outcome:
         return found
 
     def text(self) -> str:
-        """One sentence, a table for each front, then times and places."""
+        """Return one sentence, a table for each front, then times and places."""
         parts = [self._sentence()]
         for entry in self._summary():
             if entry["n_finetuned"]:

@@ -36,19 +36,19 @@ _TEMPORARY = ".partial"
 
 
 def digest(value: Any) -> str:
-    """Hash of a value of JSON types, 12 hexadecimal digits, the same whatever the order of keys."""
+    """Return the hash of a value of JSON types, 12 hexadecimal digits, the same whatever the order of keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def file_digest(path: Path) -> str:
-    """Hash of a file's content, 64 hexadecimal digits."""
+    """Return the hash of a file's content, 64 hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache
 def library_versions() -> Mapping[str, str]:
-    """Versions of `LIBRARIES` as installed, read once and without importing them."""
+    """Return the versions of `LIBRARIES` as installed, read once and without importing them."""
     return {name: metadata.version(name) for name in LIBRARIES}
 
 
@@ -107,7 +107,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_mapping(path: Path) -> dict[str, Any] | None:
-    """A JSON object of our own, None where it is missing or damaged."""
+    """Return a JSON object of our own, None where it is missing or damaged."""
     try:
         found = read_json(path)
     except ValueError:
@@ -136,7 +136,7 @@ class Checkpoints:
         return path
 
     def newest(self, *, most: int | None = None) -> tuple[int, bytes] | None:
-        """The newest state whose content matches its name, with its step; None where there is none.
+        """Return the newest state whose content matches its name, with its step; None where there is none.
 
         Args:
             most: Ignore states after this step.
@@ -233,7 +233,7 @@ class Store:
         return self.root / "cache"
 
     def stage(self, name: str, reads: Mapping[str, Any]) -> StageFolder:
-        """The folder of a stage.
+        """Return the folder of a stage.
 
         Args:
             name: Name of the stage.
@@ -255,7 +255,7 @@ def in_use(folder: Path) -> Iterator[None]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a living process has marked the folder; no where there is no folder, or no way to tell."""
+    """Return whether a living process has marked the folder; no where there is no folder, or no way to tell."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -281,7 +281,7 @@ def append_log(path: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a `log.jsonl`."""
+    """Return the whole lines of a `log.jsonl`."""
     entries = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:

@@ -93,12 +93,12 @@ def write_columns(path: Path, columns: pa.Table) -> None:
 
 
 def as_columns(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
-    """Rows as a table; missing columns are null."""
+    """Return rows as a table; missing columns are null."""
     return pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema)
 
 
 def csv_text(columns: pa.Table) -> str:
-    """A table as CSV with a head line; null is empty."""
+    """Return a table as CSV with a head line; null is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns.column_names)
@@ -107,12 +107,12 @@ def csv_text(columns: pa.Table) -> str:
 
 
 def _cell(value: Any) -> str:
-    """A CSV cell with full precision, empty where there is no value."""
+    """Return a CSV cell with full precision, empty where there is no value."""
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
 def read_table(path: Path) -> list[Row]:
-    """Rows of a Parquet file.
+    """Return the rows of a Parquet file.
 
     Raises:
         ValueError: The file is missing or damaged.

@@ -52,7 +52,7 @@ _CHUNK = 1_000
 
 
 def load_cifar10(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold; the test batch is read only to tell whether it changed, until its split is asked for.
+    """Return the data set of one fold; until its split is taken, the test batch is read only for its hash.
 
     Args:
         fold: From 0 to 4, which tenth of the training batches validates.
@@ -96,7 +96,7 @@ def load_cifar10(fold: int, directory: Path | None = None) -> DataSet:
 
 
 def find_cifar10(directory: Path | None) -> Path:
-    """The folder with the binary version's files.
+    """Return the folder with the binary version's files.
 
     Raises:
         ValueError: No folder is named, or it has none; a folder with the version for Python is told apart.
@@ -127,7 +127,7 @@ def _class_names(path: Path) -> tuple[str, ...]:
 
 
 def _records(path: Path) -> NDArray[np.uint8]:
-    """The records of a file, mapped, `(N_RECORDS, RECORD_BYTES)`."""
+    """Return the records of a file, mapped, `(N_RECORDS, RECORD_BYTES)`."""
     return np.memmap(path, dtype=np.uint8, mode="r", shape=(N_RECORDS, RECORD_BYTES))
 
 
@@ -138,7 +138,7 @@ def _labels(path: Path) -> NDArray[np.int64]:
 
 
 def _chunks(files: list[Path], chosen: NDArray[np.int64]) -> Iterator[NDArray[np.uint8]]:
-    """The chosen images of the files counted through, rising, some at a time, `(n, CHANNELS, SIZE, SIZE)`."""
+    """Yield the chosen images of the files counted through, rising, some at a time, `(n, CHANNELS, SIZE, SIZE)`."""
     for number, path in enumerate(files):
         own = chosen[(chosen >= number * N_RECORDS) & (chosen < (number + 1) * N_RECORDS)] - number * N_RECORDS
         records = _records(path)
@@ -149,7 +149,7 @@ def _chunks(files: list[Path], chosen: NDArray[np.int64]) -> Iterator[NDArray[np
 def _split(
     files: list[Path], chosen: NDArray[np.int64], offset: int, statistics: tuple[NDArray[np.float32], ...]
 ) -> Split:
-    """The chosen images as a split; `offset` tells images of one file from those of others in `groups`."""
+    """Return the chosen images as a split; `offset` tells images of one file from those of others in `groups`."""
     inputs = np.empty((len(chosen), CHANNELS, SIZE, SIZE), dtype=np.uint8)
     done = 0
     for chunk in _chunks(files, chosen):

@@ -85,11 +85,11 @@ class Split:
         return slice(None, None, -(-len(self) // n))
 
     def part(self, index: slice | NDArray[np.int64]) -> Split:
-        """The split of these samples alone; a slice copies nothing."""
+        """Return the split of these samples alone; a slice copies nothing."""
         return replace(self, inputs=self.inputs[index], labels=self.labels[index], groups=self.groups[index])
 
     def take(self, index: slice | NDArray[np.int64]) -> NDArray[np.float32]:
-        """Normalised samples, float32 `(n, channels, *size)`; not to be written to, they may share memory with others.
+        """Return normalised samples, float32 `(n, channels, *size)`; read-only, since they may share memory.
 
         Args:
             index: Which samples: a slice, or positions in any order.
@@ -151,7 +151,7 @@ class DataSet:
         return tuple(self._splits)
 
     def split(self, name: str) -> Split:
-        """The split called `"train"`, `"val"` or `"test"`, built at the first call.
+        """Return the split called `"train"`, `"val"` or `"test"`, built at the first call.
 
         Raises:
             ValueError: There is no split of that name, or nothing in it.

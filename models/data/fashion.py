@@ -56,7 +56,7 @@ Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.in
 
 
 def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold; of its test images sizes are checked, none is kept before their split is asked for.
+    """Return the data set of one fold; test images are checked for size, but not kept until their split is taken.
 
     Args:
         fold: From 0 to 4, which part of the training images validates.
@@ -116,7 +116,7 @@ def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
 
 
 def _shipped(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """Images, labels and positions of one part of the shipped subset; the other part stays compressed."""
+    """Return images, labels and positions of one part of the shipped subset; the other part stays compressed."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             images = archive[f"{name}_images"]
@@ -137,7 +137,7 @@ def _idx_file(folder: Path, name: str, kind: str) -> Path:
 
 
 def _full(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """Images, labels and positions of two IDX files."""
+    """Return images, labels and positions of two IDX files."""
     images, labels = _read(images_file, 3), _read(labels_file, 1).astype(np.int64)
     LAYOUT.check_labels(labels_file, labels, N_CLASSES)
     return images, labels, np.arange(len(labels))

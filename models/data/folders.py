@@ -37,15 +37,15 @@ class Layout:
     also: tuple[str, ...] = ()
 
     def wrong(self, what: str) -> ValueError:
-        """The error that says `what` is wrong with this data set."""
+        """Return the error that says `what` is wrong with this data set."""
         return ValueError(f"data set {self.name!r}: {what}")
 
     def missing(self, directory: Path, reason: str) -> ValueError:
-        """The error for a folder without the files."""
+        """Return the error for a folder without the files."""
         return self.wrong(f"looked in {directory}: {reason}; expected {self.expected}. {self.remedy}")
 
     def find(self, directory: Path | None) -> Path:
-        """The folder with the files: `directory` itself or one of `folders` in it.
+        """Return the folder with the files: `directory` itself or one of `folders` in it.
 
         Raises:
             ValueError: No folder is named, or neither has the files.
@@ -60,7 +60,7 @@ class Layout:
         raise self.missing(directory, f"no {self.marker} in it or in {' or '.join(self.folders)} below it")
 
     def file(self, folder: Path, relative: str) -> Path:
-        """A file of the folder.
+        """Return a file of the folder.
 
         Raises:
             ValueError: It is not there.

@@ -19,7 +19,7 @@ _UNSIGNED_BYTES = 8
 
 
 def read_idx(path: Path, n_axes: int) -> NDArray[np.uint8]:
-    """The array of a file.
+    """Return the array of a file.
 
     Args:
         path: File in IDX format; gzipped where it is called `*.gz`.

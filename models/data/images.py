@@ -11,7 +11,7 @@ _CHUNK = 1_000
 
 
 def stratified_parts(labels: NDArray[np.int64], n_parts: int, seed: int) -> list[NDArray[np.int64]]:
-    """Positions dealt into `n_parts` parts of equal size, each with its share of every class.
+    """Return positions dealt into `n_parts` parts of equal size, each with its share of every class.
 
     Args:
         labels: Class of each image, `(n,)`.
@@ -31,12 +31,12 @@ def stratified_parts(labels: NDArray[np.int64], n_parts: int, seed: int) -> list
 
 
 def all_but(parts: list[NDArray[np.int64]], fold: int) -> NDArray[np.int64]:
-    """Positions of all parts but number `fold`, rising."""
+    """Return the positions of all parts but number `fold`, rising."""
     return np.sort(np.concatenate(parts[:fold] + parts[fold + 1 :]))
 
 
 def byte_statistics(batches: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and spread of each channel over all images, from exact counts of the 256 values.
+    """Return mean and spread of each channel over all images, from exact counts of the 256 values.
 
     Args:
         batches: Images in batches, `(n, channels, *size)` each.

@@ -33,7 +33,7 @@ FLOOR = 1e-4
 
 
 def mfcc(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Coefficients of recordings of one second, float32 `(n, N_FRAMES, N_COEFFICIENTS)`, not normalised.
+    """Return the coefficients of recordings of one second, float32 `(n, N_FRAMES, N_COEFFICIENTS)`, not normalised.
 
     Args:
         samples: Recordings, `(n, SAMPLE_RATE_HZ)`; some dozens at a time keep the memory small.
@@ -52,7 +52,7 @@ def _mel(frequency_hz: float) -> float:
 
 
 def _triangles() -> Tensor:
-    """Weight of each frequency in each band, `(FRAME / 2 + 1, N_BANDS)`."""
+    """Return the weight of each frequency in each band, `(FRAME / 2 + 1, N_BANDS)`."""
     frequencies = torch.arange(FRAME // 2 + 1, dtype=torch.float64) * SAMPLE_RATE_HZ / FRAME
     mels = 1127 * torch.log1p(frequencies / 700)
     corners = torch.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), N_BANDS + 2, dtype=torch.float64)
@@ -63,7 +63,7 @@ def _triangles() -> Tensor:
 
 
 def _cosines() -> Tensor:
-    """Orthonormal discrete cosine transform of type 2, `(N_BANDS, N_COEFFICIENTS)`."""
+    """Return orthonormal discrete cosine transform of type 2, `(N_BANDS, N_COEFFICIENTS)`."""
     band = torch.arange(N_BANDS, dtype=torch.float64)[:, None] + 0.5
     order = torch.arange(N_COEFFICIENTS, dtype=torch.float64)
     scale = torch.where(order == 0, math.sqrt(1 / N_BANDS), math.sqrt(2 / N_BANDS))

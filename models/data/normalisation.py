@@ -30,7 +30,7 @@ class Normalisation:
 
     @classmethod
     def by_channel(cls, mean: NDArray[Any], spread: NDArray[Any], *, n_axes: int, raw: str) -> Normalisation:
-        """One mean and spread a channel, `(channels,)` each, of samples with `n_axes` axes."""
+        """Return one mean and spread a channel, `(channels,)` each, of samples with `n_axes` axes."""
         shape = (-1,) + (1,) * (n_axes - 1)
         return cls(
             mean=mean.astype(np.float64).reshape(shape), spread=spread.astype(np.float64).reshape(shape), raw=raw

@@ -119,7 +119,7 @@ _LOADERS = {row.note.name: row.load for row in _ROWS}
 
 
 def load(name: str, *, fold: int = 0, directory: Path | None = None) -> DataSet:
-    """The data set of that name; its splits are built when they are asked for.
+    """Return the data set of that name; its splits are built when they are asked for.
 
     Args:
         name: A key of `DATASETS`.
@@ -136,7 +136,7 @@ def load(name: str, *, fold: int = 0, directory: Path | None = None) -> DataSet:
 
 
 def describe(directory: Path | None = None) -> tuple[DataSetNote, ...]:
-    """A note on every data set, in the order of the documentation.
+    """Return a note on every data set, in the order of the documentation.
 
     Args:
         directory: Folder to look in for each of them, by the names of files alone.

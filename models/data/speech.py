@@ -56,7 +56,7 @@ Features = Callable[[NDArray[np.int16]], NDArray[np.float32]]
 
 
 def load_speech(fold: int, directory: Path | None = None, *, features: Features | None = None) -> DataSet:
-    """The data set of one fold; every file is read once to tell its format and whether it changed, none is decoded.
+    """Return the data set of one fold; every file is read once for its format and hash, none is decoded.
 
     Args:
         fold: From 0 to 4, who validates.
@@ -117,7 +117,7 @@ def speaker(path: Path) -> str:
 
 
 def _roles(folder: Path, files: list[Path], words: tuple[str, ...], fold: int) -> dict[str, NDArray[np.int64]]:
-    """Positions in `files` of the recordings of each split, rising."""
+    """Return the positions in `files` of the recordings of each split, rising."""
     testing, listed = (_listed(folder, name, files, words) for name in (TESTING, VALIDATION))
     speakers = [speaker(path) for path in files]
     test_speakers = {speakers[index] for index in testing}
@@ -138,14 +138,14 @@ def _roles(folder: Path, files: list[Path], words: tuple[str, ...], fold: int) -
 
 
 def _others(speakers: list[str], n: int, fold: int) -> set[str]:
-    """The `n` speakers, or as many as there are for four folds, who validate in one of folds 1-4."""
+    """Return the `n` speakers, or as many as there are for four folds, who validate in one of folds 1-4."""
     order = np.random.default_rng(SPLIT_SEED).permutation(speakers).tolist()
     n = min(n, len(order) // N_OTHER_FOLDS)
     return set(order[(fold - 1) * n : fold * n])
 
 
 def _listed(folder: Path, name: str, files: list[Path], words: tuple[str, ...]) -> set[int]:
-    """Positions of the files that a list names; it may name words that have no folder here."""
+    """Return the positions of the files that a list names; it may name words that have no folder here."""
     position = {path.relative_to(folder).as_posix(): index for index, path in enumerate(files)}
     lines = LAYOUT.file(folder, name).read_text(encoding="utf-8", errors="replace").split()
     known = [line for line in lines if line.split("/")[0] in words]

@@ -22,7 +22,7 @@ def synthetic(
     n_classes: int = 7,
     n_per_class: int = 12,
 ) -> DataSet:
-    """A data set of waves, its splits drawn independently of the order in which they are asked for.
+    """Return a data set of waves, its splits drawn independently of the order in which they are asked for.
 
     Args:
         rng: Source of all randomness.

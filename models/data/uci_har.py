@@ -56,7 +56,7 @@ LAYOUT = Layout(
 
 
 def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold; of its test folder sizes and persons are checked, the rest waits for its split.
+    """Return the data set of one fold; of its test folder sizes and persons are checked, the rest waits for its split.
 
     Args:
         fold: From 0 to 4, which of the training persons validate.
@@ -113,13 +113,13 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
 
 
 def _files(part: str) -> list[str]:
-    """Paths of the files of `"train"` or `"test"`, below the folder."""
+    """Return the paths of the files of `"train"` or `"test"`, below the folder."""
     signals = [f"{part}/Inertial Signals/{channel}_{part}.txt" for channel in CHANNELS]
     return [f"{part}/y_{part}.txt", f"{part}/subject_{part}.txt", *signals]
 
 
 def _part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Windows `(n, 9, 128)` in the source's units, labels from 0, and recordings, `(n,)`, of one part."""
+    """Return windows `(n, 9, 128)` in the source's units, labels from 0, and recordings, `(n,)`, of one part."""
     label_file, person_file, *signals = (folder / name for name in _files(part))
     labels, persons = _integers(label_file) - 1, _integers(person_file)
     if len(labels) != len(persons) or not len(labels):
@@ -153,7 +153,7 @@ def _check_sizes(folder: Path, part: str, n_windows: int) -> None:
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
-    """All numbers of a text file, in order."""
+    """Return all numbers of a text file, in order."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:

@@ -94,22 +94,22 @@ class Recordings:
         return int(self.signal.shape[1])
 
     def of(self, persons: tuple[int, ...]) -> NDArray[np.int64]:
-        """Indices of the recordings of some persons, rising."""
+        """Return the indices of the recordings of some persons, rising."""
         return np.flatnonzero(np.isin(self.subject, persons))
 
     def recording(self, index: int) -> NDArray[np.float64]:
-        """One recording in the source's units, `(n_steps, n_channels)`."""
+        """Return one recording in the source's units, `(n_steps, n_channels)`."""
         return self.signal[self.offset[index] : self.offset[index + 1]] * self.scale
 
 
 def persons(fold: int) -> dict[str, tuple[int, ...]]:
-    """The persons of each split; fold 0 trains on 1-6, validates on 7-8, tests on 9-10."""
+    """Return the persons of each split; fold 0 trains on 1-6, validates on 7-8, tests on 9-10."""
     turned = PAIRS[fold:] + PAIRS[:fold]
     return {"train": tuple(sorted(sum(turned[:3], ()))), "val": turned[3], "test": turned[4]}
 
 
 def load_watch(fold: int, directory: Path | None = None) -> DataSet:
-    """The data set of one fold.
+    """Return the data set of one fold.
 
     Args:
         fold: From 0 to 4, which persons play which role.
@@ -151,7 +151,7 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
 
 
 def find_watch(directory: Path) -> Path:
-    """The folder, where it holds the file.
+    """Return the folder, where it holds the file.
 
     Raises:
         ValueError: It does not.
@@ -169,7 +169,7 @@ def _missing(directory: Path, reason: str) -> ValueError:
 
 
 def _content(directory: Path | None) -> tuple[bytes, str]:
-    """The bytes of the file, and what messages call it."""
+    """Return the bytes of the file, and what messages call it."""
     if directory is None:
         return (resources.files("models.data") / "shipped" / FILE).read_bytes(), "the shipped file"
     path = directory / FILE

@@ -16,7 +16,7 @@ N_SAMPLES = SAMPLE_RATE_HZ
 
 
 def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
-    """The samples of a file, as many as there are, `(n,)`.
+    """Return the samples of a file, as many as there are, `(n,)`.
 
     Args:
         path: The file.
@@ -49,7 +49,7 @@ def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
 
 
 def one_second(samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """The middle second of a recording, or a shorter one in the middle of silence, `(N_SAMPLES,)`."""
+    """Return the middle second of a recording, or a shorter one in the middle of silence, `(N_SAMPLES,)`."""
     surplus = len(samples) - N_SAMPLES
     if surplus >= 0:
         return samples[surplus // 2 : surplus // 2 + N_SAMPLES]

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 
 def n_windows(n_steps: int, length: int, stride: int) -> int:
-    """Number of whole windows in a recording of `n_steps` steps."""
+    """Return the number of whole windows in a recording of `n_steps` steps."""
     return max(0, (n_steps - length) // stride + 1)
 
 
 def windows(recording: NDArray[Any], length: int, stride: int) -> NDArray[Any]:
-    """Windows of one recording, in order; steps after the last whole window are left out.
+    """Return the windows of one recording, in order; steps after the last whole window are left out.
 
     Args:
         recording: Samples, `(n_steps, n_channels)`.
@@ -56,5 +56,5 @@ class Normaliser:
         return cls(mean=joined.mean(axis=0), spread=np.where(spread > 0, spread, 1.0))
 
     def __call__(self, recording: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """A recording with training's mean 0 and spread 1, float32 `(..., n_steps, n_channels)`."""
+        """Return a recording with training's mean 0 and spread 1, float32 `(..., n_steps, n_channels)`."""
         return ((recording - self.mean) / self.spread).astype(np.float32)

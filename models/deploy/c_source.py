@@ -51,12 +51,12 @@ def model_header(program: Program) -> str:
 
 
 def _in_comment(text: str) -> str:
-    """A name that neither opens nor ends a comment."""
+    """Return a name that neither opens nor ends a comment."""
     return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _number(value: int | str) -> str:
-    """A constant of 32 bits where it needs them: int may have 16."""
+    """Return a constant of 32 bits where it needs them: int may have 16."""
     return f"{value}ul" if isinstance(value, int) and value > 32767 else str(value).replace("u", "ul")
 
 
@@ -88,7 +88,7 @@ def _energies(index: int, table: EnergyTable) -> str:
 
 
 def _layer(index: int, table: LayerTable) -> str:
-    """A row of `ebb_layers`, members by name."""
+    """Return a row of `ebb_layers`, members by name."""
     members = [f".{field.name} = {_value(getattr(table, field.name))}" for field in fields(table)]
     members += [f".{name} = {name}_{index}" for name in ("first_rows", "second_rows", "kinds", "energies")]
     return "{" + _wrapped(members, indent="     ").strip() + "}"
@@ -128,7 +128,7 @@ def test_vectors(program: Program, inputs: NDArray[np.int16], outputs: NDArray[n
 
 
 def _wrapped(items: Iterable[object], indent: str = "    ") -> str:
-    """Items with commas between them, in lines of at most `_LINE` characters."""
+    """Return the items with commas between them, in lines of at most `_LINE` characters."""
     lines, line = [], ""
     for item in items:
         text = str(item)

@@ -19,7 +19,7 @@ _COPIED |= {"main.c": "boards/main.c", "Makefile": "boards/Makefile"}
 
 
 def program_files(program: Program, samples: NDArray[np.int16]) -> dict[str, bytes]:
-    """Content of the files by name.
+    """Return the content of the files by name.
 
     Args:
         program: The program.

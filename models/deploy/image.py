@@ -31,7 +31,7 @@ Words = NDArray[np.int16]
 
 
 def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray) -> Words:
-    """The weights and biases of one layer, `(n_words,)`; none where it has none.
+    """Return the weights and biases of one layer, `(n_words,)`; none where it has none.
 
     Args:
         layer: Weights and biases.
@@ -55,7 +55,7 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
 
 
 def _rewritten(weight: Words, layer_row: IntArray) -> Words:
-    """Kernels as the counted layer has them, `(out_ch, kernel_h, kernel_w, in_words)`.
+    """Return kernels as the counted layer has them, `(out_ch, kernel_h, kernel_w, in_words)`.
 
     Turning swaps two axes of which one has length 1, and covering the map joins three: the order of words stays. Pad
     channels are zero.
@@ -66,13 +66,13 @@ def _rewritten(weight: Words, layer_row: IntArray) -> Words:
 
 
 def _conv_tile(kernels: Words, bias: NDArray[np.int32], tile_in: int) -> Words:
-    """All input-channel tiles of some output channels, the last with their biases."""
+    """Return all input-channel tiles of some output channels, the last with their biases."""
     starts = range(0, kernels.shape[-1], tile_in)
     return np.concatenate([*(kernels[..., start : start + tile_in].ravel() for start in starts), bias_words(bias)])
 
 
 def _both_versions(kernels: Words, length: int) -> Words:
-    """Rows of `length` words as they are and shifted by one column, `(out_ch, 2, kernel_h, length)`."""
+    """Return the rows of `length` words as they are and shifted by one column, `(out_ch, 2, kernel_h, length)`."""
     channels, height, width = kernels.shape
     rows = np.zeros((channels, 2, height, length), dtype=np.int16)
     rows[:, 0, :, :width] = kernels

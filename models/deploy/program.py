@@ -237,7 +237,7 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
 def _layer_table(
     layer: IntegerLayer, rows: tuple[IntArray, IntArray], placement: Placement, index: int, first_batch: int
 ) -> LayerTable:
-    """The numbers of one layer; `rows` are those of `Pricer.rows`."""
+    """Return the numbers of one layer; `rows` are those of `Pricer.rows`."""
     shape, design = ({column: int(value) for column, value in enumerate(row)} for row in rows)
     r, c, m, n = (int(count) for count in tile_counts(*rows))
     inner = int(inner_count(*rows))
@@ -291,7 +291,7 @@ def _layer_table(
 
 
 def _second_level(rows: tuple[IntArray, IntArray]) -> int:
-    """Runs of the second loop level in one of the outermost; the innermost is that of the batches."""
+    """Return the runs of the second loop level in one of the outermost; the innermost is that of the batches."""
     _, c, m, n = (int(count) for count in tile_counts(*rows))
     if rows[0][OP] == POOL:
         return 1
@@ -301,7 +301,7 @@ def _second_level(rows: tuple[IntArray, IntArray]) -> int:
 
 
 def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> EnergyTable:
-    """Accounted energies of the batches of a layer, warm and cold, with repeated rows stored once."""
+    """Return the accounted energies of the batches of a layer, warm and cold, with repeated rows stored once."""
     energies_nj, kind = np.unique(np.stack(nanojoules, axis=1), axis=0, return_inverse=True)
     kinds, second = np.unique(kind.reshape(-1, table.loop_batches), axis=0, return_inverse=True)
     if max(len(energies_nj), len(kinds)) >= 2**_DEFAULT_WIDTH:
@@ -311,7 +311,7 @@ def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> E
 
 
 def _input_words(network: IntegerNetwork) -> int:
-    """Words that a pixel of the network's input takes where it lies. [words]
+    """Return the words that a pixel of the network's input takes where it lies. [words]
 
     Channels are padded to even, unless all layers that read the input cover it whole and so read its words in a row.
 
@@ -337,5 +337,5 @@ def _input_words(network: IntegerNetwork) -> int:
 
 
 def _covers(layer: LayerShape) -> bool:
-    """Whether a layer reads its map as one pixel, `energy.networks.fuse.normalised`."""
+    """Return whether a layer reads its map as one pixel, `energy.networks.fuse.normalised`."""
     return normalised(layer)[0].in_ch != layer.in_ch

@@ -44,7 +44,7 @@ _DEFAULT_BITS = 8
 
 
 def quantise(subnet: Subnet, train: Split) -> IntegerNetwork:
-    """The integer network of a fine-tuned one.
+    """Return the integer network of a fine-tuned one.
 
     Args:
         subnet: The network, in evaluation mode.
@@ -68,7 +68,7 @@ def quantise(subnet: Subnet, train: Split) -> IntegerNetwork:
 
 
 def map_ranges(subnet: Subnet, train: Split) -> list[float]:
-    """Largest magnitude of every layer's output on training samples, the last entry that of the input."""
+    """Return the largest magnitude of every layer's output on training samples, the last entry that of the input."""
     ranges = [0.0] * (len(subnet.graph) + 1)
     chosen = np.arange(len(train))[train.at_most(N_RANGED)]
     device = next(subnet.parameters()).device
@@ -90,7 +90,7 @@ def map_ranges(subnet: Subnet, train: Split) -> list[float]:
 
 
 def _bits_for(largest: float) -> int:
-    """Most fraction bits with which a magnitude fits into a word. [1]"""
+    """Return most fraction bits with which a magnitude fits into a word. [1]"""
     return math.floor(math.log2(HIGH / largest)) if largest > 0 else _DEFAULT_BITS
 
 
@@ -110,7 +110,7 @@ def _reconciled(wanted: Sequence[int], steps: Sequence[Step]) -> list[int]:
 
 
 def _layer(step: Step, name: str, read: Sequence[int], wanted: int) -> IntegerLayer:
-    """One layer in integers.
+    """Return one layer in integers.
 
     Args:
         step: The layer.
@@ -160,7 +160,7 @@ def folded(step: Step) -> tuple[Real, Real]:
 
 
 def _weight_bits(kernels: Real, bias: Real, input_bits: int) -> int:
-    """Most fraction bits of weights with which no sum can overflow. [1]"""
+    """Return most fraction bits of weights with which no sum can overflow. [1]"""
     loads = np.abs(kernels).reshape(len(kernels), -1).sum(axis=1) + np.abs(bias) * 2.0**input_bits / 2**15
     bits = _bits_for(float(loads.max())) + 1
     while channel_load(*_integers(kernels, bias, bits, input_bits)).max() > HIGH:

@@ -21,7 +21,7 @@ _WINDOW_BUDGET = 32_000_000
 
 
 def run(network: IntegerNetwork, samples: Map) -> Map:
-    """Outputs of the last layer.
+    """Return the outputs of the last layer.
 
     Args:
         network: The network.
@@ -45,7 +45,7 @@ def run(network: IntegerNetwork, samples: Map) -> Map:
 
 
 def answers_of(outputs: Map) -> NDArray[np.int64]:
-    """Class of each sample by its outputs `(n, ...)`, the first of equals, `(n,)`."""
+    """Return the class of each sample by its outputs `(n, ...)`, the first of equals, `(n,)`."""
     return outputs.reshape(len(outputs), -1).argmax(axis=1)
 
 
@@ -54,7 +54,7 @@ def _window(layer: IntegerLayer) -> int:
 
 
 def maps_of(network: IntegerNetwork, samples: Map) -> list[Map]:
-    """The output of every layer, int16 `(n, out_h, out_w, out_ch)` each; samples as `run` takes them."""
+    """Return the output of every layer, int16 `(n, out_h, out_w, out_ch)` each; samples as `run` takes them."""
     maps: list[Map] = []
     for layer in network.layers:
         maps.append(run_layer(layer, [samples if i == NETWORK_INPUT else maps[i] for i in layer.reads]))
@@ -62,7 +62,7 @@ def maps_of(network: IntegerNetwork, samples: Map) -> list[Map]:
 
 
 def run_layer(layer: IntegerLayer, maps: Sequence[Map]) -> Map:
-    """The output of one layer for the maps it reads, int16 `(n, height, width, channels)`."""
+    """Return the output of one layer for the maps it reads, int16 `(n, height, width, channels)`."""
     op = layer.shape.op
     if op == "global_avg_pool":
         pixels = layer.shape.in_h * layer.shape.in_w
@@ -77,13 +77,13 @@ def run_layer(layer: IntegerLayer, maps: Sequence[Map]) -> Map:
 
 
 def _scaled(sums: Sums, layer: IntegerLayer) -> Map:
-    """Sums divided by 2^shift, rounded half up, inside the range of a word; exact, for a power of two scales."""
+    """Return sums divided by 2^shift, rounded half up, inside the range of a word; exact, for a power of two scales."""
     rounded = np.floor(sums * 2.0**-layer.shift + 0.5)
     return np.clip(rounded, 0 if layer.has_relu else LOW, HIGH).astype(np.int16)
 
 
 def _products(layer: IntegerLayer, x: Map) -> Sums:
-    """Sums of products, `(n, out_h, out_w, out_ch)`."""
+    """Return the sums of products, `(n, out_h, out_w, out_ch)`."""
     shape, weight = layer.shape, layer.weight
     assert weight is not None
     pads = [(0, 0), *((shape.pad_of(axis),) * 2 for axis in ("h", "w")), (0, 0)]

@@ -33,5 +33,5 @@ def _resized(samples: NDArray[np.float32], input_shape: tuple[int, int, int]) ->
 
 
 def rounded(values: Real, bits: int, low: int, high: int) -> NDArray[np.int64]:
-    """Reals in units of 2^-bits, rounded half up, inside a range."""
+    """Return the reals in units of 2^-bits, rounded half up, inside a range."""
     return np.clip(np.floor(values * 2.0**bits + 0.5), low, high).astype(np.int64)

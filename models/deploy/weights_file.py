@@ -23,7 +23,7 @@ _LAYER_KEYS = ("name", "shape", "reads", "fraction_bits", "shift", "lifts", "has
 
 
 def network_bytes(network: IntegerNetwork) -> bytes:
-    """The network as a file's content."""
+    """Return the network as a file's content."""
     tensors = {}
     for index, layer in enumerate(network.layers):
         if layer.weight is not None and layer.bias is not None:
@@ -51,7 +51,7 @@ def network_bytes(network: IntegerNetwork) -> bytes:
 
 
 def read_network(data: bytes) -> IntegerNetwork:
-    """The network that `network_bytes` wrote.
+    """Return the network that `network_bytes` wrote.
 
     Raises:
         ValueError: The bytes are damaged, or something else.

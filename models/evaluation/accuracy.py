@@ -81,7 +81,7 @@ def correct(subnet: Subnet, split: Split) -> NDArray[np.bool_]:
 def accuracy(
     right: NDArray[np.bool_], groups: NDArray[np.int64], rng: np.random.Generator, *, n_resamples: int = 2000
 ) -> Accuracy:
-    """Accuracy with its bootstrap interval over groups.
+    """Return the accuracy with its bootstrap interval over groups.
 
     Every resample draws as many groups as there are, with replacement, and counts all samples of those drawn; large
     groups weigh more, as in the accuracy itself.

@@ -71,7 +71,7 @@ class _Map:
         self._kept = values
 
     def leading(self, n_read: int | None) -> Tensor:
-        """Leading channels, all where None, dense in memory as a convolution wants them."""
+        """Return leading channels, all where None, dense in memory as a convolution wants them."""
         if n_read is None or n_read == self.values.shape[1]:
             return self.values
         if self._kept.shape[1] != n_read:
@@ -140,7 +140,7 @@ class SharedEvaluator:
             self._blocks.append((rows[begin:end], classes[begin:end]))
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each network: share of the rows whose class has the highest score, the first of equals.
+        """Return accuracy of each network: share of the rows whose class has the highest score, the first of equals.
 
         Args:
             archs: Architectures, `(n, n_genes)`, canonical or not, in any order.
@@ -157,14 +157,14 @@ class SharedEvaluator:
         return (n_correct / self._n_rows)[inverse.reshape(-1)]
 
     def scores(self, arch: Archs) -> Tensor:
-        """Class scores of one network, `(n, n_classes)`, those that `evaluate` judges."""
+        """Return the class scores of one network, `(n, n_classes)`, those that `evaluate` judges."""
         plan = _plan(self.space.graph(np.asarray(arch)), self._widest, {})
         moments: dict[int, Moments] = {}
         with threads(self._n_threads):
             return torch.cat([next(self._walk([plan], block, moments)) for block in range(len(self._blocks))])
 
     def statistics(self, arch: Archs) -> dict[str, Moments]:
-        """Moments of one network's hidden layers by slot, those that `evaluate` normalises with."""
+        """Return the moments of one network's hidden layers by slot, those that `evaluate` normalises with."""
         graph = self.space.graph(np.asarray(arch))
         plan = _plan(graph, self._widest, {})
         moments: dict[int, Moments] = {}
@@ -189,7 +189,7 @@ class SharedEvaluator:
         return n_correct
 
     def _walk(self, plans: Sequence[Sequence[_Step]], block: int, moments: dict[int, Moments]) -> Iterator[Tensor]:
-        """Scores of each network for one block, `(n_rows, n_classes)`, keeping the maps of one path only.
+        """Yield the scores of each network for one block, `(n_rows, n_classes)`, keeping the maps of one path only.
 
         Args:
             plans: Steps of each network, in an order that keeps those with the same beginning together.
@@ -242,7 +242,7 @@ class SharedEvaluator:
         return self._weights[f"layers.{key_of(node.slot)}.{name}"]
 
     def _rows(self, field: str, inputs: ArrayLike) -> Tensor:
-        """Inputs as maps `(n, channels, h, w)`, channels innermost in memory, which convolves fastest."""
+        """Return inputs as maps `(n, channels, h, w)`, channels innermost in memory, which convolves fastest."""
         rows = torch.from_numpy(np.asarray(inputs).astype(np.float32))
         height, width, channels = self.space.input_shape
         expected = (channels, height) if self.space.n_dims == 1 else (channels, height, width)
@@ -253,7 +253,7 @@ class SharedEvaluator:
         return maps.contiguous(memory_format=torch.channels_last)
 
     def _bytes_per_row(self) -> int:
-        """Memory a row takes along the largest path, where no kernel makes a map smaller [byte]."""
+        """Return memory a row takes along the largest path, where no kernel makes a map smaller [byte]."""
         largest = self.space.graph(self.space.largest)
         nodes = tuple(replace(node, kernel=1, pad=0) for node in largest)
         layers = shapes("widest", Graph(nodes=nodes, input_shape=largest.input_shape)).layers
@@ -262,7 +262,7 @@ class SharedEvaluator:
 
 
 def _plan(graph: Graph, widest: Mapping[str, int] | None, known: dict[_Signature, _Step]) -> list[_Step]:
-    """Steps of one network.
+    """Return the steps of one network.
 
     Args:
         graph: The network.

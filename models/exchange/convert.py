@@ -49,7 +49,7 @@ class _Map:
 
 
 def convert(graph: ForeignGraph, *, fuse: bool = True) -> Converted:
-    """The network as the cost model sees it.
+    """Return the network as the cost model sees it.
 
     Args:
         graph: What a reader found.
@@ -90,7 +90,7 @@ class _Builder:
         self.maps[operation.key] = getattr(self, f"_{operation.kind}")(operation, read)
 
     def finish(self, *, fuse: bool) -> Converted:
-        """The network of all that was taken."""
+        """Return the network of all that was taken."""
         if not self.layers:
             raise ValueError(f"network {self.graph.name!r} must have at least one layer that computes")
         network = NetworkShape(
@@ -242,14 +242,14 @@ def _input_map(shape: tuple[int, ...]) -> _Map:
 
 
 def _size_of(shape: tuple[int, ...], operation: Operation) -> tuple[int, int, int]:
-    """Height, width and channels of `(channels, height)` or `(channels, height, width)`."""
+    """Return height, width and channels of `(channels, height)` or `(channels, height, width)`."""
     if len(shape) not in (2, 3):
         raise ValueError(f"{operation}: a map must have channels and 1 or 2 axes, not {times(shape)}")
     return (shape[1], shape[2] if len(shape) == 3 else 1, shape[0])
 
 
 def _own_size(operation: Operation, read: _Map) -> tuple[int, int, int]:
-    """Size of the map that is read, which must be as its layer gives it."""
+    """Return the size of the map that is read, which must be as its layer gives it."""
     size = _size_of(read.shape, operation)
     if size != read.size:
         given = times((read.size[2], *read.size[:2]))
@@ -272,7 +272,7 @@ def _is_depthwise(operation: Operation, window: Window, in_ch: int, out_ch: int)
 
 
 def _stride_and_pad(operation: Operation, window: Window, in_sizes: tuple[int, ...]) -> tuple[int, int]:
-    """The one stride of all axes longer than 1, and the one padding of all whose kernel is longer than 1."""
+    """Return the one stride of all axes longer than 1, and the one padding of all whose kernel is longer than 1."""
     wide = [axis for axis, kernel in enumerate(window.kernel) if kernel > 1]
     for axis in range(len(window.kernel)):
         begin, end = window.pad_begin[axis], window.pad_end[axis]

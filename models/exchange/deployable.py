@@ -121,7 +121,7 @@ def deployable(subnet: Subnet, data: DataSet, title: str) -> Deployable:
 
 
 def steps_of(subnet: Subnet) -> tuple[Step, ...]:
-    """The layers of a network with their weights and running statistics."""
+    """Return the layers of a network with their weights and running statistics."""
     shapes = subnet.space.network(subnet.arch).layers
     pairs = zip(subnet.graph, shapes, strict=True)
     return tuple(_step(subnet, node, shape, subnet.space.n_dims) for node, shape in pairs)

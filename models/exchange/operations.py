@@ -97,12 +97,12 @@ class ForeignGraph:
 
 
 def times(sizes: tuple[int, ...]) -> str:
-    """A shape as `--input` has it, such as `6x128`."""
+    """Return a shape as `--input` has it, such as `6x128`."""
     return "x".join(str(size) for size in sizes)
 
 
 def unsupported(name: str, operator: str, known: tuple[str, ...]) -> ValueError:
-    """The error of an operator that the cost model does not have.
+    """Return the error of an operator that the cost model does not have.
 
     Args:
         name: Of the node.

@@ -41,7 +41,7 @@ _KIND_OF = {
 
 
 def read_onnx(path: Path, input_shape: tuple[int, ...] | None) -> ForeignGraph:
-    """The network of an ONNX file.
+    """Return the network of an ONNX file.
 
     Args:
         path: The file.
@@ -69,7 +69,7 @@ def read_onnx(path: Path, input_shape: tuple[int, ...] | None) -> ForeignGraph:
 
 
 def _inferred(model: Any, source: str, shape: tuple[int, ...]) -> Any:
-    """The model with the shape of every value, its input being of that shape."""
+    """Return the model with the shape of every value, its input being of that shape."""
     import onnx
 
     fixed = onnx.ModelProto()
@@ -136,7 +136,7 @@ class _Reader:
         )
 
     def graph(self) -> ForeignGraph:
-        """The network."""
+        """Return the network."""
         operations = tuple(self._operation(node) for node in self.nodes)
         return ForeignGraph(name=self.name, input_shape=self.input_shape, operations=operations)
 
@@ -168,7 +168,7 @@ class _Reader:
         )
 
     def _shape(self, value: str, name: str) -> tuple[int, ...]:
-        """Shape of a value that node `name` reads or gives, the batch included."""
+        """Return the shape of a value that node `name` reads or gives, the batch included."""
         shape = self.shapes.get(value, ())
         if not shape or 0 in shape[1:]:
             fits = f"does it fit an input of {times(self.input_shape)}?"
@@ -208,7 +208,7 @@ class _Reader:
         )
 
     def _axes(self, node: Any, attributes: Mapping[str, Any], rank: int) -> tuple[int, ...]:
-        """Axes of a mean, counted without the batch."""
+        """Return the axes of a mean, counted without the batch."""
         if node.op_type == "GlobalAveragePool":
             return tuple(range(1, rank))
         axes = attributes["axes"].ints if "axes" in attributes else self.integers.get("".join(node.input[1:2]), ())
@@ -223,7 +223,7 @@ class _Reader:
 
 
 def _constants(graph: Any, given: set[str]) -> frozenset[str]:
-    """Names of all values that depend on no input."""
+    """Return the names of all values that depend on no input."""
     found = {*given, ""}
     for node in graph.node:
         if all(value in found for value in node.input):
@@ -232,7 +232,7 @@ def _constants(graph: Any, given: set[str]) -> frozenset[str]:
 
 
 def _integers(graph: Any) -> dict[str, tuple[int, ...]]:
-    """Whole numbers among the constants of a file, by name; those outside the file are left out."""
+    """Return whole numbers among the constants of a file, by name; those outside the file are left out."""
     from onnx import TensorProto, numpy_helper
 
     tensors = {value.name: value for value in graph.initializer}
@@ -266,7 +266,7 @@ def _needed(graph: Any, source: str, constants: frozenset[str]) -> tuple[Any, ..
 
 
 def _reads(node: Any, constants: frozenset[str]) -> list[str]:
-    """Names of the maps that a node reads; the sizes that a reshape or a resizing computes are none."""
+    """Return the names of the maps that a node reads; the sizes that a reshape or a resizing computes are none."""
     values = node.input if _KIND_OF[node.op_type] in ("add", "linear") or _is_arithmetic(node) else node.input[:1]
     return [value for value in values if value not in constants]
 
@@ -280,7 +280,7 @@ def _name(node: Any) -> str:
 
 
 def _input_shape(source: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Shape of the network's input, the batch included: that of the file, sizes it leaves open as given."""
+    """Return the shape of the network's input, the batch included: that of the file, sizes it leaves open as given."""
     dims = source.type.tensor_type.shape.dim
     batch = (dims[0].dim_value if dims else 0) or 1
     sizes = tuple(dim.dim_value for dim in dims[1:])

@@ -57,7 +57,7 @@ _KIND_OF = {
 
 
 def read_torch(module: nn.Module, input_shape: tuple[int, ...], name: str) -> ForeignGraph:
-    """The network of a torch module, as it is in evaluation mode.
+    """Return the network of a torch module, as it is in evaluation mode.
 
     Args:
         module: The module; it is put into evaluation mode.
@@ -76,7 +76,7 @@ def read_torch(module: nn.Module, input_shape: tuple[int, ...], name: str) -> Fo
 
 
 def _traced(module: nn.Module, sample: torch.Tensor, name: str) -> Any:
-    """The program of a module, after it has run once in the plain way."""
+    """Return the program of a module, after it has run once in the plain way."""
     try:
         with torch.no_grad():
             module(sample)
@@ -108,7 +108,7 @@ class _Reader:
         self.changed: dict[Any, Any] = {}
 
     def graph(self, name: str, input_shape: tuple[int, ...]) -> ForeignGraph:
-        """The network."""
+        """Return the network."""
         (given,) = (node.args[0] for node in self.nodes if node.op == "output")
         if len(given) != 1 or given[0] not in self.maps:
             raise ValueError(f"{name}: the module must give one tensor that depends on its input, and nothing else")
@@ -129,7 +129,7 @@ class _Reader:
         return ForeignGraph(name=name, input_shape=input_shape, operations=operations)
 
     def _now(self, node: Any) -> Any:
-        """The node that holds what `node` has become: some change what they read in place."""
+        """Return the node that holds what `node` has become: some change what they read in place."""
         while node in self.changed:
             node = self.changed[node]
         return node
@@ -163,7 +163,7 @@ class _Reader:
         )
 
     def _name(self, node: Any) -> str:
-        """The module that owns the node's weights, the node's own name where there are none."""
+        """Return the module that owns the node's weights, the node's own name where there are none."""
         for read in node.args[1:]:
             while isinstance(read, torch.fx.Node):
                 if read.name in self.parameters:
@@ -173,20 +173,20 @@ class _Reader:
 
 
 def _operator(node: Any) -> str:
-    """Name of what a node does, without `aten::` and the kind of its arguments."""
+    """Return the name of what a node does, without `aten::` and the kind of its arguments."""
     schema = getattr(node.target, "_schema", None)
     return str(node.target.__name__ if schema is None else schema.name.split("::")[-1])
 
 
 def _arguments(node: Any) -> dict[str, Any]:
-    """Arguments of a node by name, those that were left out as the operator has them."""
+    """Return the arguments of a node by name, those that were left out as the operator has them."""
     names = [argument.name for argument in node.target._schema.arguments]
     defaults = {argument.name: argument.default_value for argument in node.target._schema.arguments}
     return {**defaults, **dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 
 def _shape(node: Any) -> tuple[int, ...]:
-    """Shape of a result without the batch."""
+    """Return the shape of a result without the batch."""
     return tuple(int(size) for size in node.meta["val"].shape[1:])
 
 
@@ -224,7 +224,7 @@ def _window(operator: str, arguments: dict[str, Any], in_shape: tuple[int, ...])
 
 
 def _axes(operator: str, node: Any, arguments: dict[str, Any], rank: int) -> tuple[int, ...]:
-    """Axes of a mean, counted without the batch."""
+    """Return the axes of a mean, counted without the batch."""
     if operator == "mean":
         given = arguments.get("dim") or ()
         return tuple((axis if axis >= 0 else axis + rank + 1) - 1 for axis in given)

@@ -32,7 +32,7 @@ def require_onnx() -> None:
 
 
 def onnx_bytes(network: Deployable) -> bytes:
-    """The file, the same bytes for the same network.
+    """Return the file, the same bytes for the same network.
 
     Its input `samples` is float32 `(batch, channels, *size)`, its output `scores` `(batch, n_classes)`; its metadata
     `class_names` is a JSON list.
@@ -53,7 +53,7 @@ class _Writer:
         self.constants: list[Any] = []
 
     def model(self) -> Any:
-        """The whole model."""
+        """Return the whole model."""
         from onnx import TensorProto, checker, helper
 
         network = self.network
@@ -74,7 +74,7 @@ class _Writer:
         return model
 
     def _prepare(self) -> str:
-        """Normalisation and resizing of raw samples."""
+        """Return normalisation and resizing of raw samples."""
         network, last = self.network, _SAMPLES
         for operator, name, values in (
             ("Sub", "mean", network.normalisation.mean),
@@ -92,7 +92,7 @@ class _Writer:
         return last
 
     def _step(self, step: Step, reads: Sequence[str], *, is_last: bool) -> str:
-        """The nodes of one layer; answers the name of its result."""
+        """Return the nodes of one layer; answers the name of its result."""
         if step.op == "add":
             return self._node("Add", step.name, reads)
         if step.op == "global_avg_pool":

@@ -60,7 +60,7 @@ _UNSAFE = str.maketrans({'"': "'", "\\": "/", "\n": " "})
 
 
 def module_text(network: Deployable) -> str:
-    """Source of the module."""
+    """Return the source of the module."""
     normalisation = network.normalisation
     return _TEMPLATE.format(
         title=network.title.translate(_UNSAFE),
@@ -96,7 +96,7 @@ def weights_bytes(network: Deployable) -> bytes:
 
 
 def _declared(network: Deployable, step: Step) -> list[str]:
-    """Lines that make the modules of one layer."""
+    """Return the lines that make the modules of one layer."""
     shape = step.shape
     if step.op == "linear":
         return [f"self.{step.name} = nn.Linear({shape.in_ch}, {shape.out_ch})"]

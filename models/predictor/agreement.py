@@ -49,7 +49,7 @@ class Agreement:
         require_number("rmse", self.rmse, least=0)
 
     def to_dict(self) -> dict[str, float]:
-        """The record as JSON types."""
+        """Return the record as JSON types."""
         return asdict(self)
 
 

@@ -102,16 +102,16 @@ class PredictorCard:
         return f"{'beats' if self.beats_both else 'does NOT beat'} both dumb predictors"
 
     def summary(self, method: str) -> dict[str, tuple[float, float]]:
-        """Mean and standard deviation over the draws of each of `FIGURES` at the largest size."""
+        """Return mean and standard deviation over the draws of each of `FIGURES` at the largest size."""
         figures = self.curves[method]
         return {name: (float(figures[name][:, -1].mean()), float(figures[name][:, -1].std())) for name in FIGURES}
 
     def text(self) -> str:
-        """The card for a person: verdict, the table of figures, the learning curve."""
+        """Return the card for a person: verdict, the table of figures, the learning curve."""
         return "\n".join(_lines(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """The card as JSON types."""
+        """Return the card as JSON types."""
         return {
             **{name: getattr(self, name) for name in _PLAIN},
             "verdict": self.verdict,
@@ -121,7 +121,7 @@ class PredictorCard:
 
     @classmethod
     def from_dict(cls, data: Any) -> PredictorCard:
-        """The card that `to_dict` wrote.
+        """Return the card that `to_dict` wrote.
 
         Raises:
             ValueError: A key is missing or unknown, or the arrays do not fit together.
@@ -217,7 +217,7 @@ def _check(archs: Archs, values: Floats, n_held_out: int) -> None:
 
 
 def _figures(found: Sequence[Sequence[Sequence[Agreement]]], index: int) -> dict[str, Floats]:
-    """Each of `FIGURES` of one method, `(n_draws, n_sizes)`, from agreements by draw, size and method."""
+    """Return each of `FIGURES` of one method, `(n_draws, n_sizes)`, from agreements by draw, size and method."""
     return {
         figure: np.array([[getattr(methods[index], figure) for methods in draw] for draw in found])
         for figure in FIGURES
@@ -225,13 +225,13 @@ def _figures(found: Sequence[Sequence[Sequence[Agreement]]], index: int) -> dict
 
 
 def _counts(space: Space, archs: Archs) -> Floats:
-    """Parameters and multiply-accumulates of each network, `(n, 2)`. [1]"""
+    """Return parameters and multiply-accumulates of each network, `(n, 2)`. [1]"""
     networks = (space.network(arch) for arch in archs)
     return np.array([(network.n_parameters, network.n_macs) for network in networks], dtype=np.float64)
 
 
 def _line(known: Floats, accuracies: Floats, asked: Floats) -> Floats:
-    """The line of least squares through `(known, accuracies)` at `asked`; flat where `known` is constant."""
+    """Return the line of least squares through `(known, accuracies)` at `asked`; flat where `known` is constant."""
     centred = known - known.mean()
     spread = float(centred @ centred)
     slope = float(centred @ accuracies) / spread if spread > 0 else 0.0

@@ -83,7 +83,7 @@ class Predictor:
         )
 
     def refitted(self, archs: Archs, accuracies: ArrayLike) -> Predictor:
-        """A predictor that knows further networks too, the same as one fitted on all of them at once.
+        """Return a predictor that knows further networks too, the same as one fitted on all of them at once.
 
         Args:
             archs: Further networks, `(m, n_genes)`.
@@ -98,13 +98,13 @@ class Predictor:
         )
 
     def evaluate(self, archs: Archs) -> Floats:
-        """Predicted accuracy of each network `(n, n_genes)`, canonical or not, `(n,)`. [1]"""
+        """Return the predicted accuracy of each network `(n, n_genes)`, canonical or not, `(n,)`. [1]"""
         with _one_thread():
             parts = [self._cross(archs[i : i + _BLOCK]) @ self._weights for i in range(0, len(archs), _BLOCK)]
         return self._accuracy(np.concatenate([np.zeros(0), *parts]))
 
     def predict(self, archs: Archs) -> tuple[Floats, Floats]:
-        """Predicted accuracies and how far they may be off.
+        """Return predicted accuracies and how far they may be off.
 
         Args:
             archs: Networks, canonical or not, `(n, n_genes)`.
@@ -135,12 +135,12 @@ class Predictor:
 
 
 def _one_thread() -> threadpool_limits:
-    """Linear algebra on one thread inside the block: with more of them the last bits would differ."""
+    """Return linear algebra on one thread inside the block: with more of them the last bits would differ."""
     return threadpool_limits(limits=1, user_api="blas")
 
 
 def encode(space: Space, archs: Archs) -> Floats:
-    """Features of canonical networks.
+    """Return the features of canonical networks.
 
     Args:
         space: Their space.
@@ -157,7 +157,7 @@ def encode(space: Space, archs: Archs) -> Floats:
 
 
 def _distinct(space: Space, archs: Archs, accuracies: ArrayLike) -> tuple[Archs, Floats]:
-    """Distinct canonical networks in lexicographic order with the mean of their accuracies."""
+    """Return distinct canonical networks in lexicographic order with the mean of their accuracies."""
     archs, values = space.canonical(archs), np.asarray(accuracies, dtype=np.float64)
     if values.shape != (len(archs),):
         raise ValueError(f"accuracies must have shape ({len(archs)},) as archs have rows, not {values.shape}")

@@ -46,25 +46,25 @@ class Kernel:
         return cls(lengths=values[:-2], signal=float(values[-2]), noise=float(values[-1]))
 
     def between(self, a: Floats, b: Floats) -> Floats:
-        """Covariances without noise of `(n, n_features)` and `(m, n_features)`, `(n, m)`."""
+        """Return covariances without noise of `(n, n_features)` and `(m, n_features)`, `(n, m)`."""
         root = _ROOT5 * self.distances(a, b)
         return self.signal * (1 + root + root * root / 3) * np.exp(-root)
 
     def noisy(self, features: Floats) -> Floats:
-        """Covariances of measurements, `(n, n)`."""
+        """Return the covariances of measurements, `(n, n)`."""
         covariances = self.between(features, features)
         covariances[np.diag_indices(len(features))] += self.noise
         return covariances
 
     def distances(self, a: Floats, b: Floats) -> Floats:
-        """Distances r, `(n, m)`."""
+        """Return distances r, `(n, m)`."""
         a, b = a / self.lengths, b / self.lengths
         squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
         return np.sqrt(np.maximum(squares, 0))
 
 
 def fit_kernel(features: Floats, targets: Floats) -> Kernel:
-    """The kernel of the largest posterior density: sought on part of the points, then on all.
+    """Return the kernel of the largest posterior density: sought on part of the points, then on all.
 
     Args:
         features: Points, `(n, n_features)`.
@@ -90,7 +90,7 @@ def fit_kernel(features: Floats, targets: Floats) -> Kernel:
 
 
 def misfit(logarithms: Floats, features: Floats, targets: Floats) -> tuple[float, Floats]:
-    """Negative log marginal likelihood, up to a constant, and its slope.
+    """Return negative log marginal likelihood, up to a constant, and its slope.
 
     L = y' K^-1 y / 2 + log det K / 2, dL/dp = sum over a, b of W_ab dK_ab/dp, W = (K^-1 - K^-1 y y' K^-1) / 2.
 

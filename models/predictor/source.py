@@ -21,7 +21,7 @@ class Measuring(Protocol):
     split: str
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
+        """Return the accuracy of each architecture `(n, n_genes)`, `(n,)`. [1]"""
         ...
 
 
@@ -38,7 +38,7 @@ class Remembering:
         self._known: dict[bytes, float] = {}
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each canonical architecture `(n, n_genes)`, `(n,)`. [1]"""
+        """Return the accuracy of each canonical architecture `(n, n_genes)`, `(n,)`. [1]"""
         new = {arch.tobytes(): arch for arch in archs if arch.tobytes() not in self._known}
         if new:
             self._known.update(zip(new, self._source.evaluate(np.array(list(new.values()))).tolist(), strict=True))
@@ -69,11 +69,11 @@ class PredictedAccuracies:
         self._remember(predictor.archs, predictor.accuracies)
 
     def anew(self) -> PredictedAccuracies:
-        """Another one that has learnt nothing yet."""
+        """Return the another one that has learnt nothing yet."""
         return PredictedAccuracies(self._start, self._measuring)
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Accuracy of each network `(n, n_genes)`, measured where it is known, `(n,)`. [1]"""
+        """Return the accuracy of each network `(n, n_genes)`, measured where it is known, `(n,)`. [1]"""
         canonical = self.predictor.space.canonical(archs)
         known = [self._known.get(arch.tobytes()) for arch in canonical]
         if None not in known:

@@ -70,7 +70,7 @@ def _inverted(block: Block) -> tuple[Node, ...]:
 
 
 def bottleneck_channels(out_ch: int) -> int:
-    """Hidden channels of a bottleneck: half, even, at least 2. [1]"""
+    """Return the hidden channels of a bottleneck: half, even, at least 2. [1]"""
     return max(2, out_ch // 4 * 2)
 
 

@@ -16,7 +16,7 @@ _INAS_STAGE = Stage(kernels=(1, 3, 5, 7), channels=(4, 8, 16, 24))
 
 
 def _inverted(channels: int) -> Stage:
-    """A stage of the spaces of 2025."""
+    """Return a stage of the spaces of 2025."""
     return Stage(
         kernels=(1, 3, 5, 7),
         channels=(channels,),
@@ -32,7 +32,7 @@ def _inverted(channels: int) -> Stage:
 def _ebb(
     kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...], one_kernel: bool = False
 ) -> Stage:
-    """A stage of our spaces."""
+    """Return a stage of our spaces."""
     return Stage(
         kernels=kernels,
         channels=channels,
@@ -44,7 +44,7 @@ def _ebb(
 
 
 def _fours(least: int, most: int) -> tuple[int, ...]:
-    """Numbers of channels in steps of 4."""
+    """Return the numbers of channels in steps of 4."""
     return tuple(range(least, most + 1, 4))
 
 
@@ -128,7 +128,7 @@ PRESETS: dict[str, Space] = {
 
 
 def preset(name: str) -> Space:
-    """The space of that name.
+    """Return the space of that name.
 
     Raises:
         ValueError: There is none.

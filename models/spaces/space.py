@@ -90,7 +90,7 @@ class Space:
         self.network(self.largest)
 
     def for_data(self, input_shape: tuple[int, int, int], n_classes: int) -> Self:
-        """The same space for other data; heights keep their proportion to the data's.
+        """Return the same space for other data; heights keep their proportion to the data's.
 
         Args:
             input_shape: Height, width and channels of the data. [1]
@@ -198,7 +198,7 @@ class Space:
         return np.concatenate(columns), np.vstack(depths), np.concatenate(least)
 
     def canonical(self, archs: Archs) -> Archs:
-        """The one spelling of each architecture: silent genes 0.
+        """Return the one spelling of each architecture: silent genes 0.
 
         Args:
             archs: Architectures, `(n, n_genes)`.
@@ -217,16 +217,16 @@ class Space:
         return np.where(self.active(archs), archs, 0)
 
     def options(self, arch: Archs) -> dict[str, int]:
-        """The chosen option of each gene, by name."""
+        """Return the chosen option of each gene, by name."""
         return {gene.name: gene.options[int(index)] for gene, index in zip(self.genes, arch, strict=True)}
 
     def _common(self, arch: Archs) -> dict[str, int]:
-        """Width and height of one architecture, where there is a choice."""
+        """Return width and height of one architecture, where there is a choice."""
         pairs = zip(self._common_genes, arch[: len(self._common_genes)].tolist(), strict=True)
         return {gene.name: gene.options[index] for gene, index in pairs}
 
     def _chosen(self, arch: Archs) -> list[Mapping[str, Any]]:
-        """Settings of each stage, as `Stage.chosen`."""
+        """Return the settings of each stage, as `Stage.chosen`."""
         found = []
         for stage, columns, known in zip(self.stages, self._columns, self._known_settings, strict=True):
             row = tuple(arch[columns].tolist())
@@ -241,7 +241,7 @@ class Space:
         return tuple({} for _ in self.stages)
 
     def graph(self, arch: Archs) -> Graph:
-        """The layers of one network.
+        """Return the layers of one network.
 
         Args:
             arch: Architecture, `(n_genes,)`, canonical or not.
@@ -260,7 +260,7 @@ class Space:
     def stage_nodes(
         self, index: int, before: int, in_ch: int, chosen: Mapping[str, Any], width_percent: int
     ) -> list[Node]:
-        """The layers of one stage.
+        """Return the layers of one stage.
 
         Args:
             index: Which stage.
@@ -275,7 +275,7 @@ class Space:
         return stage.nodes(f"s{index}", before, in_ch, settings, pads=self.padding == "same")
 
     def end_nodes(self, before: int, in_ch: int) -> list[Node]:
-        """The layers behind the stages, which read node `before` of `in_ch` channels."""
+        """Return the layers behind the stages, which read node `before` of `in_ch` channels."""
         nodes = []
         if not self.stages[-1].is_dense:
             nodes.append(Node(slot="pool", op="global_avg_pool", inputs=(before,), out_ch=in_ch))
@@ -292,11 +292,11 @@ class Space:
         return height, max(1, round(width * height / full)), channels
 
     def network(self, arch: Archs) -> NetworkShape:
-        """One network as the cost model sees it, named after its text form."""
+        """Return one network as the cost model sees it, named after its text form."""
         return shapes(self.encode(arch), self.graph(arch))
 
     def encode(self, arch: Archs) -> str:
-        """Text form of one architecture, such as `k5c16-k3c24-k1c8` or `w50h64-k3e4d2r1-...`."""
+        """Return the text form of one architecture, such as `k5c16-k3c24-k1c8` or `w50h64-k3e4d2r1-...`."""
         canonical = self.canonical(np.asarray(arch)[None])[0]
         common = self._common(canonical)
         head = "".join(f"{gene[0]}{value}" for gene, value in common.items())
@@ -304,7 +304,7 @@ class Space:
         return "-".join([head, *parts] if head else parts)
 
     def decode(self, text: str) -> Archs:
-        """The architecture that `encode` wrote, `(n_genes,)`.
+        """Return the architecture that `encode` wrote, `(n_genes,)`.
 
         Raises:
             ValueError: The text is not of this space.
@@ -320,7 +320,7 @@ class Space:
         return arch
 
     def _parse(self, text: str) -> Mapping[str, int]:
-        """Options by gene name as far as the text can be read."""
+        """Return the options by gene name as far as the text can be read."""
         parts = text.split("-")
         chosen: dict[str, int] = {}
         if self._common_genes:
@@ -333,7 +333,7 @@ class Space:
         return chosen
 
     def enumerate(self) -> Archs:
-        """Every distinct network in canonical form, `(size, n_genes)`, in lexicographic order."""
+        """Return every distinct network in canonical form, `(size, n_genes)`, in lexicographic order."""
         common = list(product(*(range(len(gene.options)) for gene in self._common_genes)))
         rows = np.array(common, dtype=np.int64).reshape(len(common), len(self._common_genes))
         for stage in self.stages:
@@ -342,7 +342,7 @@ class Space:
         return rows
 
     def encode_every(self) -> list[str]:
-        """Text forms of all networks in the order of `enumerate`."""
+        """Return the text forms of all networks in the order of `enumerate`."""
         common = product(*(gene.options for gene in self._common_genes))
         letters = [gene.name[0] for gene in self._common_genes]
         heads = ["".join(f"{a}{b}" for a, b in zip(letters, values, strict=True)) for values in common]
@@ -352,11 +352,11 @@ class Space:
         return ["-".join(names) for names in product(*([heads] if letters else []), *parts)]
 
     def sample(self, rng: np.random.Generator, n: int) -> Archs:
-        """Random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
+        """Return the random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
         return self.canonical(rng.integers(0, self.n_options, size=(n, len(self.genes))))
 
     def sample_all_sizes(self, rng: np.random.Generator, n: int) -> Archs:
-        """Random architectures in canonical form, as many small and large as middling ones, `(n, n_genes)`.
+        """Return the random architectures in canonical form, as many small and large as middling ones, `(n, n_genes)`.
 
         Each has a level from 0 to 1, drawn uniformly, and its genes are binomial about that level: every gene alone is
         uniform still, but genes rise together. Drawn independently, nearly all networks would be of middle size.
@@ -365,7 +365,7 @@ class Space:
         return self.canonical(rng.binomial(np.maximum(self.n_options - 1, 0), levels))
 
     def neighbours(self, arch: Archs) -> Archs:
-        """Every other network that is one active gene away, canonical and distinct, `(n, n_genes)`."""
+        """Return every other network that is one active gene away, canonical and distinct, `(n, n_genes)`."""
         arch = self.canonical(np.asarray(arch)[None])[0]
         rows = []
         for column in np.flatnonzero(self.active(arch[None])[0]):
@@ -379,5 +379,5 @@ class Space:
 
 
 def scaled_channels(channels: int, width_percent: int) -> int:
-    """Channels of a scaled stage: 2 round(w c / 2), halves to even, at least 2; unscaled ones stay. [1]"""
+    """Return the channels of a scaled stage: 2 round(w c / 2), halves to even, at least 2; unscaled ones stay. [1]"""
     return channels if width_percent == 100 else max(2, 2 * round(width_percent * channels / 200))

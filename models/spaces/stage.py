@@ -138,11 +138,11 @@ class Stage:
         return np.full(len(names), column, dtype=np.int64), depths
 
     def options(self, row: Sequence[int]) -> dict[str, int]:
-        """The options that indices of `genes` point into, by gene name."""
+        """Return the options that indices of `genes` point into, by gene name."""
         return {gene.name: gene.options[index] for gene, index in zip(self.genes, row, strict=True)}
 
     def chosen(self, options: Mapping[str, int]) -> dict[str, Any]:
-        """Every setting of one stage: its options by gene name, and what there is no choice of.
+        """Return every setting of one stage: its options by gene name, and what there is no choice of.
 
         Args:
             options: Options by gene name within the stage.
@@ -164,7 +164,7 @@ class Stage:
         return found
 
     def nodes(self, prefix: str, before: int, in_ch: int, chosen: Mapping[str, Any], *, pads: bool) -> list[Node]:
-        """The layers of one stage.
+        """Return the layers of one stage.
 
         Args:
             prefix: Of its slots, such as `s0`.
@@ -194,7 +194,7 @@ class Stage:
         return nodes
 
     def text(self, chosen: Mapping[str, Any]) -> str:
-        """Text form of one stage, such as `k5c16` or `k3.5c8d2r1`; channels before they are scaled."""
+        """Return the text form of one stage, such as `k5c16` or `k3.5c8d2r1`; channels before they are scaled."""
         parts = []
         if not self.is_dense:
             kernels = chosen["kernels"][:1] if self.one_kernel else chosen["kernels"]
@@ -204,7 +204,7 @@ class Stage:
         return "".join([*parts, *(f"{key}{chosen[name]}" for key, name in letters.items() if name in open_genes)])
 
     def rows(self) -> NDArray[np.int64]:
-        """Option indices of every distinct stage, `(size, n_genes)`, in lexicographic order."""
+        """Return the option indices of every distinct stage, `(size, n_genes)`, in lexicographic order."""
         every = list(product(*(range(len(gene.options)) for gene in self.genes)))
         rows = np.array(every, dtype=np.int64).reshape(len(every), len(self.genes))
         distinct: NDArray[np.int64] = np.unique(np.where(self.active(rows), rows, 0), axis=0)
@@ -218,7 +218,7 @@ _TEXT = re.compile(
 
 
 def parse(text: str) -> dict[str, int]:
-    """Options by gene name within the stage, as far as the text can be read."""
+    """Return the options by gene name within the stage, as far as the text can be read."""
     found = _TEXT.fullmatch(text)
     if found is None:
         return {}

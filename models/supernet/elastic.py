@@ -54,7 +54,7 @@ class ElasticConv(nn.Module):
         self.shift = nn.Parameter(torch.zeros(node.out_ch))
 
     def convolve(self, x: Tensor, node: Node) -> Tensor:
-        """The map before normalisation, `(n, node.out_ch, *out_size)`.
+        """Return the map before normalisation, `(n, node.out_ch, *out_size)`.
 
         Args:
             x: Input map, `(n, in_ch, *size)`; its channels decide how many input channels are read.
@@ -63,7 +63,7 @@ class ElasticConv(nn.Module):
         return convolve(x, slice_weight(self.weight, node, x.shape[1]), node)
 
     def normalise(self, raw: Tensor, node: Node, moments: Moments | None) -> Tensor:
-        """The layer's output from the map before normalisation, same shape.
+        """Return the layer's output from the map before normalisation, same shape.
 
         Args:
             raw: Answer of `convolve`, `(n, node.out_ch, *out_size)`.
@@ -76,7 +76,7 @@ class ElasticConv(nn.Module):
         return output if node.is_linear else output.relu()
 
     def forward(self, x: Tensor, node: Node, moments: Moments | None) -> Tensor:
-        """The layer's output for an input map `(n, in_ch, *size)`: `normalise` after `convolve`."""
+        """Return the layer's output for an input map `(n, in_ch, *size)`: `normalise` after `convolve`."""
         return self.normalise(self.convolve(x, node), node, moments)
 
 
@@ -102,14 +102,14 @@ class ElasticHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_ch))
 
     def forward(self, features: Tensor, node: Node) -> Tensor:
-        """Class scores `(n, node.out_ch)` of features `(n, in_ch)`, with axes of length 1 behind or without."""
+        """Return class scores `(n, node.out_ch)` of features `(n, in_ch)`, with axes of length 1 behind or without."""
         features = features.flatten(start_dim=1)
         weight = self.weight[: node.out_ch, : features.shape[1]]
         return F.linear(features, weight, self.bias[: node.out_ch])
 
 
 def slice_weight(weight: Tensor, node: Node, in_ch: int) -> Tensor:
-    """The part of a layer's kernels that a network uses, a view.
+    """Return the part of a layer's kernels that a network uses, a view.
 
     Args:
         weight: Kernels at their largest, `(out_ch, in_ch, *kernel)`.
@@ -125,14 +125,14 @@ def slice_weight(weight: Tensor, node: Node, in_ch: int) -> Tensor:
 
 
 def centre(weight: Tensor, kernels: Sequence[int]) -> Tensor:
-    """The middle taps of kernels `(out_ch, in_ch, *kernel)` along each axis, a view."""
+    """Return the middle taps of kernels `(out_ch, in_ch, *kernel)` along each axis, a view."""
     for axis, kernel in enumerate(kernels, start=2):
         weight = weight.narrow(axis, (weight.shape[axis] - kernel) // 2, kernel)
     return weight
 
 
 def convolve(x: Tensor, weight: Tensor, node: Node) -> Tensor:
-    """Convolution of one or two axes, `(n, out_ch, *out_size)`.
+    """Return the convolution of one or two axes, `(n, out_ch, *out_size)`.
 
     An axis of length 1 is crossed with the middle tap, without stride or padding, as `LayerShape` counts it.
 
@@ -151,7 +151,7 @@ def convolve(x: Tensor, weight: Tensor, node: Node) -> Tensor:
 
 
 def moments_of(raw: Tensor) -> Moments:
-    """Mean and biased variance of each channel of a map `(n, channels, *size)`.
+    """Return mean and biased variance of each channel of a map `(n, channels, *size)`.
 
     Biased, because that is what batch normalisation divides by: a network with the moments of a batch answers for that
     batch what it answers in training.
@@ -167,7 +167,7 @@ def moments_of(raw: Tensor) -> Moments:
 
 
 def elastic_layers(slots: Iterable[Slot], n_dims: int, generator: torch.Generator) -> nn.ModuleDict:
-    """The layers with weights among `slots`, by `key_of` their slot.
+    """Return the layers with weights among `slots`, by `key_of` their slot.
 
     Args:
         slots: Layers at their largest, `(n_layers,)`.
@@ -185,12 +185,12 @@ def elastic_layers(slots: Iterable[Slot], n_dims: int, generator: torch.Generato
 
 
 def key_of(slot: str) -> str:
-    """The slot's name as torch wants it in a state: without dots."""
+    """Return the slot's name as torch wants it in a state: without dots."""
     return slot.replace(".", "_")
 
 
 def run_layer(layers: nn.ModuleDict, node: Node, maps: Sequence[Tensor], moments: Moments | None) -> Tensor:
-    """Output of any layer.
+    """Return the output of any layer.
 
     Args:
         layers: Layers with weights, as `elastic_layers` makes them.
@@ -211,7 +211,7 @@ def run_layer(layers: nn.ModuleDict, node: Node, maps: Sequence[Tensor], moments
 
 
 def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Tensor]) -> Tensor:
-    """Output of the last node.
+    """Return the output of the last node.
 
     Args:
         graph: Nodes in an order in which they can run.
@@ -226,7 +226,7 @@ def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Ten
 
 
 def resized(x: Tensor, input_shape: tuple[int, int, int]) -> Tensor:
-    """Maps at the size that a network reads, by linear interpolation.
+    """Return maps at the size that a network reads, by linear interpolation.
 
     Args:
         x: `(n, channels, *size)`; one-dimensional data also as `(n, channels, 1, height)`.

@@ -71,7 +71,7 @@ class Subnet(nn.Module):
 
     @classmethod
     def inherit(cls, supernet: SuperNet, arch: Archs, statistics: Statistics) -> Self:
-        """The network with copies of its slices of the shared weights, in evaluation mode.
+        """Return the network with copies of its slices of the shared weights, in evaluation mode.
 
         Args:
             supernet: Where the weights come from.
@@ -92,7 +92,7 @@ class Subnet(nn.Module):
 
     @classmethod
     def from_bytes(cls, space: Space, arch: Archs, data: bytes) -> Self:
-        """The network that `state_bytes` wrote, in evaluation mode.
+        """Return the network that `state_bytes` wrote, in evaluation mode.
 
         Raises:
             ValueError: The bytes are damaged, or of another network.
@@ -123,15 +123,15 @@ class Subnet(nn.Module):
         return save(state, metadata={"network": self.name})
 
     def moments(self, slot: str) -> Moments:
-        """Running mean and variance of a hidden layer, `(out_ch,)` each; the tensors themselves."""
+        """Return running mean and variance of a hidden layer, `(out_ch,)` each; the tensors themselves."""
         return self.get_buffer(f"{key_of(slot)}_mean"), self.get_buffer(f"{key_of(slot)}_variance")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Class scores `(n, n_classes)` of inputs `(n, channels, *size)`."""
+        """Return class scores `(n, n_classes)` of inputs `(n, channels, *size)`."""
         return run_graph(self.graph, x, self.run_node)
 
     def run_node(self, node: Node, maps: list[Tensor]) -> Tensor:
-        """Output of one node of the graph for the maps that it reads."""
+        """Return the output of one node of the graph for the maps that it reads."""
         if not (node.is_hidden and self.training):
             return run_layer(self.layers, node, maps, self.moments(node.slot) if node.is_hidden else None)
         layer = self.layers[key_of(node.slot)]
@@ -151,7 +151,7 @@ def leading_centre(shared: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _name_in(data: bytes) -> str:
-    """Name of the network in the header of safetensors data that could be read."""
+    """Return the name of the network in the header of safetensors data that could be read."""
     length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
     header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
     return str(header.get("__metadata__", {}).get("network", "unknown"))

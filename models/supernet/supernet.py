@@ -36,7 +36,7 @@ class SuperNet(nn.Module):
         self.layers = elastic_layers(space.slots, space.n_dims, generator)
 
     def forward(self, x: Tensor, graph: Graph, statistics: Statistics | None = None) -> Tensor:
-        """Class scores of one network, `(n, n_classes)`.
+        """Return the class scores of one network, `(n, n_classes)`.
 
         Args:
             x: Inputs, `(n, channels, *size)`.
@@ -51,7 +51,7 @@ class SuperNet(nn.Module):
         return run_graph(graph, x, layer)
 
     def batch_statistics(self, x: Tensor, graph: Graph) -> dict[str, tuple[Tensor, Tensor]]:
-        """Statistics that a batch gives one network, layer after layer, in one pass.
+        """Return the statistics that a batch gives one network, layer after layer, in one pass.
 
         Args:
             x: Inputs, `(n, channels, *size)`.

@@ -13,7 +13,7 @@ from models.data.augmentation import Augmentation
 
 
 def vary(x: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Varied samples, same shape as `x`.
+    """Return varied samples, same shape as `x`.
 
     First each sample is mirrored and moved, then its channels are mixed, then noise is added, also where zeros fill.
 
@@ -37,7 +37,7 @@ def _normal(shape: tuple[int, ...], x: Tensor, generator: torch.Generator) -> Te
 
 
 def _moved(x: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Mirrored and shifted samples: every position of the result looks up where it comes from."""
+    """Return mirrored and shifted samples: every position of the result looks up where it comes from."""
     n, _, height, width = x.shape
     across = augmentation.shift if augmentation.shift_width is None else augmentation.shift_width
     reach = (augmentation.shift if height > 1 else 0, across if width > 1 else 0)
@@ -57,7 +57,7 @@ def _moved(x: Tensor, augmentation: Augmentation, generator: torch.Generator) ->
 
 
 def _sources(n: int, size: int, reach: int, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Position each of `size` positions is taken from, one shift a sample, `(n, size)`; may lie outside."""
+    """Return the position each of `size` positions is taken from, one shift a sample, `(n, size)`; may lie outside."""
     positions = torch.arange(size, device=x.device).expand(n, size)
     if reach == 0:
         return positions

@@ -192,7 +192,7 @@ class _Training:
         return float(total) / len(chosen)
 
     def validate(self) -> float:
-        """Accuracy of the averaged weights on the validation split, their statistics taken anew. [1]"""
+        """Return the accuracy of the averaged weights on the validation split, their statistics taken anew. [1]"""
         _recalibrate(self.averaged, self._job.train)
         return float(correct(self.averaged, self._job.val).mean())
 

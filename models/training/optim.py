@@ -18,13 +18,13 @@ from energy.validation import require_int, require_number
 
 
 def precision(device: torch.device | str) -> AbstractContextManager[object]:
-    """Mixed precision on an accelerator; on a CPU nothing changes."""
+    """Return mixed precision on an accelerator; on a CPU nothing changes."""
     kind = torch.device(device).type
     return nullcontext() if kind == "cpu" else torch.autocast(kind, dtype=torch.bfloat16)
 
 
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Indices of the batches of one epoch in random order, `(size,)` each.
+    """Yield the indices of the batches of one epoch in random order, `(size,)` each.
 
     The rest that fills no batch waits for another epoch; fewer than `size` samples make one batch.
     """
@@ -87,7 +87,7 @@ def require_convergence(epoch: int, loss: float, learning_rate: float) -> None:
 
 
 def warm_cosine(progress: float, warm_up: float) -> float:
-    """Fraction of the largest learning rate: a linear rise, then half a cosine down to 0.
+    """Return the fraction of the largest learning rate: a linear rise, then half a cosine down to 0.
 
     Args:
         progress: Share of all steps done, from 0 to 1. [1]
@@ -99,7 +99,7 @@ def warm_cosine(progress: float, warm_up: float) -> float:
 
 
 def smooth_targets(labels: Tensor, n_classes: int, smoothing: float) -> Tensor:
-    """Class probabilities `(n, n_classes)`: 1 - `smoothing` on the label, the rest on all alike."""
+    """Return class probabilities `(n, n_classes)`: 1 - `smoothing` on the label, the rest on all alike."""
     return F.one_hot(labels, n_classes).float() * (1 - smoothing) + smoothing / n_classes
 
 

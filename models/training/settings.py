@@ -35,7 +35,7 @@ class FinetuneSettings(TrainingSettings):
         require_number("distillation", self.distillation, least=0, most=1)
 
     def is_validated(self, epoch: int) -> bool:
-        """Whether the weights after an epoch, counted from 1, may be the ones that are kept."""
+        """Return whether the weights after an epoch, counted from 1, may be the ones that are kept."""
         return epoch == self.epochs or (self.validate_every > 0 and epoch % self.validate_every == 0)
 
 

@@ -218,7 +218,7 @@ class SupernetTrainer:
         )
 
     def _step(self, batch: Tensor, learning_rate: float, progress: float) -> tuple[float, float]:
-        """One step of the sandwich rule; losses of the largest and the smallest network."""
+        """Return one step of the sandwich rule; losses of the largest and the smallest network."""
         space = self._space
         x = vary(dense(self._train.take(batch.numpy())), self._augmentation, self._generator).to(self._device)
         targets = self._targets(batch).to(self._device)
@@ -239,7 +239,7 @@ class SupernetTrainer:
         return loss.item(), students[0]
 
     def _random(self, progress: float) -> Archs:
-        """Random networks of a step, `(n_random, n_genes)`, while the space opens near the largest."""
+        """Return the random networks of a step, `(n_random, n_genes)`, while the space opens near the largest."""
         draw = self._space.sample if self._settings.draw == "by gene" else self._space.sample_all_sizes
         archs = draw(self._rng, self._settings.n_random)
         if progress >= self._settings.opening:
@@ -260,7 +260,7 @@ class SupernetTrainer:
         return scores.float()
 
     def _validate(self) -> tuple[float, float, float]:
-        """Accuracies of the largest, the smallest and random networks on the validation split."""
+        """Return the accuracies of the largest, the smallest and random networks on the validation split."""
         if self.epoch % self._settings.log_every and self.epoch < self._settings.epochs:
             return (float("nan"),) * 3
         drawn = self._space.sample(np.random.default_rng(self._seed), N_LOGGED)
@@ -330,5 +330,5 @@ class SupernetTrainer:
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix and a dot, under the rest of their names."""
+    """Return the tensors whose names begin with a prefix and a dot, under the rest of their names."""
     return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
