@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.designs.price import price
 from experiments.designs.request import Overrides, Request, read_request
-from experiments.storage.store import write_json, write_text
+from experiments.storage.files import write_json, write_text
 from experiments.storage.tables import FRONTS, TIMES, Row, write_table
 
 CONFIG = """schema = 1

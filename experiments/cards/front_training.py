@@ -16,7 +16,8 @@ from experiments.cards.front import FrontCard
 from experiments.pipeline.finetune import finetune_folder, finetune_seeds, finetune_settings, teacher_answers
 from experiments.pipeline.stages import Stages
 from experiments.pipeline.training import Trained, Training, changed_fields, is_trained, read_trained, train_all
-from experiments.storage.store import StageFolder, read_mapping
+from experiments.storage.cache import StageFolder
+from experiments.storage.files import read_mapping
 from experiments.storage.tables import Row, read_table
 from models.evaluation.accuracy import correct
 from models.spaces import Archs

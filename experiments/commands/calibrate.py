@@ -23,7 +23,7 @@ from experiments.commands.output import print_json
 from experiments.config.measurements import read_measurements
 from experiments.formatting.quantities import write
 from experiments.formatting.text_table import table
-from experiments.storage.store import file_digest, write_text
+from experiments.storage.files import file_digest, write_text
 
 BASE = "msp430fr5994-tinas2025"
 """Device that gives what was not measured unless the caller names another."""

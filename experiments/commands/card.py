@@ -32,7 +32,8 @@ from experiments.pipeline.inherited_accuracy import sampled_networks
 from experiments.pipeline.run import Run
 from experiments.pipeline.stages import Stages, append_to
 from experiments.pipeline.standalone import Standalone
-from experiments.storage.store import SCHEMA, read_mapping, write_json, write_text
+from experiments.storage.files import read_mapping, write_json, write_text
+from experiments.storage.keys import SCHEMA
 from models.data.registry import N_FOLDS
 from models.predictor.card import PredictorCard, predictor_card
 from models.spaces import Archs, Space

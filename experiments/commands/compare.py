@@ -15,7 +15,7 @@ from experiments.formatting.quantities import write
 from experiments.formatting.text_table import table
 from experiments.runs.finished import KINDS, FinishedRun
 from experiments.runs.group_by_settings import Method, methods
-from experiments.storage.store import write_json, write_text
+from experiments.storage.files import write_json, write_text
 
 
 def compare(options: argparse.Namespace) -> int:

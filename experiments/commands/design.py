@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.commands.output import print_json
 from experiments.runs.design_card import Card
 from experiments.runs.stored_design import stored_design
-from experiments.storage.store import write_text
+from experiments.storage.files import write_text
 
 
 def design(options: argparse.Namespace) -> int:

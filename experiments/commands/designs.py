@@ -12,7 +12,7 @@ from experiments.commands.output import INFEASIBLE, print_json
 from experiments.commands.request_options import requests_of
 from experiments.designs.example import example_path
 from experiments.designs.request import Overrides, Request, read_request
-from experiments.storage.store import read_json, write_json, write_text
+from experiments.storage.files import read_json, write_json, write_text
 
 DIFFERENT = 1
 """Exit status of `evaluate` where the weights do not give the accuracies of the table."""

@@ -28,7 +28,7 @@ def export(options: argparse.Namespace) -> int:
         require_onnx()
     from experiments.runs.design_card import Card
     from experiments.runs.stored_design import stored_design
-    from experiments.storage.store import write_bytes, write_json, write_text
+    from experiments.storage.files import write_bytes, write_json, write_text
 
     stored = stored_design(Path(options.run), options.id, data_dir=options.data_dir)
     if options.format == "c":

@@ -14,7 +14,7 @@ from experiments.formatting.text_table import table
 from experiments.grids.cells import STATES, CellBook
 from experiments.grids.files import Cell, read_grid
 from experiments.parallel.progress import Reporter
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 
 FAILED = 1
 """Exit status of `run` and `retry` where a cell has failed."""

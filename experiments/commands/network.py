@@ -15,7 +15,7 @@ from energy.validation import closest
 from experiments.commands.output import print_json
 from experiments.formatting.quantities import whole
 from experiments.formatting.text_table import table
-from experiments.storage.store import write_json
+from experiments.storage.files import write_json
 
 if TYPE_CHECKING:
     from models.exchange.operations import ForeignGraph

@@ -9,7 +9,7 @@ from energy.scheduling.worst_case import HarvestUncertainty
 from experiments.designs.example import example_path
 from experiments.designs.request import Overrides, Request, read_requests
 from experiments.formatting.quantities import parse, whole
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 
 
 def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> list[Request]:

@@ -40,7 +40,8 @@ from experiments.formatting.text_table import table
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.run import Run
 from experiments.pipeline.stages import Stages
-from experiments.storage.store import digest, write_json
+from experiments.storage.files import write_json
+from experiments.storage.keys import digest
 from experiments.storage.tables import Row, write_table
 from models.predictor.source import PredictedAccuracies
 

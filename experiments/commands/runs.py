@@ -13,7 +13,7 @@ from experiments.commands.output import print_json
 from experiments.formatting.quantities import write
 from experiments.formatting.text_table import table
 from experiments.runs.index import COLUMNS, Row, all_runs
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 
 _HEAD = ("run", "state", "data", "space", "seed", "budgets", "val %", "test %", "fastest", "front", "time", "changed")
 

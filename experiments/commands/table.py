@@ -14,7 +14,7 @@ from experiments.formatting.latex import booktabs
 from experiments.formatting.quantities import write
 from experiments.formatting.text_table import table as text_table
 from experiments.runs.finished import FinishedRun
-from experiments.storage.store import write_text
+from experiments.storage.files import write_text
 from experiments.storage.tables import Row
 
 FORMATS = ("text", "latex", "csv")

@@ -15,7 +15,7 @@ from experiments.programs.export import NETWORK_FILE, PLAN_FILE
 from experiments.programs.prove import Proving, prove_all, vectors_of
 from experiments.programs.verification import Judged, Verification, verification
 from experiments.runs.stored_design import StoredDesign, stored_design
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from experiments.storage.tables import Row, read_table
 from models.deploy.integer import IntegerNetwork
 from models.deploy.samples import quantise_input

@@ -16,7 +16,7 @@ from energy.scheduling.execution import Execution
 from energy.scheduling.worst_case import HarvestUncertainty
 from experiments.config.schema import Config, ConfigError
 from experiments.formatting.quantities import budget_name
-from experiments.storage.store import digest
+from experiments.storage.keys import digest
 from models.data import DataSet, load
 from models.spaces import Space, Stage, preset
 

@@ -30,7 +30,8 @@ from energy.validation import closest
 from evo.methods import ADAPTIVE, RefinementRate, method
 from evo.objectives import objectives
 from experiments.formatting.quantities import parse
-from experiments.storage.store import digest, file_digest
+from experiments.storage.files import file_digest
+from experiments.storage.keys import digest
 from models.spaces import preset
 
 SHIPPED = resources.files("experiments.config") / "built_in"

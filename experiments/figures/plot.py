@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from energy.validation import closest, require_choice
-from experiments.storage.store import write_bytes
+from experiments.storage.files import write_bytes
 from experiments.storage.tables import Row, read_table
 
 WIDTHS_IN: Mapping[str, float] = {"ieee1": 3.5, "ieee2": 7.16, "acm1": 3.33, "slide": 10.0}

@@ -27,7 +27,7 @@ from experiments.designs.recording import Recording, caption
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.figures.plot import STYLE, WIDTHS_IN, save_figure
 from experiments.figures.timeline import draw
-from experiments.storage.store import read_json, write_bytes, write_text
+from experiments.storage.files import read_json, write_bytes, write_text
 from experiments.storage.tables import read_table
 
 

@@ -1,12 +1,11 @@
 """What is known of the cells of a grid, from their runs' folders and from small records beside them. Torch-free.
 
-`grids/NAME/cells/<key>.json` says what went wrong with a cell, `.txt` holds the traceback, `.lock` is held by the
-process that works on it and names it. That a cell is done is told by its run's folder alone.
+`grids/NAME/cells/<key>.json` says what went wrong with a cell, `.txt` holds the traceback. The process that works
+on a cell holds `.lock`, and its number is in `.pid`. Whether a cell is done follows from its run's folder alone.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.grids.files import Cell, Grid
-from experiments.storage.store import Store, library_versions, read_mapping, write_json, write_text
+from experiments.storage.cache import Store
+from experiments.storage.files import read_mapping, write_json, write_text
+from experiments.storage.keys import library_versions
+from experiments.storage.locks import is_locked, locked
 
 MOST_DEATHS = 3
 """A cell whose worker died that often is reported as failed. [1]"""
@@ -73,26 +75,14 @@ class CellBook:
         return isinstance(versions, dict) and library_versions().items() <= versions.items()
 
     def is_running(self, cell: Cell) -> bool:
-        """Return whether a living process works on it."""
-        try:
-            with self._path(cell, ".lock").open() as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        """Return whether a running process works on the cell."""
+        return is_locked(self._path(cell, ".lock"))
 
     @contextmanager
     def working_on(self, cell: Cell) -> Iterator[None]:
-        """Keep other processes from the cell; a killed process lets go by itself."""
-        path = self._path(cell, ".lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.truncate(0)
-            file.write(f"{os.getpid()}\n")
-            file.flush()
+        """Keep other processes from the cell and leave this one's number."""
+        with locked(self._path(cell, ".lock")):
+            self._path(cell, ".pid").write_text(f"{os.getpid()}\n")
             yield
 
     def record(self, cell: Cell) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from energy.validation import closest
 from experiments.config.schema import Config, ConfigError, read_config, to_toml
 from experiments.config.toml import dotted
-from experiments.storage.store import digest
+from experiments.storage.keys import digest
 
 _KEYS = ("schema", "name", "base", "set", "axes")
 _ONE_PROCESS = "compute.processes=1"

@@ -15,7 +15,7 @@ from types import ModuleType
 from experiments.grids.cells import CellBook
 from experiments.grids.files import Cell
 from experiments.grids.pool import by_supernet, is_over_after_death, run_cell, take_answer
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Ray reports its use to nobody, and does not warn of how it hides GPUs from tasks that ask for none."""

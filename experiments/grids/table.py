@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from experiments.grids.cells import CellBook
 from experiments.grids.files import Cell
-from experiments.storage.store import SCHEMA
+from experiments.storage.keys import SCHEMA
 from experiments.storage.tables import FRONTS, Row, read_table, write_table
 
 

@@ -22,7 +22,7 @@ from experiments.pipeline.training import (
     read_trained,
     train_all,
 )
-from experiments.storage.store import StageFolder
+from experiments.storage.cache import StageFolder
 from models.evaluation.shared_weights import SharedEvaluator
 from models.spaces import Archs
 from models.supernet.subnet import Subnet

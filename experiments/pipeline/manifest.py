@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.pipeline.stages import Stages
-from experiments.storage.store import SCHEMA, digest, file_digest, library_versions
+from experiments.storage.files import file_digest
+from experiments.storage.keys import SCHEMA, digest, library_versions
 
 _OF_NETWORKS = ("finetune", "quantise")
 """Stages whose hashes are known only when the search has found which networks they are of."""
@@ -67,7 +67,11 @@ def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
 
 
 def peak_memory_bytes() -> dict[str, int]:
-    """Return the greatest memory of this process, and of the largest it started. [B]"""
+    """Return the greatest memory of this process and of the largest it started; empty where none is counted. [B]"""
+    try:
+        import resource
+    except ImportError:
+        return {}
     unit = 1 if sys.platform == "darwin" else 1024
     who = {"self": resource.RUSAGE_SELF, "largest_child": resource.RUSAGE_CHILDREN}
     return {name: resource.getrusage(which).ru_maxrss * unit for name, which in who.items()}

@@ -11,7 +11,8 @@ from experiments.parallel.pool import run_tasks
 from experiments.pipeline.finetune import Finetuned
 from experiments.pipeline.stages import Stages
 from experiments.pipeline.training import data_of
-from experiments.storage.store import StageFolder, file_digest, write_bytes
+from experiments.storage.cache import StageFolder
+from experiments.storage.files import file_digest, write_bytes
 from models.deploy.quantise import N_RANGED, quantise
 from models.deploy.weights_file import network_bytes
 from models.spaces import Archs, Space

@@ -23,7 +23,7 @@ from experiments.config.resolve import Budget, Workload
 from experiments.designs.price import price
 from experiments.designs.request import Request
 from experiments.pipeline.finetune import Finetuned
-from experiments.storage.store import write_json
+from experiments.storage.files import write_json
 from experiments.storage.tables import TIMES, Row
 from models.data import Split
 from models.deploy.accuracy import deployed_correct

@@ -35,7 +35,9 @@ from experiments.programs.program import compiler
 from experiments.programs.prove import Proving, prove_all, vectors_of
 from experiments.runs.stored_design import INTEGER_END
 from experiments.runs.summary import REPORT, Outcome
-from experiments.storage.store import Store, in_use, read_mapping, write_bytes, write_json, write_text
+from experiments.storage.cache import Store
+from experiments.storage.files import read_mapping, write_bytes, write_json, write_text
+from experiments.storage.locks import in_use
 from experiments.storage.tables import EVALUATIONS, FRONTS, Row, write_table
 from models.deploy.weights_file import read_network
 from models.evaluation.shared_weights import SharedEvaluator

@@ -32,7 +32,8 @@ from experiments.config.resolve import Budget, Workload
 from experiments.config.teacher import read_answers
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.inherited_accuracy import LARGEST_TABLE, AccuracyTable, judge_all, sampled_networks
-from experiments.storage.store import Checkpoints, StageFolder, Store, append_log, file_digest, write_array, write_bytes
+from experiments.storage.cache import Checkpoints, StageFolder, Store
+from experiments.storage.files import append_log, file_digest, write_array, write_bytes
 from models.data import Split
 from models.evaluation.shared_weights import SharedEvaluator
 from models.predictor.gaussian_process import Predictor

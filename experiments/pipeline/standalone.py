@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from experiments.config.schema import DataSection
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
-from experiments.storage.store import StageFolder, Store
+from experiments.storage.cache import StageFolder, Store
 from models.spaces import Archs, Space
 from models.training.settings import StandaloneSettings
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from experiments.config.schema import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.parallel.progress import Reporter
-from experiments.storage.store import StageFolder, file_digest, write_array, write_bytes
+from experiments.storage.cache import StageFolder
+from experiments.storage.files import file_digest, write_array, write_bytes
 from models.data import DataSet, load
 from models.spaces import Archs, Space
 from models.training.finetune import FinetuneJob, FinetuneResult, run_job

@@ -22,7 +22,7 @@ from energy.costing.plan import appraise
 from experiments.designs.request import Request
 from experiments.formatting.text_table import table
 from experiments.programs.program import Compiled, program_of
-from experiments.storage.store import write_bytes
+from experiments.storage.files import write_bytes
 from models.deploy.folder import ENGINE, program_files
 from models.deploy.integer import HIGH, LOW, IntegerNetwork
 from models.deploy.reference import answers_of, run

@@ -22,7 +22,8 @@ from energy.hardware.supply import Scenarios, Supply
 from experiments.designs.price import Answer, price
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.formatting.quantities import parse
-from experiments.storage.store import SCHEMA, read_json
+from experiments.storage.files import read_json
+from experiments.storage.keys import SCHEMA
 from experiments.storage.tables import FRONTS, Row, read_table
 
 KINDS = ("finetuned", "inherited")

@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.report.data import Report, read_report
 from experiments.report.page import page
 from experiments.runs.summary import REPORT
-from experiments.storage.store import write_text
+from experiments.storage.files import write_text
 
 
 def write_report(folder: Path) -> None:

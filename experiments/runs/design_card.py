@@ -11,7 +11,7 @@ from experiments.designs.price import Answer, price, sentence
 from experiments.designs.request import Request
 from experiments.formatting.quantities import write
 from experiments.runs.stored_design import StoredDesign
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from models.data import DATASETS
 
 _ACCURACIES = (

@@ -19,7 +19,8 @@ from energy.validation import closest
 from evo.objectives import Floats
 from experiments.config.schema import Config, read_config
 from experiments.formatting.quantities import budget_name, parse
-from experiments.storage.store import SCHEMA, read_json
+from experiments.storage.files import read_json
+from experiments.storage.keys import SCHEMA
 from experiments.storage.tables import FRONTS, Row, read_table
 
 KINDS: Mapping[str, str] = {"finetuned": "fine-tuned", "inherited": "inherited"}

@@ -11,7 +11,8 @@ from typing import Any
 
 from experiments.config.schema import Config
 from experiments.runs.finished import FinishedRun
-from experiments.storage.store import digest, file_digest
+from experiments.storage.files import file_digest
+from experiments.storage.keys import digest
 
 _FIRST = ("execution.policy", "execution.rules", "space.name")
 """Settings that name methods before all others do."""

@@ -6,19 +6,21 @@ it cannot be written, every folder is read. A run is any folder below `runs/` th
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from experiments.config.toml import dotted
 from experiments.formatting.quantities import budget_name
-from experiments.storage.store import Store, digest, is_in_use, read_json, read_mapping
+from experiments.storage.cache import Store
+from experiments.storage.files import read_json, read_mapping
+from experiments.storage.keys import digest
+from experiments.storage.locks import is_in_use, locked
 
 Row = dict[str, Any]
 """One run by column name."""
@@ -73,7 +75,7 @@ def all_runs(store: Store) -> list[Row]:
 def _indexed(cache: Path, folders: Mapping[str, Path]) -> list[Row]:
     path = cache / FILE
     try:
-        with _alone(cache):
+        with locked(cache / f"{FILE}.lock"):
             try:
                 return _refreshed(path, folders)
             except (sqlite3.DatabaseError, ValueError):
@@ -82,15 +84,6 @@ def _indexed(cache: Path, folders: Mapping[str, Path]) -> list[Row]:
                 return _refreshed(path, folders)
     except (OSError, sqlite3.Error):
         return _refreshed(":memory:", folders)
-
-
-@contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Keep other processes from the index, so that a damaged one can be removed; a killed one lets go by itself."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{FILE}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _refreshed(path: Path | str, folders: Mapping[str, Path]) -> list[Row]:

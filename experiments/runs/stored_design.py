@@ -10,7 +10,7 @@ from energy.validation import closest
 from experiments.config.resolve import Workload, look_up
 from experiments.config.schema import read_config
 from experiments.designs.request import Overrides, Request, read_request
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from experiments.storage.tables import Row, read_table
 from models.deploy.integer import IntegerNetwork
 from models.deploy.weights_file import read_network

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.formatting.quantities import write
 from experiments.formatting.text_table import table
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from experiments.storage.tables import Row, read_table
 
 REPORT = "report.html"

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evo.objectives import CONSTRAINTS, FIGURES
-from experiments.storage.store import SCHEMA, write_bytes
+from experiments.storage.files import write_bytes
+from experiments.storage.keys import SCHEMA
 
 Row = dict[str, Any]
 """One row by column name; a missing column is null."""

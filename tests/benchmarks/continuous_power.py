@@ -28,7 +28,7 @@ from evo.exhaustive import every_network, exact_front
 from evo.methods import Planning
 from evo.synthetic_accuracy import StatedAccuracy
 from experiments.designs.request import Overrides, read_requests
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from models.spaces import preset
 
 DEVICE = read_device("msp430fr5994-inas2021")

@@ -43,7 +43,7 @@ from experiments.boards.processor import DONE, ask, report_of
 from experiments.boards.toolchains import missing_for_msp430, tool_versions
 from experiments.designs.request import Overrides, read_request
 from experiments.formatting.text_table import table
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from tests.exported_programs import PRICER, Case, export
 
 N_NETWORKS = 120

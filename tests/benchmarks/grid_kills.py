@@ -58,8 +58,8 @@ class Trial:
         return sum('"is_finished": true' in path.read_text() for path in self.root.glob("runs/*/manifest.json"))
 
     def workers(self):
-        """Process numbers that locks of cells name."""
-        texts = [path.read_text() for path in self.root.glob("grids/kills/cells/*.lock")]
+        """Process numbers that cells name."""
+        texts = [path.read_text() for path in self.root.glob("grids/kills/cells/*.pid")]
         return {int(text) for text in texts if text.endswith("\n")}
 
     def amid(self, running, n_done):

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 from energy.networks.shapes import NetworkShape
 from experiments.cli import main
 from experiments.designs.request import Overrides, read_request
-from experiments.storage.store import read_json
+from experiments.storage.files import read_json
 from experiments.storage.tables import read_table
 from models.data import load
 

@@ -21,7 +21,7 @@ from experiments.grids.cells import CellBook
 from experiments.grids.files import read_grid
 from experiments.grids.pool import run_cell
 from experiments.runs.index import all_runs
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 from tests.conftest import ROOT
 from tests.integration.conftest import TINY, process
 
@@ -139,8 +139,8 @@ def is_alive(pid):
 
 
 def lock_holders(root):
-    """Process numbers in the locks of cells."""
-    texts = [path.read_text() for path in root.glob("grids/g/cells/*.lock")]
+    """Process numbers that cells name."""
+    texts = [path.read_text() for path in root.glob("grids/g/cells/*.pid")]
     return {int(text) for text in texts if text.endswith("\n")}
 
 
@@ -268,7 +268,7 @@ def fail_at(monkeypatch, nth):
         if len(calls) >= nth:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("experiments.storage.store.os.fsync", sync)
+    monkeypatch.setattr("experiments.storage.files.os.fsync", sync)
 
 
 def test_a_full_disk_leaves_the_older_table(copied, capsys, monkeypatch):

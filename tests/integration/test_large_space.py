@@ -11,7 +11,7 @@ from experiments.config.schema import read_config, to_toml
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.inherited_accuracy import LARGEST_TABLE, sampled_networks
 from experiments.pipeline.stages import Stages
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 from experiments.storage.tables import read_table
 from models.spaces import preset
 

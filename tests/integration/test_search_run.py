@@ -16,17 +16,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
-from experiments.storage.store import read_log
+from experiments.storage.files import read_log
 from experiments.storage.tables import FRONTS, read_table
 from tests.integration.conftest import process, tiny_arguments
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys
-from experiments.storage import store
+from experiments.storage import files
 
 prefix, folder, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
-def write_bytes(path, content, whole=store.write_bytes):
+def write_bytes(path, content, whole=files.write_bytes):
     global left
     if path.name.startswith(prefix) and folder in str(path.parent):
         left -= 1
@@ -35,7 +35,7 @@ def write_bytes(path, content, whole=store.write_bytes):
             os.kill(os.getpid(), signal.SIGKILL)
     whole(path, content)
 
-store.write_bytes = write_bytes
+files.write_bytes = write_bytes
 from experiments.pipeline import stages
 from experiments.cli import main
 stages.SAVE_EVERY_S = 0.0

@@ -14,7 +14,7 @@ from experiments.grids.cells import CellBook
 from experiments.grids.files import read_grid
 from experiments.grids.pool import by_supernet
 from experiments.grids.ray_engine import _asked, _check_room, _connect
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 
 HEAD = 'schema = 1\nname = "g"\nbase = "watch"\n'
 

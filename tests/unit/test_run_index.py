@@ -13,7 +13,10 @@ from experiments.cli import main
 from experiments.config.schema import read_config, to_toml
 from experiments.runs import index as run_index
 from experiments.runs.index import all_runs
-from experiments.storage.store import SCHEMA, Store, in_use, write_json, write_text
+from experiments.storage.cache import Store
+from experiments.storage.files import write_json, write_text
+from experiments.storage.keys import SCHEMA
+from experiments.storage.locks import in_use
 from experiments.storage.tables import FRONTS, write_table
 
 FRONT = [

@@ -12,7 +12,7 @@ from experiments.config.schema import DataSection
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.standalone import Standalone
 from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 from models.data import Augmentation
 from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage

@@ -15,7 +15,7 @@ from experiments.config.teacher import read_answers
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.finetune import teacher_answers
 from experiments.pipeline.stages import Stages
-from experiments.storage.store import Store
+from experiments.storage.cache import Store
 from tests.integration.conftest import TINY, tiny_arguments
 
 

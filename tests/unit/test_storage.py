@@ -8,7 +8,9 @@ import os
 
 import pytest
 
-from experiments.storage.store import Checkpoints, Store, append_log, digest, read_json, read_log, write_bytes
+from experiments.storage.cache import Checkpoints, Store
+from experiments.storage.files import append_log, read_json, read_log, write_bytes
+from experiments.storage.keys import digest
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():
@@ -22,7 +24,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path, 
     def fail(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("experiments.storage.store.os.fsync", fail)
+    monkeypatch.setattr("experiments.storage.files.os.fsync", fail)
     with pytest.raises(OSError, match=r"No space left on device: .*result\.json"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
@@ -93,7 +95,7 @@ def test_a_json_file_that_cannot_be_read_is_named(tmp_path, content, message):
 
 
 def test_json_is_written_whole_and_refuses_what_json_cannot_say(tmp_path):
-    from experiments.storage.store import write_json
+    from experiments.storage.files import write_json
 
     write_json(tmp_path / "a.json", {"x": 0.1})
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": 0.1}

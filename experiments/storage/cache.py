@@ -1,0 +1,142 @@
+"""The cache: a folder for each stage, with its checkpoints and its result.
+
+A stage lives in `cache/<stage>-<key>/`; the key is the hash of everything that decides its result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.parallel.progress import say
+from experiments.storage.files import TEMPORARY, read_mapping, write_bytes, write_json
+from experiments.storage.keys import SCHEMA, digest, library_versions
+from experiments.storage.locks import locked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """The last two states of something that takes long, each one file whose name carries the hash of its content.
+
+    Attributes:
+        folder: Where they lie.
+        name: What their file names begin with.
+    """
+
+    folder: Path
+    name: str = "checkpoint"
+
+    def save(self, step: int, content: bytes) -> Path:
+        """Keep the state after `step`, and the one before it."""
+        path = self.folder / f"{self.name}-{step:06d}-{hashlib.sha256(content).hexdigest()[:16]}.bin"
+        write_bytes(path, content)
+        for _, _, old in self._found()[2:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def newest(self, *, most: int | None = None) -> tuple[int, bytes] | None:
+        """Return the newest state whose content matches its name, with its step; None where there is none.
+
+        Args:
+            most: Ignore states after this step.
+        """
+        for step, expected, path in self._found():
+            if most is None or step <= most:
+                try:
+                    content = path.read_bytes()
+                except OSError:
+                    continue
+                if hashlib.sha256(content).hexdigest()[:16] == expected:
+                    return step, content
+                say(f"checkpoint {path.name} is damaged; going on from the one before it")
+        return None
+
+    def _found(self) -> list[tuple[int, str, Path]]:
+        """Step, expected hash and path of every file, newest first."""
+        pattern = re.compile(rf"{re.escape(self.name)}-(\d+)-([0-9a-f]{{16}})\.bin")
+        found = []
+        for path in self.folder.glob(f"{self.name}-*.bin"):
+            if match := pattern.fullmatch(path.name):
+                found.append((int(match[1]), match[2], path))
+        return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFolder:
+    """What one stage keeps.
+
+    Attributes:
+        name: Name of the stage.
+        key: Hash of what it reads.
+        path: Its folder.
+    """
+
+    name: str
+    key: str
+    path: Path
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its states under way."""
+        return Checkpoints(folder=self.path)
+
+    def result(self) -> dict[str, Any] | None:
+        """What `finish` recorded, None while the stage is not done."""
+        path = self.path / "done.json"
+        found = read_mapping(path)
+        if found is None and path.exists():
+            say(f"{path} is damaged; the stage is done again")
+        return found
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Record that the stage is done; only now is it used by others."""
+        write_json(self.path / "done.json", {"schema": SCHEMA, **result})
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out while this one works on the stage; a killed process lets go by itself."""
+        with locked(self.path / "lock", work=str(self.path)):
+            for left in self.path.rglob(f"*{TEMPORARY}"):
+                left.unlink(missing_ok=True)
+            yield
+
+    def clear(self) -> None:
+        """Forget everything but the lock."""
+        for path in self.path.glob("*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """The folder that holds `runs/` and `cache/` beside each other."""
+
+    root: Path
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the runs."""
+        return self.root / "runs"
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the stages."""
+        return self.root / "cache"
+
+    def stage(self, name: str, reads: Mapping[str, Any]) -> StageFolder:
+        """Return the folder of a stage.
+
+        Args:
+            name: Name of the stage.
+            reads: Exactly the settings and hashes of inputs that decide its result, JSON types.
+        """
+        key = digest({"schema": SCHEMA, "stage": name, "libraries": library_versions(), **reads})
+        return StageFolder(name=name, key=key, path=self.cache / f"{name}-{key}")
