@@ -1,6 +1,6 @@
-"""Compiles the inner loops for this machine: `python -m energy.precompile`, which a search runs beside its training.
+"""Compilation of all inner loops for this machine: `python -m energy.precompile`, run by a search beside its training.
 
-The compiler writes to the cache of `energy.jit`; whoever prices, plans or searches afterwards starts at once.
+The machine code goes to the folder of `energy.jit_cache`; later commands that price, plan or search start at once.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from energy.costing.population import cost
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
-from energy.jit import warm_marker
+from energy.jit_cache import precompiled_marker, remove_unused
 from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.packed import PackedExplorer
@@ -18,10 +18,10 @@ from energy.simulation.harvest import constant_source
 from energy.simulation.simulate import simulate
 
 
-def warm() -> None:
-    """Plan, price and play a network of one small layer, which runs through everything that is compiled."""
+def precompile() -> None:
+    """Plan, price and simulate a network of one small layer, which calls every compiled function."""
     layer = LayerShape(op="conv", in_h=1, in_w=8, in_ch=2, out_h=1, out_w=8, out_ch=2, kernel_h=1, kernel_w=3, pad=1)
-    network = NetworkShape(name="warm", layers=(layer,), layer_names=("conv",), inputs=((-1,),))
+    network = NetworkShape(name="precompile", layers=(layer,), layer_names=("conv",), inputs=((-1,),))
     device = read_device("msp430fr5994-tinas2025")
     supply = read_supply_family("tinas2025").supply()
     scenarios = Scenarios.of([supply])
@@ -31,15 +31,16 @@ def warm() -> None:
     sequence, starts = explorer.pricer.sequence(network, plan), explorer.schedule(network, plan).starts
     harvest = constant_source(supply.resistance_ohm, supply.v_supply_v)
     simulate(sequence, starts, budget_nj(scenarios), supply, [harvest], timeline_seed=0)
-    if (marker := warm_marker()) is not None:
+    if (marker := precompiled_marker()) is not None:
         marker.touch()
 
 
-def is_warm() -> bool:
-    """Return whether everything is known to be compiled."""
-    marker = warm_marker()
+def is_precompiled() -> bool:
+    """Return whether all inner loops are compiled and stored."""
+    marker = precompiled_marker()
     return marker is not None and marker.exists()
 
 
 if __name__ == "__main__":
-    warm()
+    precompile()
+    remove_unused()

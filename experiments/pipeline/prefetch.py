@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from energy.networks.shapes import LayerShape
 from energy.planning.protocol import ScenariosExplorer
-from energy.precompile import is_warm
+from energy.precompile import is_precompiled
 from evo.genome.reachable_layers import reachable_layers
 from models.spaces import Space
 
@@ -46,7 +46,7 @@ def exploring(explorer: ScenariosExplorer, space: Space) -> Iterator[None]:
 
 def _explore(explorer: ScenariosExplorer, layers: Sequence[LayerShape], stop: Event) -> None:
     # Compiling twice would take longer than exploring.
-    while not is_warm():
+    while not is_precompiled():
         if stop.wait(_LOOK_EVERY_S):
             return
     for layer in layers:

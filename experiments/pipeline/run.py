@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from energy.precompile import is_warm
+from energy.jit_cache import precompiled_marker
+from energy.precompile import is_precompiled
 from evo.problem.problem import AccuracySource
 from evo.search import Search
 from experiments.config.resolve import Budget, Workload, look_up
@@ -378,7 +379,7 @@ class Run:
 @contextmanager
 def _compiling() -> Iterator[None]:
     """Have the inner loops of `energy` compiled beside the training, which keeps one core busy; they are cached."""
-    if is_warm():
+    if is_precompiled() or precompiled_marker() is None:
         yield
         return
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

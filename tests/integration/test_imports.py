@@ -16,6 +16,7 @@ PACKAGES = ("energy", "models", "evo", "experiments")
 ROOMS = {
     "energy": (
         "validation",
+        "jit_cache",
         "jit",
         "events",
         "networks",

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from energy.precompile import warm
+from energy.precompile import precompile
 from evo.genome.reachable_layers import reachable_layers
 from experiments.pipeline import prefetch as ahead
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Scenarios, explorer_for, rules
@@ -15,7 +15,7 @@ LAYERS = [layer for shapes in reachable_layers(TINY).values() for layer in shape
 
 @pytest.fixture(autouse=True)
 def compiled():
-    warm()
+    precompile()
 
 
 def new_explorer(name):
