@@ -24,15 +24,17 @@ def new_explorer(name):
 
 @pytest.mark.parametrize("name", EXECUTIONS)
 def test_layers_are_known_when_the_block_was_long_enough_and_the_answers_are_the_same(name, monkeypatch):
-    explorer, own, asked = new_explorer(name), new_explorer(name), []
+    explorer, own, asked, watched = new_explorer(name), new_explorer(name), [], threading.Event()
 
     def best(layers, whole=explorer.best):
+        watched.wait(60)
         asked.append(layers)
         return whole(layers)
 
     monkeypatch.setattr(explorer, "best", best)
     with ahead.exploring(explorer, TINY):
         (thread,) = [one for one in threading.enumerate() if one.name == "explorer"]
+        watched.set()
         thread.join(60)
     assert {layer for layers in asked for layer in layers} == set(LAYERS)
     assert [explorer.designs(layer) for layer in LAYERS] == [own.designs(layer) for layer in LAYERS]
