@@ -86,6 +86,8 @@ def row(budget: str, channels: int, accuracies: tuple[float, float], on_front: b
         "architecture": f"c{8 * channels}",
         "policy": "packed",
         "rules": "ebbnas",
+        "genome": "{}",
+        "network": f"space c{8 * channels}",
         "seed": 3,
     }
 

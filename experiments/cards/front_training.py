@@ -16,9 +16,11 @@ from experiments.cards.front import FrontCard
 from experiments.pipeline.finetune import finetune_folder, finetune_seeds, finetune_settings, teacher_answers
 from experiments.pipeline.stages import Stages
 from experiments.pipeline.training import Trained, Training, changed_fields, is_trained, read_trained, train_all
+from experiments.runs.finished import read_front_rows
+from experiments.runs.front_row import FrontRow
 from experiments.storage.cache import StageFolder
 from experiments.storage.files import read_mapping
-from experiments.storage.tables import Row, read_table
+from experiments.storage.run_folder import FRONTS_FILE
 from models.evaluation.accuracy import correct
 from models.spaces import Archs
 from models.supernet.subnet import Subnet
@@ -48,9 +50,9 @@ def front_card(stages: Stages, run: Path) -> FrontCard:
     settings = finetune_settings(stages)
     return FrontCard(
         networks=list(rows),
-        on_front=np.array([row["on_front"] for row in rows.values()]),
-        finetuned_val=np.array([row["accuracy_finetuned_val"] for row in rows.values()]),
-        finetuned_test=np.array([row["accuracy_finetuned_test"] for row in rows.values()]),
+        on_front=np.array([row.on_front for row in rows.values()]),
+        finetuned_val=np.array([row.known_accuracy("finetuned", "val") for row in rows.values()]),
+        finetuned_test=np.array([row.known_accuracy("finetuned", "test") for row in rows.values()]),
         learning_rates=LEARNING_RATES,
         alone_val=alone_val,
         alone_test=alone_test,
@@ -60,18 +62,18 @@ def front_card(stages: Stages, run: Path) -> FrontCard:
     )
 
 
-def front_networks(stages: Stages, run: Path) -> dict[str, Row]:
+def front_networks(stages: Stages, run: Path) -> dict[str, FrontRow]:
     """Return a row of `fronts` for each distinct network, `on_front` where it is on the front of any budget.
 
     Raises:
         ValueError: The table is missing, damaged or empty, or the networks were fine-tuned in another way than now.
     """
-    found: dict[str, Row] = {}
-    for row in read_table(run / "fronts.parquet"):
-        before = found.setdefault(row["architecture"], row)
-        before["on_front"] = before["on_front"] or row["on_front"]
+    found: dict[str, FrontRow] = {}
+    for row in read_front_rows(run):
+        before = found.setdefault(row.architecture, row)
+        found[row.architecture] = replace(before, on_front=before.on_front or row.on_front)
     if not found:
-        raise ValueError(f"{run / 'fronts.parquet'}: must hold at least one network, and is empty")
+        raise ValueError(f"{run / FRONTS_FILE}: must hold at least one network, and is empty")
     made = (read_mapping(run / "manifest.json") or {}).get("stages", {}).get("finetune", [])
     keys = {finetune_folder(stages, name, seed).key for name in found for seed in finetune_seeds(stages)}
     if not keys <= set(made):

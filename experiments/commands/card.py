@@ -34,6 +34,7 @@ from experiments.pipeline.stages import Stages, append_to
 from experiments.pipeline.standalone import Standalone
 from experiments.storage.files import read_mapping, write_json, write_text
 from experiments.storage.keys import SCHEMA
+from experiments.storage.run_folder import require_run_folder
 from models.data.registry import N_FOLDS
 from models.predictor.card import PredictorCard, predictor_card
 from models.spaces import Archs, Space
@@ -112,8 +113,7 @@ def card(options: argparse.Namespace) -> int:
 
 def _run(folder: Path) -> Run:
     """Return the run in a folder, where its cache is: what the card needs is found there, or trained into it."""
-    if not (folder / "config.toml").is_file():
-        raise ValueError(f"RUN must be the folder of a run, with config.toml in it, not {folder}")
+    require_run_folder(folder)
     run = Run.of(read_config(str(folder)), source=str(folder), root=folder.resolve().parent.parent)
     if run.folder.resolve() != folder.resolve():
         rule = f"must lie where it was made, as {run.folder.parent.name}/{run.folder.name} beside its cache"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from energy.validation import require_choice
 from evo.fronts.decision import PREFERENCES, Limits
 from evo.fronts.decision import choose as choose_design
@@ -63,11 +65,12 @@ def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[s
     if not rows:
         return _nothing_found(run, budget)
     # Kinds are never mixed: where some were fine-tuned, only those are compared.
-    kind = "finetuned" if any(row["accuracy_finetuned_val"] is not None for row in rows) else "inherited"
-    rows = [row for row in rows if row[f"accuracy_{kind}_val"] is not None]
-    time = next(name for name in TIMES if all(row[name] is not None for row in rows))
-    accuracy, time_s, energy_j = ([row[name] for row in rows] for name in (f"accuracy_{kind}_val", time, "energy_j"))
-    found = choose_design(accuracy, time_s, energy_j, limits, prefer)
+    kind = "finetuned" if any(row.accuracy_finetuned_val is not None for row in rows) else "inherited"
+    rows = [row for row in rows if row.accuracy(kind, "val") is not None]
+    time = next(name for name in TIMES if all(row.number(name) is not None for row in rows))
+    accuracies = [row.known_accuracy(kind, "val") for row in rows]
+    times_s = np.array([row.number(time) for row in rows], dtype=np.float64)
+    found = choose_design(accuracies, times_s, [row.energy_j for row in rows], limits, prefer)
     picture = Picture(rows=[rows[row] for row in found.members], kind=kind, time=time, choice=found, limits=limits)
     result: dict[str, Any] = {
         "budget": budget,
@@ -83,11 +86,11 @@ def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[s
     if found.chosen is None:
         return {**result, "design": None, "explanation": picture.why_none()}
     chosen = picture.rows[found.chosen]
-    files = {"design": f"designs/{chosen['id']}.json", "weights": f"designs/{chosen['id']}.safetensors"}
+    files = {"design": f"designs/{chosen.id}.json", "weights": f"designs/{chosen.id}.safetensors"}
     return {
         **result,
-        "id": chosen["id"],
-        "design": chosen,
+        "id": chosen.id,
+        "design": chosen.to_dict(),
         "faster": picture.step(found.chosen - 1),
         "more_accurate": picture.step(found.chosen + 1),
         "files": {what: str(run.folder / name) for what, name in files.items() if (run.folder / name).is_file()},

@@ -28,7 +28,7 @@ class Evaluation:
     id: str
     architecture: str
     computed: dict[str, float]
-    stored: dict[str, float]
+    stored: dict[str, float | None]
 
     @property
     def is_equal(self) -> bool:
@@ -49,8 +49,12 @@ class Evaluation:
         """Return the answer for a person."""
         verdict = "exactly as stored" if self.is_equal else "NOT as stored"
         columns = ((name, self.computed[name], self.stored[name]) for name in self.computed)
-        rows = [(name, f"{100 * computed:.4f} %", f"{100 * stored:.4f} %") for name, computed, stored in columns]
+        rows = [(name, _percent(computed), _percent(stored)) for name, computed, stored in columns]
         return f"{self.id} ({self.architecture}): {verdict}\n\n{table(('accuracy', 'computed', 'stored'), rows)}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.4f} %"
 
 
 def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -> Evaluation:
@@ -69,14 +73,14 @@ def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -
     computed = {
         f"accuracy_finetuned_{split}": float(correct(subnet, work.data.split(split)).mean()) for split in SPLITS
     }
-    if row["accuracy_deployed_val"] is not None:
+    if row.accuracy_deployed_val is not None:
         network = stored.integer_network()
         for split in SPLITS:
             right = deployed_correct(network, work.data.split(split))
             computed[f"accuracy_deployed_{split}"] = float(right.mean())
     return Evaluation(
         id=design_id,
-        architecture=row["architecture"],
+        architecture=row.architecture,
         computed=computed,
-        stored={name: row[name] for name in computed},
+        stored={name: row.number(name) for name in computed},
     )

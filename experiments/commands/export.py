@@ -41,7 +41,7 @@ def export(options: argparse.Namespace) -> int:
         return 0
     from models.exchange.deployable import deployable
 
-    network = deployable(stored.subnet(), stored.work.data, f"EbbNAS design {stored.id}: {stored.row['network']}")
+    network = deployable(stored.subnet(), stored.work.data, f"EbbNAS design {stored.id}: {stored.row.network}")
     card = Card.of(stored)
     files = _files(network, options.format)
     for name, content in files.items():

@@ -42,6 +42,7 @@ from experiments.pipeline.run import Run
 from experiments.pipeline.stages import Stages
 from experiments.storage.files import write_json
 from experiments.storage.keys import digest
+from experiments.storage.run_folder import require_run_folder
 from experiments.storage.tables import Row, write_table
 from models.predictor.source import PredictedAccuracies
 
@@ -82,8 +83,7 @@ class Found:
 def robust(options: argparse.Namespace) -> int:
     """`ebbnas robust`."""
     path = Path(options.run)
-    if not (path / "config.toml").is_file():
-        raise ValueError(f"{path}: must be the folder of a run, with a config.toml")
+    require_run_folder(path)
     run = Run.of(read_config(options.run, data_dir=options.data_dir), source=options.run, root=Path())
     work = run.work
     cases = _cases(work, options.budgets, options.resistance_factors)

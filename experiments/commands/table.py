@@ -11,11 +11,11 @@ from pathlib import Path
 from energy.validation import require_choice
 from experiments.commands.output import print_json
 from experiments.formatting.latex import booktabs
-from experiments.formatting.quantities import write
+from experiments.formatting.quantities import percent_range, write
 from experiments.formatting.text_table import table as text_table
 from experiments.runs.finished import FinishedRun
+from experiments.runs.front_row import FrontRow
 from experiments.storage.files import write_text
-from experiments.storage.tables import Row
 
 FORMATS = ("text", "latex", "csv")
 
@@ -31,7 +31,7 @@ def table(options: argparse.Namespace) -> int:
     require_choice("--format", options.format, FORMATS)
     run = FinishedRun.read(Path(options.run))
     budgets = run.budgets if options.budget is None else (run.budget(options.budget),)
-    rows = [cells(row) for budget in budgets for row in run.of_budget(budget) if row["on_front"]]
+    rows = [cells(row) for budget in budgets for row in run.front(budget)]
     if not rows:
         raise ValueError(f"{run.folder}: no design is on a front of {', '.join(budgets)}")
     content = formatted(rows, options.format)
@@ -44,20 +44,19 @@ def table(options: argparse.Namespace) -> int:
     return 0
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: FrontRow) -> list[str]:
     """Return a member of a front; fine-tuned accuracies, the interval that of the test split."""
-    low, high = (row[f"accuracy_finetuned_test_{end}"] for end in ("low", "high"))
     return [
-        write(row["capacitance_f"], "F", digits=6).replace("u", "µ"),
-        row["architecture"],
-        f"{100 * row['accuracy_finetuned_val']:.1f}",
-        f"{100 * row['accuracy_finetuned_test']:.1f}",
-        f"{100 * low:.0f}-{100 * high:.0f}",
-        _three_digits(row["latency_s"]),
-        f"{row['latency_s'] / row['limit_plan_s']:.2f}",
-        f"{row['power_cycles']}",
-        _three_digits(1e3 * row["energy_j"]),
-        f"{row['vm_bytes']}",
+        write(row.capacitance_f, "F", digits=6).replace("u", "µ"),
+        row.architecture,
+        f"{100 * row.known_accuracy('finetuned', 'val'):.1f}",
+        f"{100 * row.known_accuracy('finetuned', 'test'):.1f}",
+        percent_range(row.accuracy_finetuned_test_low, row.accuracy_finetuned_test_high),
+        _three_digits(row.latency_s),
+        f"{row.latency_s / row.limit_plan_s:.2f}",
+        f"{row.power_cycles}",
+        _three_digits(1e3 * row.energy_j),
+        f"{row.vm_bytes}",
     ]
 
 

@@ -14,9 +14,11 @@ from experiments.parallel.progress import Reporter
 from experiments.programs.export import NETWORK_FILE, PLAN_FILE
 from experiments.programs.prove import Proving, prove_all, vectors_of
 from experiments.programs.verification import Judged, Verification, verification
+from experiments.runs.finished import read_front_rows
+from experiments.runs.front_row import FrontRow
 from experiments.runs.stored_design import StoredDesign, stored_design
 from experiments.storage.files import read_json
-from experiments.storage.tables import Row, read_table
+from experiments.storage.run_folder import FRONTS_FILE, is_run_folder
 from models.deploy.integer import IntegerNetwork
 from models.deploy.samples import quantise_input
 from models.deploy.weights_file import network_bytes, read_network
@@ -32,7 +34,7 @@ def verify(options: argparse.Namespace) -> int:
     if not options.failures.isdecimal():
         raise ValueError(f"--failures must be a whole number of at least 0, not {options.failures!r}")
     folder, n_failures = Path(options.dir), int(options.failures)
-    if (folder / "fronts.parquet").is_file():
+    if is_run_folder(folder):
         if options.board != BOARDS[0]:
             raise ValueError(
                 f"--board {options.board} must go with a folder that export wrote, and {folder} is a run's"
@@ -62,10 +64,10 @@ def _exported(folder: Path) -> tuple[Request, IntegerNetwork]:
 
 
 def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
-    rows = read_table(run / "fronts.parquet")
+    rows = read_front_rows(run)
     if not rows:
-        raise ValueError(f"{run / 'fronts.parquet'}: must hold at least one design, and is empty")
-    stored = [stored_design(run, row["id"], data_dir=options.data_dir) for row in rows]
+        raise ValueError(f"{run / FRONTS_FILE}: must hold at least one design, and is empty")
+    stored = [stored_design(run, row.id, data_dir=options.data_dir) for row in rows]
     tasks = [_proving(one, n_failures) for one in stored]
     reporter = Reporter(quiet=options.quiet or options.json)
     found = prove_all(tasks, reporter, n_processes=stored[0].work.config.compute.processes)
@@ -81,7 +83,7 @@ def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
 def _proving(stored: StoredDesign, n_failures: int) -> Proving:
     network = stored.integer_network()
     test = stored.work.data.split("test")
-    accuracy = stored.row["accuracy_deployed_test"]
+    accuracy = stored.row.accuracy_deployed_test
     judged = None
     if accuracy is not None:
         judged = Judged(samples=quantise_input(network, test.take(slice(None))), labels=test.labels, accuracy=accuracy)
@@ -95,14 +97,14 @@ def _proving(stored: StoredDesign, n_failures: int) -> Proving:
     )
 
 
-def _overview(rows: Sequence[Row], found: Sequence[Verification]) -> str:
+def _overview(rows: Sequence[FrontRow], found: Sequence[Verification]) -> str:
     """Return a line a design: what each check found."""
     n_right = sum(one.is_verified for one in found)
-    wrong = [f"{row['id']}: {check.name}: {check.found}" for row, one in zip(rows, found, strict=True)
+    wrong = [f"{row.id}: {check.name}: {check.found}" for row, one in zip(rows, found, strict=True)
              for check in one.checks if not check.is_right]  # fmt: skip
     head = f"{n_right} of {len(found)} designs are verified: right bits, right counts, nothing lost"
     cells = [
-        (row["id"], row["architecture"], "yes" if one.is_verified else "NO", f"{row['power_cycles']:,}",
+        (row.id, row.architecture, "yes" if one.is_verified else "NO", f"{row.power_cycles:,}",
          f"{one.n_failures:,}", one.found("accuracy"))
         for row, one in zip(rows, found, strict=True)
     ]  # fmt: skip

@@ -32,6 +32,7 @@ from evo.objectives import objectives
 from experiments.formatting.quantities import parse
 from experiments.storage.files import file_digest
 from experiments.storage.keys import digest
+from experiments.storage.run_folder import CONFIG_FILE, is_run_folder
 from models.spaces import preset
 
 SHIPPED = resources.files("experiments.config") / "built_in"
@@ -382,9 +383,9 @@ def _find(source: str) -> tuple[str, str, Path]:
     """Return the text of a config, what messages call it, and the folder its paths are relative to."""
     path = Path(source)
     if path.is_dir():
-        path = path / "config.toml"
-        if not path.is_file():
-            raise ConfigError(source, "", "the folder holds no config.toml, so it is no run")
+        if not is_run_folder(path):
+            raise ConfigError(source, "", f"must be a run's folder (no {CONFIG_FILE} in it)")
+        path = path / CONFIG_FILE
     if path.is_file():
         try:
             return path.read_text(encoding="utf-8-sig"), str(path), path.parent

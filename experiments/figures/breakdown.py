@@ -18,7 +18,8 @@ from evo.fronts.front import Front
 from experiments.figures.plot import COLOURS, STYLE, WIDTHS_IN, save_figure, shown_budget
 from experiments.formatting.quantities import write
 from experiments.runs.finished import FinishedRun
-from experiments.storage.tables import TIMES, Row
+from experiments.runs.front_row import FrontRow
+from experiments.storage.tables import TIMES
 
 PARTS = {
     **dict(zip(TIMES, (*COLOURS[:3], COLOURS[5], COLOURS[3]), strict=True)),
@@ -49,7 +50,7 @@ def plot_breakdown(run: Path, formats: Sequence[str], width: str) -> list[Path]:
     found = FinishedRun.read(run)
     panels = {}
     for budget in found.budgets:
-        members = [row for row in found.of_budget(budget) if row["on_front"]]
+        members = found.front(budget)
         if members:
             rows = thinned(members)
             some = f", {len(rows)} of {len(members)}" if len(rows) < len(members) else ""
@@ -61,13 +62,13 @@ def plot_breakdown(run: Path, formats: Sequence[str], width: str) -> list[Path]:
         return [save_figure(figure, run / "figures" / f"breakdown.{name}", name) for name in formats]
 
 
-def thinned(members: Sequence[Row]) -> list[Row]:
+def thinned(members: Sequence[FrontRow]) -> list[FrontRow]:
     """Return the members of a front, fastest first, at most `MOST_BARS`."""
-    front = Front.of([(1 - row["accuracy_finetuned_val"], row["latency_s"]) for row in members]).thin(MOST_BARS)
-    return sorted((members[row] for row in front.rows), key=lambda row: float(row["latency_s"]))
+    front = Front.of([(1 - row.known_accuracy("finetuned", "val"), row.latency_s) for row in members]).thin(MOST_BARS)
+    return sorted((members[row] for row in front.rows), key=lambda row: row.latency_s)
 
 
-def draw(fronts: Mapping[str, Sequence[Row]], width_in: float) -> Figure:
+def draw(fronts: Mapping[str, Sequence[FrontRow]], width_in: float) -> Figure:
     """Return a panel a budget; one below the other where the page is narrow.
 
     Args:
@@ -95,12 +96,12 @@ def draw(fronts: Mapping[str, Sequence[Row]], width_in: float) -> Figure:
     return figure
 
 
-def _draw_front(axes: Axes, rows: Sequence[Row], title: str) -> None:
+def _draw_front(axes: Axes, rows: Sequence[FrontRow], title: str) -> None:
     """Bars of one front, its latencies to the left, its test accuracies to the right."""
-    latencies_s = np.array([row["latency_s"] for row in rows], dtype=np.float64)
+    latencies_s = np.array([row.latency_s for row in rows], dtype=np.float64)
     places, left = np.arange(len(rows)), np.zeros(len(rows))
     for name, colour in PARTS.items():
-        shares = 100 * np.array([row[name] for row in rows], dtype=np.float64) / latencies_s
+        shares = 100 * np.array([row.number(name) for row in rows], dtype=np.float64) / latencies_s
         axes.barh(places, shares, left=left, height=0.8, color=colour, linewidth=0)
         left = left + shares
     axes.set_xlim(0, 100)
@@ -109,7 +110,7 @@ def _draw_front(axes: Axes, rows: Sequence[Row], title: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title(title, loc="left")
-    texts = [f"{100 * row['accuracy_finetuned_test']:.0f} %" for row in rows]
+    texts = [f"{100 * row.known_accuracy('finetuned', 'test'):.0f} %" for row in rows]
     for place, text in zip([-0.9, *places.tolist()], ["test", *texts], strict=True):
         axes.annotate(
             text, (1, place), xytext=(3, 0), textcoords="offset points", xycoords=("axes fraction", "data"),

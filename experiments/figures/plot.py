@@ -20,8 +20,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from energy.validation import closest, require_choice
+from experiments.runs.finished import read_front_rows
+from experiments.runs.front_row import FrontRow
 from experiments.storage.files import write_bytes
-from experiments.storage.tables import Row, read_table
 
 WIDTHS_IN: Mapping[str, float] = {"ieee1": 3.5, "ieee2": 7.16, "acm1": 3.33, "slide": 10.0}
 """Width of a figure by the place it goes to. [inch]"""
@@ -139,15 +140,15 @@ def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
         width_in: Width of the figure. [inch]
         beside: Another run; its fronts are dashed, in the colours of their budgets, and named by what differs.
     """
-    rows = read_table(run / "fronts.parquet")
+    rows = read_front_rows(run)
     figure = Figure(figsize=(width_in, min(0.72 * width_in, 4.6)), layout="constrained")
     axes = figure.add_subplot()
-    budgets = sorted({row["budget"]: row["capacitance_f"] for row in rows}.items(), key=lambda item: item[1])
+    budgets = sorted({row.budget: row.capacitance_f for row in rows}.items(), key=lambda item: item[1])
     for index, (budget, _) in enumerate(budgets):
-        own = [row for row in rows if row["budget"] == budget]
+        own = [row for row in rows if row.budget == budget]
         _draw_budget(axes, own, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
     if beside is not None:
-        others = read_table(beside / "fronts.parquet")
+        others = read_front_rows(beside)
         _draw_beside(axes, others, [budget for budget, _ in budgets], _names((run, rows), (beside, others)))
     axes.set_xscale("log")
     axes.margins(x=0.07)
@@ -164,24 +165,27 @@ def front(run: Path, width_in: float, beside: Path | None = None) -> Figure:
     return figure
 
 
-def _draw_budget(axes: Axes, rows: Sequence[Row], colour: str, marker: str) -> None:
+def _draw_budget(axes: Axes, rows: Sequence[FrontRow], colour: str, marker: str) -> None:
     """One curve: members with their interval as a thin bar, other fine-tuned designs hollow and light."""
-    others = [row for row in rows if not row["on_front"]]
+    others = [row for row in rows if not row.on_front]
     axes.plot(
         *_points(others), linestyle="none", marker=marker, markersize=2.5, markerfacecolor="white",
         markeredgewidth=0.5, color=colour, alpha=0.6,
     )  # fmt: skip
     members = _members(rows)
     latency_s, accuracy = _points(members)
-    low, high = ([100 * row[f"accuracy_finetuned_test_{end}"] for row in members] for end in ("low", "high"))
-    axes.vlines(latency_s, low, high, color=colour, alpha=0.3, linewidth=0.7)
+    low, high = (
+        np.array([row.number(f"accuracy_finetuned_test_{end}") for row in members], dtype=np.float64)
+        for end in ("low", "high")
+    )
+    axes.vlines(latency_s, 100 * low, 100 * high, color=colour, alpha=0.3, linewidth=0.7)
     axes.plot(latency_s, accuracy, color=colour, marker=marker, markersize=3, linewidth=0.9)
 
 
-def _draw_beside(axes: Axes, others: Sequence[Row], budgets: Sequence[str], names: Sequence[str]) -> None:
+def _draw_beside(axes: Axes, others: Sequence[FrontRow], budgets: Sequence[str], names: Sequence[str]) -> None:
     """Fronts of another run, dashed, with a key that says which of the two is which."""
     for index, budget in enumerate(budgets):
-        own = _members([row for row in others if row["budget"] == budget])
+        own = _members([row for row in others if row.budget == budget])
         axes.plot(*_points(own), color=COLOURS[index % len(COLOURS)], linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
     lines = [Line2D([], [], color="#444444", linewidth=0.9, linestyle=style) for style in ("solid", (0, (3, 2)))]
     # Above the axes: inside them it would lie on intervals and labels.
@@ -191,25 +195,29 @@ def _draw_beside(axes: Axes, others: Sequence[Row], budgets: Sequence[str], name
     )  # fmt: skip
 
 
-def _names(*runs: tuple[Path, Sequence[Row]]) -> list[str]:
+def _names(*runs: tuple[Path, Sequence[FrontRow]]) -> list[str]:
     """What distinguishes each of two runs: policy or rules, else the space of its networks, else its folder."""
     for title, column in (("policy", "policy"), ("rules", "rules"), ("space", "network")):
         # The text form of a network begins with its space.
-        values = [str(rows[0][column]).split()[0] for _, rows in runs if rows]
+        values = [str(getattr(rows[0], column)).split()[0] for _, rows in runs if rows]
         if len(set(values)) == len(runs):
             return [f"{title} {value}" for value in values]
     return [folder.resolve().name for folder, _ in runs]
 
 
-def _members(rows: Sequence[Row]) -> list[Row]:
-    return sorted((row for row in rows if row["on_front"]), key=lambda row: row["latency_s"])
+def _members(rows: Sequence[FrontRow]) -> list[FrontRow]:
+    return sorted((row for row in rows if row.on_front), key=lambda row: row.latency_s)
 
 
-def _points(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    return [row["latency_s"] for row in rows], [100 * row["accuracy_finetuned_test"] for row in rows]
+def _points(rows: Sequence[FrontRow]) -> tuple[list[float], list[float]]:
+    return [row.latency_s for row in rows], [_test_percent(row) for row in rows]
 
 
-def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> None:
+def _test_percent(row: FrontRow) -> float:
+    return 100 * row.known_accuracy("finetuned", "test")
+
+
+def _label_curves(axes: Axes, rows: Sequence[FrontRow], budgets: Sequence[str]) -> None:
     """The budget's name above the slow end of its curve, clear of all curves and of the other names."""
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
@@ -217,7 +225,7 @@ def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> No
     points_pt = _on_page_pt(axes, _members(rows))
     placed: list[tuple[float, float, float]] = []
     for index, budget in enumerate(budgets):
-        end = _members([row for row in rows if row["budget"] == budget])[-1]
+        end = _members([row for row in rows if row.budget == budget])[-1]
         ((x_pt, y_pt),) = _on_page_pt(axes, [end])
         text = shown_budget(budget)
         half_pt = len(text) * _CHARACTER_PT / 2
@@ -226,13 +234,13 @@ def _label_curves(axes: Axes, rows: Sequence[Row], budgets: Sequence[str]) -> No
             top_pt += 1.0
         placed.append((x_pt, top_pt, half_pt))
         axes.annotate(
-            text, (end["latency_s"], 100 * end["accuracy_finetuned_test"]), xytext=(0, top_pt - y_pt),
+            text, (end.latency_s, _test_percent(end)), xytext=(0, top_pt - y_pt),
             textcoords="offset points", ha="center", va="bottom", color=COLOURS[index % len(COLOURS)],
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
 
 
-def _on_page_pt(axes: Axes, rows: Sequence[Row]) -> list[tuple[float, float]]:
+def _on_page_pt(axes: Axes, rows: Sequence[FrontRow]) -> list[tuple[float, float]]:
     """Where designs lie on the page. [pt]"""
     pixels = axes.transData.transform(np.column_stack(_points(rows)))
     scale = 72.0 / axes.figure.dpi

@@ -27,8 +27,8 @@ from experiments.designs.recording import Recording, caption
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.figures.plot import STYLE, WIDTHS_IN, save_figure
 from experiments.figures.timeline import draw
+from experiments.runs.finished import read_front_rows
 from experiments.storage.files import read_json, write_bytes, write_text
-from experiments.storage.tables import read_table
 
 
 def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Recording:
@@ -141,7 +141,7 @@ def plot_timeline(run: Path, formats: Sequence[str], width: str, id: str | None 
 
 
 def _chosen(run: Path) -> str:
-    members = [row for row in read_table(run / "fronts.parquet") if row["on_front"]]
+    members = [row for row in read_front_rows(run) if row.on_front]
     if not members:
         raise ValueError(f"{run}: no design is on a front")
-    return str(max(members, key=lambda row: row["accuracy_finetuned_val"])["id"])
+    return max(members, key=lambda row: row.known_accuracy("finetuned", "val")).id

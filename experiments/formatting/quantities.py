@@ -102,6 +102,13 @@ def _digits(value: float, digits: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def percent_range(low: float | None, high: float | None, *, digits: int = 0, between: str = "-") -> str:
+    """Return an interval of shares in percent, `"70-93"`; `"-"` where an end is not known."""
+    if low is None or high is None:
+        return "-"
+    return f"{100 * low:.{digits}f}{between}{100 * high:.{digits}f}"
+
+
 def budget_name(capacitance_f: float) -> str:
     """Return the short name of a budget in columns and file names: `"470uF"`, `"5mF"`."""
     return write(capacitance_f, "F", digits=6).replace(" ", "")

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from experiments.grids.cells import CellBook
 from experiments.grids.files import Cell
+from experiments.runs.finished import read_front_rows
 from experiments.storage.keys import SCHEMA
-from experiments.storage.tables import FRONTS, Row, read_table, write_table
+from experiments.storage.tables import FRONTS, Row, write_table
 
 
 def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], int]:
@@ -19,9 +20,9 @@ def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], 
     schema = _schema(book)
     rows: list[Row] = []
     for cell in done:
-        path = book.run_folder(cell) / "fronts.parquet"
         axes = {axis: _typed(value, schema.field(axis).type) for axis, value in cell.values.items()}
-        rows += [{**row, **axes, "run": cell.folder_name} for row in (read_table(path) if path.exists() else ())]
+        found = read_front_rows(book.run_folder(cell), is_needed=False)
+        rows += [{**row.to_dict(), **axes, "run": cell.folder_name} for row in found]
     paths = [book.folder / "table.parquet", book.folder / "table.csv"]
     for path in paths:
         write_table(path, rows, schema)

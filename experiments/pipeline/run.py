@@ -39,6 +39,7 @@ from experiments.runs.summary import REPORT, Outcome
 from experiments.storage.cache import Store
 from experiments.storage.files import read_mapping, write_bytes, write_json, write_text
 from experiments.storage.locks import in_use
+from experiments.storage.run_folder import is_run_folder
 from experiments.storage.tables import EVALUATIONS, FRONTS, Row, write_table
 from models.deploy.weights_file import read_network
 from models.evaluation.shared_weights import SharedEvaluator
@@ -77,7 +78,7 @@ class Run:
         """
         work = look_up(config, source)
         given = Path(source)
-        if (given / "config.toml").is_file() and given.resolve().parent.name == "runs":
+        if is_run_folder(given) and given.resolve().parent.name == "runs":
             root = given.resolve().parent.parent
             if (read_mapping(given / "manifest.json") or {}).get("key") == config.key():
                 return cls(work=work, store=Store(root=root), folder=given)
@@ -354,9 +355,9 @@ class Run:
             rows = Outcome.read(self.folder).rows
         except (ValueError, OSError):
             return False
-        if self.work.config.deploy.verify and any(row["verified"] is None for row in rows):
+        if self.work.config.deploy.verify and any(row.verified is None for row in rows):
             return False
-        designs = [f"designs/{row['id']}{end}" for row in rows for end in DESIGN_FILES]
+        designs = [f"designs/{row.id}{end}" for row in rows for end in DESIGN_FILES]
         expected = [
             *designs,
             "evaluations",

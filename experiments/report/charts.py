@@ -144,8 +144,8 @@ def marker_of(index: int) -> str:
 
 def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str) -> list[GlyphRenderer]:
     """Draw one budget: intervals (hidden at first), worst cases, line, and what is returned: the designs' marks."""
-    members = [one for one in front.designs if one.row["on_front"]]
-    others = [one for one in front.designs if not one.row["on_front"]]
+    members = [one for one in front.designs if one.row.on_front]
+    others = [one for one in front.designs if not one.row.on_front]
     of_members, of_others = (_points(report, designs) for designs in (members, others))
     chart.segment(
         "x", "low", "x", "high", source=of_members, line_color=colour, line_width=1.5, line_alpha=0.5, visible=False,
@@ -168,15 +168,15 @@ def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str
 
 def _points(report: Report, designs: list[Design]) -> ColumnDataSource:
     """Return designs whose accuracy is known."""
-    known = [one for one in designs if one.row[report.accuracy] is not None]
+    known = [one for one in designs if one.row.accuracy(report.kind, "val") is not None]
     columns: dict[str, list[Any]] = {
-        "x": [one.row["latency_s"] for one in known],
-        "worst": [one.row["worst_case_latency_s"] or one.row["latency_s"] for one in known],
-        "design": [one.row["id"] for one in known],
+        "x": [one.row.latency_s for one in known],
+        "worst": [one.row.worst_case_latency_s or one.row.latency_s for one in known],
+        "design": [one.row.id for one in known],
         "tip": [tip(report, one) for one in known],
     }
     for name, end in (("y", ""), ("low", "_low"), ("high", "_high")):
-        values = [one.row[f"{report.accuracy}{end}"] for one in known]
+        values = [one.row.number(f"{report.accuracy}{end}") for one in known]
         columns[name] = [float("nan") if value is None else 100 * value for value in values]
     return ColumnDataSource(columns)
 

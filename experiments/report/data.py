@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from energy.events import FloatArray
 from energy.hardware.device import Device
@@ -22,9 +20,10 @@ from energy.hardware.supply import Scenarios, Supply
 from experiments.designs.price import Answer, price
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.formatting.quantities import parse
+from experiments.runs.finished import read_front_rows, read_manifest
+from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
-from experiments.storage.keys import SCHEMA
-from experiments.storage.tables import FRONTS, Row, read_table
+from experiments.storage.run_folder import CONFIG_FILE, require_run_folder
 
 KINDS = ("finetuned", "inherited")
 """Kinds of accuracy by which a design may be chosen, the better first."""
@@ -62,13 +61,13 @@ class Design:
     """One design of a run.
 
     Attributes:
-        row: Its row of `fronts`, nulls where a value is not known.
+        row: Its row of `fronts`.
         answer: What `ebbnas price` says of its file.
         runs: Its power cycles; empty where the file is not feasible.
         is_playable: Whether `ebbnas simulate` takes it.
     """
 
-    row: Row
+    row: FrontRow
     answer: Answer
     runs: tuple[CycleRun, ...]
     is_playable: bool
@@ -114,7 +113,7 @@ class Report:
     kind: str
     device: Device
     fronts: tuple[Front, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[FrontRow, ...]
     config: Mapping[str, Any]
     config_text: str
     manifest: Mapping[str, Any]
@@ -147,16 +146,18 @@ def read_report(folder: Path) -> Report:
     Raises:
         ValueError: It is no run's folder, has no results yet, or a file of it is damaged or of another version.
     """
-    manifest = _manifest(folder)
-    config_text, config = _config(folder / "config.toml")
+    require_run_folder(folder)
+    manifest = read_manifest(folder)
+    config_text, config = _config(folder / CONFIG_FILE)
     misses = {str(miss["budget"]): miss for miss in manifest.get("infeasible", ())}
-    rows = _rows(folder / "fronts.parquet", is_needed=not misses)
-    requests = {str(row["id"]): _request(folder, str(row["id"])) for row in (*rows, *misses.values())}
+    rows = read_front_rows(folder, is_needed=not misses)
+    missed = {name: str(miss["id"]) for name, miss in misses.items()}
+    requests = {name: _request(folder, name) for name in (*(row.id for row in rows), *missed.values())}
     if not requests:
         raise ValueError(f"{folder}: the run has no designs to report; has it finished?")
-    answers = {str(row["id"]): price(requests[str(row["id"])]) for row in rows}
-    designs = [_design(row, requests[str(row["id"])], answers[str(row["id"])]) for row in rows]
-    of_budget = {str(row["budget"]): requests[str(row["id"])].supply for row in (*misses.values(), *rows)}
+    designs = [_design(row, requests[row.id], price(requests[row.id])) for row in rows]
+    names = {**missed, **{row.budget: row.id for row in rows}}
+    supplies = {budget: requests[name].supply for budget, name in names.items()}
     resolved = folder.resolve()
     return Report(
         name=resolved.name,
@@ -165,32 +166,15 @@ def read_report(folder: Path) -> Report:
         device=next(iter(requests.values())).device,
         fronts=tuple(
             _front(name, supply, designs, misses.get(name))
-            for name, supply in sorted(of_budget.items(), key=lambda item: item[1].capacitance_f)
+            for name, supply in sorted(supplies.items(), key=lambda item: item[1].capacitance_f)
         ),
-        rows=tuple(rows),
+        rows=rows,
         config=config,
         config_text=config_text,
         manifest=manifest,
         what=_what(config),
         notes=(*_notes(manifest, rows), *_differences(designs)),
     )
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    if not path.is_file():
-        found = "there is no manifest.json in it" if folder.is_dir() else "it is not there"
-        raise ValueError(f"RUN must be a run's folder, not {str(folder)!r}: {found}")
-    manifest = read_json(path)
-    if not isinstance(manifest, dict):
-        raise ValueError(f"{path}: must be an object, not {type(manifest).__name__}")
-    _require_schema(path, manifest.get("schema"))
-    return manifest
-
-
-def _require_schema(path: Path, found: object) -> None:
-    if found != SCHEMA:
-        raise ValueError(f"{path}: schema must be {SCHEMA}, not {found!r}; the run is of another version")
 
 
 def _config(path: Path) -> tuple[str, dict[str, Any]]:
@@ -203,30 +187,8 @@ def _config(path: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{path}: must be TOML: {error}") from None
 
 
-def _rows(path: Path, *, is_needed: bool) -> list[Row]:
-    """Return the rows of the fronts; none where a run without any feasible design left no table."""
-    if not is_needed and not path.exists():
-        return []
-    rows = read_table(path)
-    schema = pq.read_schema(path)
-    _require_schema(path, _stored_schema(schema))
-    if missing := [name for name in FRONTS.names if name not in schema.names]:
-        raise ValueError(f"{path}: column {missing[0]!r} is missing; the run is of another version")
-    return [{name: _finite(row[name]) for name in FRONTS.names} for row in rows]
-
-
-def _stored_schema(schema: pa.Schema) -> int | str | None:
-    text = (schema.metadata or {}).get(b"schema", b"").decode()
-    return int(text) if text.isdecimal() else text or None
-
-
-def _finite(value: Any) -> Any:
-    """Return the value, None where it is no number that JSON knows."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _is_known(rows: Sequence[Row], column: str) -> bool:
-    return bool(rows) and all(row[column] is not None for row in rows)
+def _is_known(rows: Sequence[FrontRow], column: str) -> bool:
+    return bool(rows) and all(row.number(column) is not None for row in rows)
 
 
 def _request(folder: Path, id: str) -> Request:
@@ -238,7 +200,7 @@ def _request(folder: Path, id: str) -> Request:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _design(row: Row, request: Request, answer: Answer) -> Design:
+def _design(row: FrontRow, request: Request, answer: Answer) -> Design:
     names = request.network.layer_names
     entries = answer["schedule"] if answer["feasible"] else []
     return Design(
@@ -290,7 +252,7 @@ def cycle_outline(energy_j: float, active_s: float, supply: Supply) -> tuple[Flo
 
 
 def _front(name: str, supply: Supply, designs: Sequence[Design], miss: Mapping[str, Any] | None) -> Front:
-    own = sorted((one for one in designs if one.row["budget"] == name), key=lambda one: one.row["latency_s"])
+    own = sorted((one for one in designs if one.row.budget == name), key=lambda one: one.row.latency_s)
     return Front(name=name, supply=supply, designs=tuple(own), miss=None if own else miss)
 
 
@@ -302,7 +264,7 @@ def _what(config: Mapping[str, Any]) -> str:
     return next((note.what for note in describe(None) if note.name == name), "")
 
 
-def _notes(manifest: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
+def _notes(manifest: Mapping[str, Any], rows: Sequence[FrontRow]) -> list[str]:
     notes = [str(note) for note in manifest.get("notes", ())]
     if not manifest.get("is_finished"):
         notes.append("the run was not finished when this page was written: its fronts are those of a shorter search")
@@ -316,7 +278,7 @@ def _differences(designs: Sequence[Design]) -> list[str]:
     found = []
     for one in designs:
         latency_s = one.answer["latency_s"]
-        if latency_s is None or not math.isclose(latency_s, one.row["latency_s"], rel_tol=1e-9):
+        if latency_s is None or not math.isclose(latency_s, one.row.latency_s, rel_tol=1e-9):
             now = "is not feasible" if latency_s is None else f"takes {latency_s:.6g} s"
-            found.append(f"design {one.row['id']} now {now}, in the table {one.row['latency_s']:.6g} s")
+            found.append(f"design {one.row.id} now {now}, in the table {one.row.latency_s:.6g} s")
     return found

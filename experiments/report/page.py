@@ -99,7 +99,7 @@ def _notes(report: Report) -> list[str]:
 
 def _deadline_rule(report: Report) -> str:
     """What a deadline is compared with."""
-    if any(row["worst_case_latency_s"] is None for row in report.rows):
+    if any(row.worst_case_latency_s is None for row in report.rows):
         return "A deadline is compared with the latency: a worst case is not defined for this supply."
     if report.harvest_uncertainty == 1:
         return (
@@ -115,15 +115,16 @@ def _deadline_rule(report: Report) -> str:
 def _data(report: Report) -> dict[str, Any]:
     """What the page's script reads."""
     drawn = [front for front in report.fronts if front.designs]
-    position = {str(row["id"]): index for index, row in enumerate(report.rows)}
+    rows = [row.to_dict() for row in report.rows]
+    position = {row.id: index for index, row in enumerate(report.rows)}
     return {
         "name": report.name,
         "place": report.place,
         "accuracy": report.accuracy,
         "deadline_s": report.deadline_s,
         "parts": list(PARTS),
-        "rows": list(report.rows),
-        "csv": csv_text(as_columns(report.rows, FRONTS)),
+        "rows": rows,
+        "csv": csv_text(as_columns(rows, FRONTS)),
         "fronts": [_front(report, front, colour_of(index), position) for index, front in enumerate(drawn)],
         "charts": charts(report),
     }
@@ -139,7 +140,7 @@ def _front(report: Report, front: Front, colour: str, position: dict[str, int]) 
         "v_on_v": supply.v_on_v,
         "v_off_v": supply.v_off_v,
         "v_budget_v": float(np.sqrt(start_v2 - supply.budget_j * v2_per_j)),
-        "designs": [{"position": position[str(one.row["id"])], **_design(report, front, one)} for one in front.designs],
+        "designs": [{"position": position[one.row.id], **_design(report, front, one)} for one in front.designs],
     }
 
 

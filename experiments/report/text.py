@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.formatting.quantities import write
 from experiments.report.data import CycleRun, Design, Front, Report
+from experiments.runs.front_row import Accuracy, FrontRow
 
 KIND_NAMES = {"finetuned": "own (fine-tuned) weights", "inherited": "shared weights"}
 """What a reader is told of each kind of accuracy."""
@@ -38,12 +39,11 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f} %"
 
 
-def interval(row: dict[str, Any], column: str) -> str:
-    """Return an accuracy with its 95 % interval."""
-    low, high = row[f"{column}_low"], row[f"{column}_high"]
-    if row[column] is None or low is None or high is None:
-        return percent(row[column])
-    return f"{percent(row[column])} ({100 * low:.1f} to {100 * high:.1f})"
+def interval(accuracy: Accuracy | None) -> str:
+    """Return an accuracy with its 95 % interval, a dash where it is not known."""
+    if accuracy is None or accuracy.low is None or accuracy.high is None:
+        return percent(None if accuracy is None else accuracy.value)
+    return f"{percent(accuracy.value)} ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})"
 
 
 def sentence(report: Report) -> str:
@@ -73,40 +73,39 @@ def facts(report: Report, one: Design) -> list[tuple[str, str]]:
     parts = {"boot": "reboot_s", "recover": "recovery_s", "fetch": "fetch_s", "compute": "compute_s"}
     parts |= {"preserve": "preserve_s", "recharge": "recharge_s"}
     found = [
-        ("network", str(row["architecture"])),
-        ("accuracy, validation", f"{interval(row, report.accuracy)}, {KIND_NAMES[report.kind]}"),
+        ("network", row.architecture),
+        ("accuracy, validation", f"{interval(row.accuracy(report.kind, 'val'))}, {KIND_NAMES[report.kind]}"),
     ]
-    test = f"accuracy_{report.kind}_test"
-    if row.get(test) is not None:
-        found.append(("accuracy, test", f"{interval(row, test)}, shown only"))
-    if row["accuracy_deployed_val"] is not None:
-        deployed = f"{interval(row, 'accuracy_deployed_val')} validation"
-        if row["accuracy_deployed_test"] is not None:
-            deployed += f", {interval(row, 'accuracy_deployed_test')} test"
+    if (test := row.accuracy(report.kind, "test")) is not None:
+        found.append(("accuracy, test", f"{interval(test)}, not used for selection"))
+    if (deployed_val := row.accuracy("deployed", "val")) is not None:
+        deployed = f"{interval(deployed_val)} validation"
+        if (deployed_test := row.accuracy("deployed", "test")) is not None:
+            deployed += f", {interval(deployed_test)} test"
         found.append(("as the device computes", deployed))
-    shares = ", ".join(f"{name} {quantity(row[column], 's')}" for name, column in parts.items())
-    multiple = f", {row['latency_s'] / row['limit_plan_s']:.2f} times the lower limit" if row["limit_plan_s"] else ""
+    shares = ", ".join(f"{name} {quantity(row.number(column), 's')}" for name, column in parts.items())
+    multiple = f", {row.latency_s / row.limit_plan_s:.2f} times the lower limit" if row.limit_plan_s else ""
     return [
         *found,
-        ("latency", f"{quantity(row['latency_s'], 's')}{multiple}"),
+        ("latency", f"{quantity(row.latency_s, 's')}{multiple}"),
         ("of which", shares),
         ("worst case", worst_case(report, row)),
-        ("answer after", f"{quantity(row['response_latency_s'], 's')}, before the last recharge"),
-        ("energy", f"{quantity(row['energy_j'], 'J')} in {counted(row['power_cycles'], 'power cycle')}"),
+        ("answer after", f"{quantity(row.response_latency_s, 's')}, before the last recharge"),
+        ("energy", f"{quantity(row.energy_j, 'J')} in {counted(row.power_cycles, 'power cycle')}"),
         ("memory", _memory(report, row)),
-        ("size", f"{counted(row['n_parameters'], 'parameter')}, {row['n_macs']:,} multiply-accumulates"),
-        ("tightest limit", _CONSTRAINTS.get(row["binding_constraint"], str(row["binding_constraint"]))),
+        ("size", f"{counted(row.n_parameters, 'parameter')}, {row.n_macs:,} multiply-accumulates"),
+        ("tightest limit", _CONSTRAINTS.get(str(row.binding_constraint), str(row.binding_constraint))),
         *([("note", text) for text in answer["notes"]]),
     ]
 
 
-def worst_case(report: Report, row: dict[str, Any]) -> str:
+def worst_case(report: Report, row: FrontRow) -> str:
     """Return worst-case latency and the harvesters it is of, or that it is not defined."""
-    if row["worst_case_latency_s"] is None:
+    if row.worst_case_latency_s is None:
         return "not defined for this supply"
     factor = report.harvest_uncertainty
     harvester = "a steady harvester" if factor == 1 else f"a harvester of up to {factor:g} times the resistance"
-    return f"{quantity(row['worst_case_latency_s'], 's')}, for {harvester}"
+    return f"{quantity(row.worst_case_latency_s, 's')}, for {harvester}"
 
 
 def counted(number: int, noun: str) -> str:
@@ -114,8 +113,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _memory(report: Report, row: dict[str, Any]) -> str:
-    vm, nvm = (f"{row[name]:,} of {getattr(report.device, name):,} B" for name in ("vm_bytes", "nvm_bytes"))
+def _memory(report: Report, row: FrontRow) -> str:
+    vm, nvm = (f"{row.number(name):,} of {getattr(report.device, name):,} B" for name in ("vm_bytes", "nvm_bytes"))
     return f"{vm} volatile, {nvm} non-volatile"
 
 
@@ -123,9 +122,9 @@ def tip(report: Report, one: Design) -> str:
     """What hovering over a design shows."""
     rows = "".join(f"<tr><th>{escape(term)}</th><td>{escape(text)}</td></tr>" for term, text in facts(report, one))
     plan = "".join(f"<li>{escape(text)}</li>" for text in _plan_lines(one))
-    off = "" if one.row["on_front"] else " <em>off the front</em>"
+    off = "" if one.row.on_front else " <em>off the front</em>"
     return (
-        f'<div class="tip"><b>{escape(str(one.row["id"]))}</b>{off}<table>{rows}</table>'
+        f'<div class="tip"><b>{escape(one.row.id)}</b>{off}<table>{rows}</table>'
         f"<p>plan: layer, tile (height x width x outputs x inputs), loop order, vectors, tiles a batch</p>"
         f"<ul>{plan}</ul></div>"
     )
@@ -201,10 +200,14 @@ def run_tip(front: Front, run: CycleRun, n_before: int) -> str:
 def parts_tip(one: Design, names: dict[str, str]) -> str:
     """What hovering over a bar of the breakdown shows."""
     row = one.row
-    cells = [[name, quantity(row[part], "s"), percent(row[part] / row["latency_s"])] for part, name in names.items()]
+    parts_s = {name: row.number(part) for part, name in names.items()}
+    cells = [
+        [name, quantity(part_s, "s"), percent(None if part_s is None else part_s / row.latency_s)]
+        for name, part_s in parts_s.items()
+    ]
     return (
-        f'<div class="tip"><b>{escape(str(row["id"]))}</b>'
-        f"{html_table(('part', 'time', 'share'), [*cells, ['all', quantity(row['latency_s'], 's'), '100 %']])}</div>"
+        f'<div class="tip"><b>{escape(row.id)}</b>'
+        f"{html_table(('part', 'time', 'share'), [*cells, ['all', quantity(row.latency_s, 's'), '100 %']])}</div>"
     )
 
 
@@ -218,19 +221,19 @@ def overview_table(report: Report) -> str:
     return html_table(head, rows, text=(0, 1, 2, 3))
 
 
-def _overview_cells(report: Report, front: Front, row: dict[str, Any]) -> list[str]:
+def _overview_cells(report: Report, front: Front, row: FrontRow) -> list[str]:
     return [
-        str(row["id"]),
+        row.id,
         budget_label(front.name),
-        str(row["architecture"]),
-        "yes" if row["on_front"] else "no",
-        interval(row, report.accuracy),
-        percent(row.get(f"accuracy_{report.kind}_test")),
-        quantity(row["latency_s"], "s"),
-        quantity(row["worst_case_latency_s"], "s"),
-        f"{row['power_cycles']:,}",
-        quantity(row["energy_j"], "J"),
-        *(f"{row[name]:,}" for name in ("vm_bytes", "nvm_bytes", "n_parameters")),
+        row.architecture,
+        "yes" if row.on_front else "no",
+        interval(row.accuracy(report.kind, "val")),
+        percent(test.value if (test := row.accuracy(report.kind, "test")) else None),
+        quantity(row.latency_s, "s"),
+        quantity(row.worst_case_latency_s, "s"),
+        f"{row.power_cycles:,}",
+        quantity(row.energy_j, "J"),
+        *(f"{row.number(name):,}" for name in ("vm_bytes", "nvm_bytes", "n_parameters")),
     ]
 
 

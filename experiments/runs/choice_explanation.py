@@ -8,7 +8,7 @@ from typing import Any
 
 from evo.fronts.decision import Choice, Limits
 from experiments.formatting.quantities import write
-from experiments.storage.tables import Row
+from experiments.runs.front_row import FrontRow
 
 TIMES = {"worst_case_latency_s": "worst-case latency", "latency_s": "latency"}
 """Columns that a deadline is compared with, the first that is known."""
@@ -26,7 +26,7 @@ class Picture:
         limits: What it had to keep to.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[FrontRow]
     kind: str
     time: str
     choice: Choice
@@ -34,15 +34,17 @@ class Picture:
 
     def accuracy(self, at: int) -> float:
         """What decides, of a member. [1]"""
-        return float(self.rows[at][f"accuracy_{self.kind}_val"])
+        return self.rows[at].known_accuracy(self.kind, "val")
 
     def time_s(self, at: int) -> float:
         """What the deadline is compared with, of a member. [s]"""
-        return float(self.rows[at][self.time])
+        value = self.rows[at].number(self.time)
+        assert value is not None
+        return value
 
     def summary(self, at: int) -> dict[str, Any]:
         """Id, accuracy and time of a member."""
-        return {"id": self.rows[at]["id"], "accuracy": self.accuracy(at), "time_s": self.time_s(at)}
+        return {"id": self.rows[at].id, "accuracy": self.accuracy(at), "time_s": self.time_s(at)}
 
     def step(self, to: int) -> dict[str, Any] | None:
         """What the neighbour at a position would give and cost beside the chosen one; None where there is none."""
@@ -76,7 +78,7 @@ class Picture:
         ]
 
     def _named(self, at: int) -> str:
-        return f"{self.rows[at]['id']}: {_percent(self.accuracy(at))}, {write(self.time_s(at), 's')}"
+        return f"{self.rows[at].id}: {_percent(self.accuracy(at))}, {write(self.time_s(at), 's')}"
 
     def _reason(self, at: int, prefer: str) -> str:
         n = len(self.rows)
@@ -121,14 +123,14 @@ class Picture:
             gain, cost = self.accuracy(at + 1) - self.accuracy(at), self.time_s(at + 1) - self.time_s(at)
             breaks = " and breaks the deadline" if self._broken(at + 1) else ""
             what = f"{_points(gain)} more accuracy costs {write(cost, 's')} more{breaks}"
-            said.append(f"{what} ({self.rows[at + 1]['id']}).")
+            said.append(f"{what} ({self.rows[at + 1].id}).")
         else:
             said.append("No design of the front is more accurate.")
         if at > 0:
             loss, gain_s = self.accuracy(at) - self.accuracy(at - 1), self.time_s(at) - self.time_s(at - 1)
             breaks = " and falls below the floor" if self._broken(at - 1) else ""
             what = f"{_points(loss)} less accuracy saves {write(gain_s, 's')}{breaks}"
-            said.append(f"{what} ({self.rows[at - 1]['id']}).")
+            said.append(f"{what} ({self.rows[at - 1].id}).")
         else:
             said.append("No design of the front is faster.")
         return said
@@ -140,13 +142,12 @@ class Picture:
         return [f"The deadline is compared with the {TIMES[self.time]}{unknown}."]
 
     def _on_test(self, at: int) -> list[str]:
-        name = f"accuracy_{self.kind}_test"
-        value = self.rows[at].get(name)
-        if value is None:
+        found = self.rows[at].accuracy(self.kind, "test")
+        if found is None:
             return []
-        low, high = (self.rows[at].get(f"{name}_{end}") for end in ("low", "high"))
-        interval = "" if low is None or high is None else f" (95 %: {100 * low:.0f}-{100 * high:.0f})"
-        return [f"On test it reaches {_percent(float(value))}{interval}, which decided nothing."]
+        value, low, high = found
+        interval = "" if low is None or high is None else f" (95 % CI {100 * low:.0f}-{100 * high:.0f})"
+        return [f"Test accuracy {_percent(value)}{interval}; not used for selection."]
 
     def why_none(self) -> list[str]:
         """Return the sentences that say what cannot be kept, and by how much."""

@@ -9,17 +9,17 @@ from typing import Any
 from energy.networks.shapes import LayerShape
 from experiments.designs.price import Answer, price, sentence
 from experiments.designs.request import Request
-from experiments.formatting.quantities import write
+from experiments.formatting.quantities import percent_range, write
 from experiments.runs.stored_design import StoredDesign
 from experiments.storage.files import read_json
 from models.data import DATASETS
 
 _ACCURACIES = (
-    ("accuracy_inherited_val", "with the shared weights", "val"),
-    ("accuracy_finetuned_val", "fine-tuned", "val"),
-    ("accuracy_finetuned_test", "fine-tuned", "test"),
-    ("accuracy_deployed_val", "as deployed", "val"),
-    ("accuracy_deployed_test", "as deployed", "test"),
+    ("inherited", "with the shared weights", "val"),
+    ("finetuned", "fine-tuned", "val"),
+    ("finetuned", "fine-tuned", "test"),
+    ("deployed", "as deployed", "val"),
+    ("deployed", "as deployed", "test"),
 )
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _TIMES = {
@@ -69,7 +69,7 @@ class Card:
         data = self.stored.work.data
         return {
             "id": self.stored.id,
-            "row": self.stored.row,
+            "row": self.stored.row.to_dict(),
             "price": self.answer,
             "data": {
                 "name": data.name,
@@ -113,8 +113,8 @@ class Card:
         supply = request.supply
         uncertainty = request.uncertainty.resistance_factor
         rows = [
-            ("network", f"`{row['architecture']}` of the space `{space.name}`{source}"),
-            ("size", f"{row['n_parameters']:,} parameters, {row['n_macs']:,} multiply-accumulates"),
+            ("network", f"`{row.architecture}` of the space `{space.name}`{source}"),
+            ("size", f"{row.n_parameters:,} parameters, {row.n_macs:,} multiply-accumulates"),
             ("device", f"{request.device.name}, {write(request.device.vm_bytes, 'B')} of VM"),
             ("capacitor", f"{write(supply.capacitance_f, 'F')}, {supply.v_on_v:g} V to {supply.v_off_v:g} V"),
             ("harvester", f"{write(supply.resistance_ohm, 'ohm')} from {supply.v_supply_v:g} V"),
@@ -132,13 +132,13 @@ class Card:
             (
                 weights,
                 _SPLITS[split],
-                f"{100 * row[column]:.1f} %",
-                f"{100 * row[f'{column}_low']:.1f} to {100 * row[f'{column}_high']:.1f} %",
+                f"{100 * found.value:.1f} %",
+                percent_range(found.low, found.high, digits=1, between=" to "),
             )
-            for column, weights, split in _ACCURACIES
-            if row.get(column) is not None
+            for kind, weights, split in _ACCURACIES
+            if (found := row.accuracy(kind, split)) is not None
         ]
-        return markdown(("weights", "split", "accuracy", "95 % interval"), rows)
+        return markdown(("weights", "split", "accuracy", "95 % interval [%]"), rows)
 
     def _split_sentence(self) -> str:
         data, config = self.stored.work.data, self.stored.work.config
@@ -178,7 +178,7 @@ class Card:
             ("most in one power cycle", f"{write(most_j, 'J')} of a budget of {write(supply.budget_j, 'J')}"),
             ("VM", f"{answer['vm_bytes']:,} of {self.request.device.vm_bytes:,} B"),
             ("NVM", f"{answer['nvm_bytes']:,} of {self.request.device.nvm_bytes:,} B"),
-            ("tightest", str(self.stored.row["binding_constraint"])),
+            ("tightest", str(self.stored.row.binding_constraint)),
         ]
         return markdown(("", ""), rows)
 
@@ -215,7 +215,7 @@ class Card:
         return (
             f"```sh\nebbnas price runs/{run}/designs/{one}.json\nebbnas evaluate runs/{run} {one}\n"
             f"ebbnas search runs/{run} --fresh\n```\n\n"
-            f"Seed {manifest['seed']} of the run, {self.stored.row['seed']} of the fine-tuning; {versions}"
+            f"Seed {manifest['seed']} of the run, {self.stored.row.seed} of the fine-tuning; {versions}"
             f"{f'; commit {commit}' if commit else ''}; data {manifest['hashes']['data']}."
         )
 

@@ -1,6 +1,6 @@
-"""A finished run as its files tell it: rows of its fronts, its evaluations, its config; nothing is computed or changed.
+"""The reader of a finished run: rows of its fronts, evaluations, manifest and config; nothing is computed or changed.
 
-What every command asks that works on finished runs is checked here once: is it a run, finished, of this schema.
+The checks that all commands on finished runs need are here, once: a run's folder, finished, of this schema, whole.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from energy.validation import closest
 from evo.objectives import Floats
 from experiments.config.schema import Config, read_config
 from experiments.formatting.quantities import budget_name, parse
+from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
 from experiments.storage.keys import SCHEMA
-from experiments.storage.tables import FRONTS, Row, read_table
+from experiments.storage.run_folder import FRONTS_FILE, MANIFEST_FILE, require_run_folder
+from experiments.storage.tables import FRONTS, read_table
 
 KINDS: Mapping[str, str] = {"finetuned": "fine-tuned", "inherited": "inherited"}
-"""Kinds of accuracy that a run's designs have, with how a person calls them; the first is used where it is known."""
+"""Kinds of accuracy on validation by which designs are compared, with their names in text; the first known is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,34 +35,27 @@ class FinishedRun:
 
     Attributes:
         folder: Its folder.
-        manifest: What it was made of, and what it found.
-        rows: Rows of its fronts, all that were fine-tuned.
+        manifest: Settings, versions and hashes that it was made of, and its summary.
+        rows: Rows of its fronts, one for each fine-tuned design.
     """
 
     folder: Path
     manifest: Mapping[str, Any]
-    rows: tuple[Row, ...]
+    rows: tuple[FrontRow, ...]
 
     @classmethod
     def read(cls, folder: Path) -> FinishedRun:
         """Read a run.
 
         Raises:
-            ValueError: It is no finished run of this schema, or a file of it is missing or damaged.
+            ValueError: The folder is not that of a finished run of this schema, or a file is missing or damaged.
         """
-        if not folder.is_dir():
-            raise ValueError(f"{folder}: there is no such run")
-        if not (folder / "config.toml").is_file():
-            raise ValueError(f"{folder}: the folder holds no config.toml, so it is no run")
-        manifest = read_json(folder / "manifest.json")
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            found = manifest.get("schema") if isinstance(manifest, dict) else None
-            raise ValueError(
-                f"{folder / 'manifest.json'}: schema must be {SCHEMA}, not {found!r}; `search` makes it anew"
-            )
+        require_run_folder(folder)
+        manifest = read_manifest(folder)
         if not manifest.get("is_finished") or not isinstance(manifest.get("n_inherited_front"), dict):
-            raise ValueError(f"{folder}: must be a finished run; `search` on the folder goes on with it")
-        return cls(folder=folder, manifest=manifest, rows=_rows(folder, manifest))
+            raise ValueError(f"{folder}: must be a finished run; `search` on the folder continues it")
+        rows = read_front_rows(folder, is_needed=any(manifest["n_inherited_front"].values()))
+        return cls(folder=folder, manifest=manifest, rows=rows)
 
     @property
     def budgets(self) -> tuple[str, ...]:
@@ -77,10 +72,10 @@ class FinishedRun:
         return read_config(str(self.folder))
 
     def budget(self, text: str) -> str:
-        """Return the budget that a person means by `"470uF"` or `"0.47mF"`.
+        """Return the name of the budget that is written as `"470uF"` or `"0.47mF"`.
 
         Raises:
-            ValueError: It is none of this run.
+            ValueError: The run has no such budget.
         """
         name = budget_name(parse("budget", text, "F"))
         if name not in self.budgets:
@@ -88,9 +83,13 @@ class FinishedRun:
             raise ValueError(f"{rule}, not {text!r}{closest(name, self.budgets)}")
         return name
 
-    def of_budget(self, budget: str) -> list[Row]:
+    def of_budget(self, budget: str) -> list[FrontRow]:
         """Return the rows of one budget."""
-        return [row for row in self.rows if row["budget"] == budget]
+        return [row for row in self.rows if row.budget == budget]
+
+    def front(self, budget: str) -> list[FrontRow]:
+        """Return the rows of one budget that are on its front, in the order of the table: fastest first."""
+        return [row for row in self.of_budget(budget) if row.on_front]
 
     def values(self, kind: str) -> dict[str, Floats]:
         """Return error on validation and latency of its feasible designs, `(n, 2)` a budget. [1], [s]
@@ -108,11 +107,11 @@ class FinishedRun:
         }
 
     def _finetuned(self, budget: str) -> Floats:
-        rows = [row for row in self.of_budget(budget) if row["accuracy_finetuned_val"] is not None]
-        if self.of_budget(budget) and not rows:
+        rows = self.of_budget(budget)
+        known = [(1 - found.value, row.latency_s) for row in rows if (found := row.accuracy("finetuned", "val"))]
+        if rows and not known:
             raise ValueError(f"{self.folder}: nothing of {budget} was fine-tuned; only inherited accuracy is known")
-        errors = [1 - row["accuracy_finetuned_val"] for row in rows]
-        return np.column_stack([errors, [row["latency_s"] for row in rows]]).astype(np.float64)
+        return np.array(known, dtype=np.float64).reshape(-1, 2)
 
     def _inherited(self, budget: str) -> Floats:
         priced = self.evaluations(budget)
@@ -121,7 +120,7 @@ class FinishedRun:
     def evaluations(self, budget: str) -> Floats:
         """Return error on validation and latency of every design priced at a budget, in that order, `(n, 2)`. [1], [s]
 
-        Infinite are the latency where it breaks a limit and the error where it was predicted only.
+        The latency of a design that breaks a limit is infinite, and so is the error of one that was only predicted.
 
         Raises:
             ValueError: The run has no evaluations of it, or they are damaged.
@@ -130,7 +129,7 @@ class FinishedRun:
         paths = sorted((self.folder / "evaluations").glob(f"part-{budget}-{'[0-9]' * 7}-{'[0-9]' * 7}.parquet"))
         if not paths:
             raise ValueError(
-                f"{self.folder / 'evaluations'}: there are none of {budget}; `search` on the run writes them"
+                f"{self.folder / 'evaluations'}: no evaluations of {budget} found; `search` on the run writes them"
             )
         parts = []
         for path in paths:
@@ -145,15 +144,49 @@ class FinishedRun:
         return whole
 
 
-def _rows(folder: Path, manifest: Mapping[str, Any]) -> tuple[Row, ...]:
-    """Return the rows of the fronts; none where nothing was feasible, and so no table written."""
-    path = folder / "fronts.parquet"
-    if not path.exists():
-        if any(manifest["n_inherited_front"].values()):
-            raise ValueError(f"{path}: there is no such file; `search` on the folder writes it")
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the manifest of a run, finished or not.
+
+    Raises:
+        ValueError: It is missing, damaged or of another schema.
+    """
+    path = folder / MANIFEST_FILE
+    manifest = read_json(path)
+    if not isinstance(manifest, dict):
+        raise ValueError(f"{path}: must be an object, not {type(manifest).__name__}")
+    _require_schema(path, manifest.get("schema"))
+    return manifest
+
+
+def read_front_rows(folder: Path, *, is_needed: bool = True) -> tuple[FrontRow, ...]:
+    """Read the rows of a run's fronts.
+
+    Args:
+        folder: The run's folder.
+        is_needed: Whether a missing table is an error; a run without any feasible design writes none.
+
+    Raises:
+        ValueError: The table is missing, damaged or of another schema.
+    """
+    path = folder / FRONTS_FILE
+    if not is_needed and not path.exists():
         return ()
     rows = read_table(path)
-    missing = [name for name in FRONTS.names if rows and name not in rows[0]]
-    if missing:
-        raise ValueError(f"{path}: column {missing[0]} is missing; the run is of an older version")
-    return tuple(rows)
+    schema = pq.read_schema(path)
+    _require_schema(path, _schema_version(schema))
+    if missing := [name for name in FRONTS.names if name not in schema.names]:
+        raise ValueError(f"{path}: column {missing[0]!r} is missing; the run is of another version")
+    try:
+        return tuple(FrontRow.of(row) for row in rows)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _require_schema(path: Path, found: object) -> None:
+    if found != SCHEMA:
+        raise ValueError(f"{path}: schema must be {SCHEMA}, not {found!r}; `search` makes the run anew")
+
+
+def _schema_version(schema: pa.Schema) -> int | str | None:
+    text = (schema.metadata or {}).get(b"schema", b"").decode()
+    return int(text) if text.isdecimal() else text or None

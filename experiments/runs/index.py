@@ -1,4 +1,4 @@
-"""The runs under a root and what they reached: kept in an SQLite file, so that only what changed is read again.
+"""The runs under a root with their results, kept in an SQLite file, so that only changed runs are read again.
 
 The folders are the truth. `cache/runs.sqlite` is made anew where it is missing, damaged or of another version; where
 it cannot be written, every folder is read. A run is any folder below `runs/` that holds a `config.toml`.
@@ -21,6 +21,7 @@ from experiments.storage.cache import Store
 from experiments.storage.files import read_json, read_mapping
 from experiments.storage.keys import digest
 from experiments.storage.locks import is_in_use, locked
+from experiments.storage.run_folder import CONFIG_FILE, FRONTS_FILE, MANIFEST_FILE, is_run_folder
 
 Row = dict[str, Any]
 """One run by column name."""
@@ -52,7 +53,7 @@ COLUMNS: Mapping[str, str] = {
 """What is known of a run, with its SQL type; `budgets` and `config` (by dotted key) are JSON there."""
 
 _JSON = ("budgets", "config")
-_READ = ("config.toml", "manifest.json", "fronts.parquet")
+_READ = (CONFIG_FILE, MANIFEST_FILE, FRONTS_FILE)
 """Files of a run that its row is made of."""
 
 _OWN = ("stamp", "digest")
@@ -62,7 +63,7 @@ _OWN = ("stamp", "digest")
 def all_runs(store: Store) -> list[Row]:
     """Every run under a root, those changed last first; `state` is `finished`, `running`, `stopped` or `damaged`."""
     paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
-    folders = {path.name: path for path in paths if (path / "config.toml").is_file()}
+    folders = {path.name: path for path in paths if is_run_folder(path)}
     if not folders:
         return []
     rows = _indexed(store.cache, folders)
@@ -126,13 +127,13 @@ def _stamp(folder: Path) -> str:
 
 def _read(folder: Path) -> Row:
     """Return the row of one run from its files; `stopped` stands for all that is not finished."""
-    manifest_path = folder / "manifest.json"
+    manifest_path = folder / MANIFEST_FILE
     manifest = read_mapping(manifest_path) or {}
     row: Row = {**dict.fromkeys(COLUMNS), "run": folder.name, "state": "stopped", "budgets": [], "config": {}}
     row["id"] = manifest.get("key") or folder.name.rpartition("-")[2]
     try:
-        row["changed"] = _time_of(manifest_path if manifest_path.exists() else folder / "config.toml")
-        row |= _of_config(folder / "config.toml")
+        row["changed"] = _time_of(manifest_path if manifest_path.exists() else folder / CONFIG_FILE)
+        row |= _of_config(folder / CONFIG_FILE)
         if manifest_path.exists() and (read_json(manifest_path) or {}).get("is_finished"):
             row |= _of_results(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -157,16 +158,16 @@ def _of_config(path: Path) -> Row:
 
 
 def _of_results(folder: Path) -> Row:
-    from experiments.runs.finished import FinishedRun
+    from experiments.runs.finished import FinishedRun  # here: the list of runs starts without pyarrow
 
     run = FinishedRun.read(folder)
-    found: Row = {"state": "finished", "n_front": sum(bool(row["on_front"]) for row in run.rows)}
+    found: Row = {"state": "finished", "n_front": sum(bool(row.on_front) for row in run.rows)}
     found["wall_time_s"] = sum(run.manifest["wall_times_s"].values())
     if run.rows:
-        best = max(run.rows, key=lambda row: row["accuracy_finetuned_val"] or 0.0)
-        found["best_accuracy_val"] = best["accuracy_finetuned_val"]
-        found["best_accuracy_test"] = best["accuracy_finetuned_test"]
-        found["fastest_latency_s"] = min(row["latency_s"] for row in run.rows)
+        best = max(run.rows, key=lambda row: row.accuracy_finetuned_val or 0.0)
+        found["best_accuracy_val"] = best.accuracy_finetuned_val
+        found["best_accuracy_test"] = best.accuracy_finetuned_test
+        found["fastest_latency_s"] = min(row.latency_s for row in run.rows)
     return found
 
 

@@ -10,8 +10,9 @@ from energy.validation import closest
 from experiments.config.resolve import Workload, look_up
 from experiments.config.schema import read_config
 from experiments.designs.request import Overrides, Request, read_request
+from experiments.runs.finished import read_front_rows
+from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
-from experiments.storage.tables import Row, read_table
 from models.deploy.integer import IntegerNetwork
 from models.deploy.weights_file import read_network
 
@@ -35,7 +36,7 @@ class StoredDesign:
 
     run: Path
     id: str
-    row: Row
+    row: FrontRow
     work: Workload
 
     def subnet(self) -> Subnet:
@@ -51,7 +52,7 @@ class StoredDesign:
             raise ValueError(f"{path}: there is no such file")
         space = self.work.space
         try:
-            return Subnet.from_bytes(space, space.decode(self.row["architecture"]), path.read_bytes())
+            return Subnet.from_bytes(space, space.decode(self.row.architecture), path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
@@ -70,8 +71,8 @@ class StoredDesign:
             network = read_network(path.read_bytes())
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
-        if network.shape.layers != self.work.space.network(self.work.space.decode(self.row["architecture"])).layers:
-            raise ValueError(f"{path}: must be of network {self.row['network']!r}, not of {network.name!r}")
+        if network.shape.layers != self.work.space.network(self.work.space.decode(self.row.architecture)).layers:
+            raise ValueError(f"{path}: must be of network {self.row.network!r}, not of {network.name!r}")
         return network
 
     def request(self) -> Request:
@@ -100,7 +101,7 @@ def stored_design(run: Path, design_id: str, *, data_dir: str | None = None) -> 
         ValueError: There is no such run or design.
     """
     config = read_config(str(run), data_dir=data_dir)
-    rows = {row["id"]: row for row in read_table(run / "fronts.parquet")}
+    rows = {row.id: row for row in read_front_rows(run)}
     if design_id not in rows:
         raise ValueError(f"ID must be of {run / 'fronts.csv'}, not {design_id!r}{closest(design_id, rows)}")
     return StoredDesign(run=run, id=design_id, row=rows[design_id], work=look_up(config))

@@ -1,15 +1,16 @@
-"""What a finished run says: read from its files, as text for a person or as JSON."""
+"""Summary of a finished run: as text for a person or as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.formatting.quantities import write
+from experiments.formatting.quantities import percent_range, write
 from experiments.formatting.text_table import table
-from experiments.storage.files import read_json
-from experiments.storage.tables import Row, read_table
+from experiments.runs.finished import FinishedRun
+from experiments.runs.front_row import FrontRow
 
 REPORT = "report.html"
 """Name of the interactive page in a run's folder."""
@@ -20,15 +21,11 @@ class Outcome:
     """The result of a run.
 
     Attributes:
-        folder: The run's folder.
-        manifest: What it was made of.
-        rows: Rows of `fronts`.
+        run: The finished run.
         is_new: Whether work was done just now, not only read.
     """
 
-    folder: Path
-    manifest: dict[str, Any]
-    rows: list[Row]
+    run: FinishedRun
     is_new: bool = False
 
     @classmethod
@@ -38,10 +35,22 @@ class Outcome:
         Raises:
             ValueError: Its files are missing or damaged.
         """
-        path = folder / "fronts.parquet"
-        manifest = read_json(folder / "manifest.json")
-        rows = read_table(path) if path.exists() else []
-        return cls(folder=folder, manifest=manifest, rows=rows, is_new=is_new)
+        return cls(run=FinishedRun.read(folder), is_new=is_new)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self.run.folder
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Manifest of the run."""
+        return self.run.manifest
+
+    @property
+    def rows(self) -> tuple[FrontRow, ...]:
+        """Rows of its fronts."""
+        return self.run.rows
 
     @property
     def feasible(self) -> bool:
@@ -57,20 +66,20 @@ class Outcome:
             "fronts": self._summary(),
             "infeasible": self.manifest["infeasible"],
             "notes": self.manifest["notes"],
-            "rows": self.rows,
+            "rows": [row.to_dict() for row in self.rows],
         }
 
     def _summary(self) -> list[dict[str, Any]]:
-        """How many members each budget's front had, has, and where it reaches."""
+        """Count the members of each budget's front, before and after fine-tuning."""
         found = []
         for budget, n_inherited in self.manifest["n_inherited_front"].items():
-            own = [row for row in self.rows if row["budget"] == budget]
+            own = self.run.of_budget(budget)
             found.append(
                 {
                     "budget": budget,
                     "n_inherited_front": n_inherited,
                     "n_finetuned": len(own),
-                    "n_finetuned_front": sum(row["on_front"] for row in own),
+                    "n_finetuned_front": sum(row.on_front for row in own),
                 }
             )
         return found
@@ -101,36 +110,35 @@ class Outcome:
         summary = ", ".join(
             f"{entry['n_finetuned_front']} of {entry['n_finetuned']} for {entry['budget']}" for entry in self._summary()
         )
-        best = max(self.rows, key=lambda row: row["accuracy_finetuned_val"])
+        best = max(self.rows, key=lambda row: row.known_accuracy("finetuned", "val"))
         return (
             f"{done}: members still on the front after fine-tuning: {summary}; "
-            f"best on validation {best['architecture']}, {100 * best['accuracy_finetuned_test']:.1f} % on test."
+            f"best on validation {best.architecture}, {100 * best.known_accuracy('finetuned', 'test'):.1f} % on test."
         )
 
     def _front(self, entry: dict[str, Any]) -> str:
-        rows = [row for row in self.rows if row["budget"] == entry["budget"]]
-        supply = f"{write(rows[0]['resistance_ohm'], 'ohm')} harvester"
+        rows = self.run.of_budget(entry["budget"])
+        supply = f"{write(rows[0].resistance_ohm, 'ohm')} harvester"
         title = (
             f"{entry['budget']}, {supply}: {entry['n_inherited_front']} members on inherited accuracy, "
             f"{entry['n_finetuned']} fine-tuned, {entry['n_finetuned_front']} on the front"
         )
         cells = [
             (
-                row["id"],
-                row["architecture"],
-                _percent(row, "accuracy_inherited_val"),
-                _percent(row, "accuracy_finetuned_val"),
-                _percent(row, "accuracy_finetuned_test"),
-                _percent(row, "accuracy_deployed_test"),
-                f"{100 * row['accuracy_finetuned_test_low']:.0f}-{100 * row['accuracy_finetuned_test_high']:.0f}",
-                write(row["latency_s"], "s"),
-                f"{row['latency_s'] / row['limit_plan_s']:.2f}",
-                f"{row['power_cycles']:,}",
-                write(row["energy_j"], "J"),
-                row["binding_constraint"],
+                row.id,
+                row.architecture,
+                _percent(row.accuracy_inherited_val),
+                _percent(row.accuracy_finetuned_val),
+                _percent(row.accuracy_finetuned_test),
+                _percent(row.accuracy_deployed_test),
+                percent_range(row.accuracy_finetuned_test_low, row.accuracy_finetuned_test_high),
+                write(row.latency_s, "s"),
+                f"{row.latency_s / row.limit_plan_s:.2f}",
+                f"{row.power_cycles:,}",
+                write(row.energy_j, "J"),
+                row.binding_constraint or "",
             )
-            for row in rows
-            if row["on_front"]
+            for row in self.run.front(entry["budget"])
         ]
         head = (
             "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "deployed test %", "95 %",
@@ -147,6 +155,5 @@ class Outcome:
         return places
 
 
-def _percent(row: Row, column: str) -> str:
-    value = row.get(column)
+def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.1f}"

@@ -11,6 +11,7 @@ import pytest
 from evo.fronts.decision import PREFERENCES
 from experiments.cli import main
 from experiments.storage.tables import FRONTS, read_table, write_table
+from tests.support.front_rows import front_columns
 
 
 def answer(capsys, *arguments):
@@ -25,11 +26,12 @@ def said(capsys, *arguments):
 
 def row(name, accuracy, latency_s, **more):
     """A row of fronts as far as choosing reads it; worst on test where best on validation."""
-    return {
-        "id": name, "budget": "470uF", "architecture": f"net-{name}", "latency_s": latency_s, "power_cycles": 3,
+    found = {
+        "id": name, "architecture": f"net-{name}", "latency_s": latency_s, "power_cycles": 3,
         "energy_j": latency_s * 1e-3, "worst_case_latency_s": latency_s, "accuracy_inherited_val": 0.1,
-        "accuracy_finetuned_val": accuracy, "accuracy_finetuned_test": 1 - (accuracy or 0.5), **more,
+        "accuracy_finetuned_val": accuracy, "accuracy_finetuned_test": 1 - (accuracy or 0.5),
     }  # fmt: skip
+    return front_columns(**{**found, **more})
 
 
 ROWS = [row("fast", 0.6, 1.0), row("knee", 0.8, 2.0), row("best", 0.89, 10.0), row("beaten", 0.7, 3.0)]
@@ -77,7 +79,7 @@ def test_the_validation_split_decides_and_the_test_split_is_only_read(written, c
     # with all figures of the test split turned round the choice stays
     turned = [{**row, "accuracy_finetuned_test": row["accuracy_finetuned_val"]} for row in ROWS]
     assert answer(capsys, written(turned), "--prefer", "accuracy")[1]["choices"][0]["id"] == "best"
-    assert "On test it reaches 89.0 %, which decided nothing." in said(capsys, folder, "--prefer", "accuracy")
+    assert "Test accuracy 89.0 %; not used for selection." in said(capsys, folder, "--prefer", "accuracy")
 
 
 def test_the_reasons_by_hand(written, capsys):
@@ -175,15 +177,15 @@ def test_what_is_no_finished_run_of_this_version_is_one_line(written, tmp_path, 
         assert (out, err.count("\n")) == ("", 1)
         return err
 
-    assert "there is no such run" in mistake(tmp_path / "nowhere")
-    assert "so it is no run" in mistake(tmp_path)
+    assert "must be a run's folder" in mistake(tmp_path / "nowhere")
+    assert "no config.toml in it" in mistake(tmp_path)
     assert "schema must be 1, not 0" in mistake(written(ROWS, schema=0))
     assert "must be a finished run" in mistake(written(ROWS, is_finished=False))
     assert "fronts.parquet: there is no such file" in mistake(written([], n_inherited_front={"470uF": 2}))
     folder = written(ROWS)
     old = pq.read_table(folder / "fronts.parquet").drop_columns(["worst_case_latency_s"])
     pq.write_table(old, folder / "fronts.parquet")
-    assert "column worst_case_latency_s is missing; the run is of an older version" in mistake(folder)
+    assert "column 'worst_case_latency_s' is missing; the run is of another version" in mistake(folder)
     (folder / "fronts.parquet").write_bytes(b"half a table")
     assert "must be whole Parquet" in mistake(folder)
     (folder / "manifest.json").unlink()

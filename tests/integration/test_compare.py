@@ -78,10 +78,10 @@ def test_inherited_fronts_are_of_everything_priced_and_finetuned_ones_of_the_tab
     inherited, finetuned = run.values("inherited"), run.values("finetuned")
     for budget in run.budgets:
         rows = run.of_budget(budget)
-        assert finetuned[budget].tolist() == [[1 - row["accuracy_finetuned_val"], row["latency_s"]] for row in rows]
+        assert finetuned[budget].tolist() == [[1 - row.accuracy_finetuned_val, row.latency_s] for row in rows]
         assert len(inherited[budget]) > len(rows)
         for row in rows:
-            own = [1 - row["accuracy_inherited_val"], row["latency_s"]]
+            own = [1 - row.accuracy_inherited_val, row.latency_s]
             assert np.isclose(inherited[budget], own, rtol=1e-12, atol=0).all(axis=1).any()
 
 
@@ -170,14 +170,14 @@ def test_other_mistakes_are_one_line(runs, tmp_path, capsys):
     assert "are the same with seed 0" in mistake(capsys, one, one)
     assert "--on must be one of finetuned, inherited" in mistake(capsys, one, one, "--on", "fine")
     assert "--format must be of pdf, png, svg, not 'gif'" in mistake(capsys, one, one, "--format", "gif")
-    assert "there is no such run" in mistake(capsys, one, tmp_path / "nowhere")
+    assert "must be a run's folder" in mistake(capsys, one, tmp_path / "nowhere")
     damaged = shutil.copytree(one, tmp_path / "damaged")
     for path in (damaged / "evaluations").iterdir():
         path.write_bytes(b"half a table")
     changed(damaged, "seed = 0", "seed = 7")
     assert "must be whole Parquet" in mistake(capsys, one, damaged, "--on", "inherited")
     shutil.rmtree(damaged / "evaluations")
-    assert "there are none of 47uF" in mistake(capsys, one, damaged, "--on", "inherited")
+    assert "no evaluations of 47uF found" in mistake(capsys, one, damaged, "--on", "inherited")
 
 
 def test_labels_say_what_tells_methods_apart_and_the_rest_is_listed(runs, tmp_path):

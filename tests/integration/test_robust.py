@@ -71,4 +71,4 @@ def test_bad_input_is_one_line(run, capsys, arguments, expected):
 
 def test_a_folder_without_a_run_is_told(capsys, tmp_path):
     assert main(["robust", str(tmp_path)]) == 2
-    assert "must be the folder of a run" in capsys.readouterr().err
+    assert "must be a run's folder" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from experiments.figures.convergence import curves
 from experiments.runs.finished import FinishedRun
 from experiments.runs.group_by_settings import methods
 from experiments.storage.tables import FRONTS, read_table, write_table
+from tests.support.front_rows import front_row
 
 
 @pytest.fixture
@@ -66,11 +67,11 @@ def test_a_breakdown_has_a_panel_a_budget_and_a_bar_a_member(width, copy, capsys
 
 
 def test_a_long_front_is_thinned_to_its_ends_and_what_lies_between():
-    rows = [{"accuracy_finetuned_val": 0.5 + k / 100, "latency_s": 1.1**k} for k in range(30)]
+    rows = [front_row(accuracy_finetuned_val=0.5 + k / 100, latency_s=1.1**k) for k in range(30)]
     kept = thinned(rows)
     assert len(kept) == MOST_BARS
     assert (kept[0], kept[-1]) == (rows[0], rows[-1])
-    assert [row["latency_s"] for row in kept] == sorted(row["latency_s"] for row in kept)
+    assert [row.latency_s for row in kept] == sorted(row.latency_s for row in kept)
     assert thinned(rows[:4]) == rows[:4]
 
 
@@ -130,7 +131,7 @@ def test_mistakes_are_one_line(copy, other_seed, capsys):
     assert "--beside must name one run with --kind front, not 2" in mistake(capsys, copy, *two)
     assert "are the same with seed 1" in mistake(capsys, copy, "--kind", "convergence", *two)
     for kind in ("breakdown", "convergence"):
-        assert "there is no such run" in mistake(capsys, copy / "nowhere", "--kind", kind)
+        assert "must be a run's folder" in mistake(capsys, copy / "nowhere", "--kind", kind)
     rows = [{**row, "on_front": False} for row in read_table(copy / "fronts.parquet")]
     write_table(copy / "fronts.parquet", rows, FRONTS)
     assert "no design is on a front" in mistake(capsys, copy, "--kind", "breakdown")

@@ -9,7 +9,8 @@ import pytest
 
 from experiments.cli import main
 from experiments.commands.table import cells
-from experiments.storage.tables import read_table
+from experiments.runs.finished import read_front_rows
+from tests.support.front_rows import front_row
 
 
 def printed(capsys, *arguments):
@@ -18,15 +19,15 @@ def printed(capsys, *arguments):
 
 
 def members(run):
-    return [row for row in read_table(run / "fronts.parquet") if row["on_front"]]
+    return [row for row in read_front_rows(run) if row.on_front]
 
 
 def test_a_row_by_hand():
-    row = {
-        "capacitance_f": 4.7e-5, "architecture": "k7c4", "accuracy_finetuned_val": 0.7194, "latency_s": 0.098765,
-        "accuracy_finetuned_test": 0.668, "accuracy_finetuned_test_low": 0.508, "accuracy_finetuned_test_high": 0.812,
-        "limit_plan_s": 0.08, "power_cycles": 1234, "energy_j": 0.0245678, "vm_bytes": 936,
-    }  # fmt: skip
+    row = front_row(
+        capacitance_f=4.7e-5, architecture="k7c4", accuracy_finetuned_val=0.7194, latency_s=0.098765,
+        accuracy_finetuned_test=0.668, accuracy_finetuned_test_low=0.508, accuracy_finetuned_test_high=0.812,
+        limit_plan_s=0.08, power_cycles=1234, energy_j=0.0245678, vm_bytes=936,
+    )  # fmt: skip
     expected = ["47 µF", "k7c4", "71.9", "66.8", "51-81", "0.0988", "1.23", "1234", "24.6", "936"]
     assert cells(row) == expected
 

@@ -211,7 +211,7 @@ def test_what_is_no_run_has_no_card(name, tmp_path, monkeypatch, capsys):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     assert main(["card", name]) == 2
-    assert capsys.readouterr().err == f"ebbnas: RUN must be the folder of a run, with config.toml in it, not {name}\n"
+    assert capsys.readouterr().err.startswith(f"ebbnas: {name}: must be a run's folder (folder not found)")
     assert [path.name for path in tmp_path.rglob("*")] == ["here"]
 
 

@@ -23,6 +23,7 @@ from experiments.storage.tables import FRONTS, write_table
 from models.data import DataSet
 from models.evaluation.accuracy import correct
 from models.supernet.subnet import Subnet
+from tests.support.front_rows import front_columns
 
 CARD = FrontCard(
     networks=["a", "b", "c"],
@@ -126,10 +127,10 @@ def finetuned_run(tmp_path_factory):
     names = [space.encode(arch) for arch in archs]
     columns = {"accuracy_finetuned_test": 0.5, "latency_s": 1.0}
     rows = [
-        {
-            "budget": budget, "architecture": names[i], "on_front": on_front,
-            "accuracy_finetuned_val": finetuned[names[i]].accuracy_finetuned_val, **columns,
-        }
+        front_columns(
+            budget=budget, architecture=names[i], on_front=on_front,
+            accuracy_finetuned_val=finetuned[names[i]].accuracy_finetuned_val, **columns,
+        )
         for budget, i, on_front in (("47uF", 0, False), ("47uF", 1, False), ("100uF", 1, True))
     ]  # fmt: skip
     write_table(run.folder / "fronts.parquet", rows, FRONTS)

@@ -109,7 +109,7 @@ def test_under_the_recharge_law_of_2021_a_cycle_ends_at_the_boot_voltage_too():
 def test_fronts_go_from_the_small_capacitor_to_the_large_and_their_designs_from_fast_to_slow(run):
     report = read_report(run)
     assert [front.name for front in report.fronts] == ["100uF", "470uF"]
-    assert [one.row["id"] for one in report.fronts[1].designs] == [f"470uF-c{n}" for n in (2, 4, 6, 7)]
+    assert [one.row.id for one in report.fronts[1].designs] == [f"470uF-c{n}" for n in (2, 4, 6, 7)]
     assert report.place == "runs/little"
     assert report.deadline_s is None
     assert report.notes == ("a note <of> its own",)
@@ -118,9 +118,9 @@ def test_fronts_go_from_the_small_capacitor_to_the_large_and_their_designs_from_
 def test_power_cycles_add_up_to_the_latency_and_the_cycles_of_the_table(run):
     for front in read_report(run).fronts:
         for one in front.designs:
-            assert sum(cycles.cycles for cycles in one.runs) == one.row["power_cycles"]
+            assert sum(cycles.cycles for cycles in one.runs) == one.row.power_cycles
             drawn_s = sum(cycles.cycles * cycles.times_s[-1] for cycles in one.runs)
-            assert drawn_s == pytest.approx(one.row["latency_s"], rel=1e-9)
+            assert drawn_s == pytest.approx(one.row.latency_s, rel=1e-9)
             assert one.runs[0].first == ("c", 1)
             assert one.runs[-1].last[0] == "p"
 
@@ -142,7 +142,7 @@ def test_only_designs_that_can_be_played_are_said_to_be(tmp_path):
     made["supply"]["recharge"] = "margin-scaled"
     path.write_text(json.dumps(made))
     report = read_report(tmp_path / "run")
-    assert [one.row["id"] for front in report.fronts for one in front.designs if not one.is_playable] == ["470uF-c2"]
+    assert [one.row.id for front in report.fronts for one in front.designs if not one.is_playable] == ["470uF-c2"]
 
 
 def test_where_no_network_was_fine_tuned_the_page_shows_inherited_accuracies_and_says_so(tmp_path):
@@ -220,8 +220,8 @@ def test_a_reader_is_told_what_the_run_is_and_what_decides(html):
 def test_the_static_table_has_every_design_with_its_units(run, html):
     text = visible(html)
     for row in read_report(run).rows:
-        assert row["id"] in text
-        assert f"{100 * row['accuracy_finetuned_val']:.1f} % (" in text
+        assert row.id in text
+        assert f"{100 * row.accuracy_finetuned_val:.1f} % (" in text
     # 470uF-c2 takes 4.766 s, at worst 1.5 times as long.
     assert "4.77 s 7.15 s" in text
     assert "VM [B]" in text
@@ -230,7 +230,7 @@ def test_the_static_table_has_every_design_with_its_units(run, html):
 def test_the_data_in_the_page_are_those_of_the_files(run, html):
     data = data_of(html)
     assert data["csv"].encode() == (run / "fronts.csv").read_bytes()
-    assert data["rows"] == [{name: row.get(name) for name in FRONTS.names} for row in read_report(run).rows]
+    assert data["rows"] == pq.read_table(run / "fronts.parquet").to_pylist()
     assert [front["name"] for front in data["fronts"]] == ["100uF", "470uF"]
     for front in data["fronts"]:
         for one in front["designs"]:
@@ -319,8 +319,8 @@ def _no_config(run):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (_no_folder, "RUN must be a run's folder"),
-        (_no_manifest, "there is no manifest.json in it"),
+        (_no_folder, "must be a run's folder (folder not found)"),
+        (_no_manifest, "manifest.json: there is no such file"),
         (_older_manifest, "schema must be 1, not 0"),
         (_no_results, "fronts.parquet: there is no such file; has the run finished?"),
         (_cut_short, "fronts.parquet: must be whole Parquet"),
@@ -329,7 +329,7 @@ def _no_config(run):
         (_fewer_columns, "column 'energy_j' is missing"),
         (_no_design, "470uF-c4.json: there is no such file"),
         (_wrong_design, "470uF-c4.json: "),
-        (_no_config, "config.toml: there is no such file"),
+        (_no_config, "no config.toml in it"),
     ],
 )
 def test_what_is_no_whole_run_is_told_in_one_line(tmp_path, capsys, damage, said):

@@ -18,11 +18,11 @@ from experiments.storage.files import write_json, write_text
 from experiments.storage.keys import SCHEMA
 from experiments.storage.locks import in_use
 from experiments.storage.tables import FRONTS, write_table
+from tests.support.front_rows import front_columns
 
 FRONT = [
-    {"accuracy_finetuned_val": 0.8, "accuracy_finetuned_test": 0.7, "latency_s": 2.0, "on_front": True},
-    {"accuracy_finetuned_val": 0.9, "accuracy_finetuned_test": 0.6, "latency_s": 3.0, "on_front": True},
-    {"accuracy_finetuned_val": 0.5, "accuracy_finetuned_test": 0.9, "latency_s": 4.0, "on_front": False},
+    front_columns(accuracy_finetuned_val=val, accuracy_finetuned_test=test, latency_s=latency_s, on_front=on_front)
+    for val, test, latency_s, on_front in ((0.8, 0.7, 2.0, True), (0.9, 0.6, 3.0, True), (0.5, 0.9, 4.0, False))
 ]
 
 
