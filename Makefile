@@ -2,7 +2,7 @@
 # The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help front test test-all test-boards check bench bench-programs engine-cycles quality prove clean
+.PHONY: help front test test-all test-boards check prose bench bench-programs engine-cycles quality prove clean
 
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -14,7 +14,7 @@ help:
 	@echo "make test      the tests that take seconds;  make test-all  every test"
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
-	@echo "make check     ruff and mypy"
+	@echo "make check     ruff and mypy;  make prose  first words of docstrings, phrases that the house does not use"
 	@echo "make prove     the programs of all designs of the newest run, after make front"
 	@echo "make bench     designs, networks and generations a second;  make bench-programs  programs, after make front"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
@@ -36,6 +36,9 @@ test-boards: .venv/installed-dev
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+
+prose:
+	$(PYTHON) .ci/check_prose.py
 
 engine-cycles: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/engine_cycles.py
