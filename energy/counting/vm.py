@@ -5,39 +5,9 @@ Compiled; rows and letters as in `energy.counting.exact`. Where tensors lie is t
 
 from __future__ import annotations
 
-from energy.counting.exact import (
-    ADD,
-    BATCH,
-    CONV,
-    DEPTHWISE,
-    IN_WORDS,
-    INPUT,
-    KERNEL_H,
-    KERNEL_W,
-    NORM,
-    OP,
-    ORDER,
-    OUT_CH,
-    OUT_WORDS,
-    OUTPUT,
-    PLANAR,
-    POOL,
-    ROW,
-    STRIDE_H,
-    STRIDE_W,
-    SUM_WORDS,
-    TILE_H,
-    TILE_IN,
-    TILE_OUT,
-    TILE_W,
-    TILED_H,
-    TILED_W,
-    VECTOR,
-    WEIGHT,
-    inner_count,
-    tile_counts,
-    weight_words,
-)  # fmt: skip
+from energy.counting import rows
+from energy.counting.exact import weight_words
+from energy.counting.tiles import inner_count, tile_counts
 from energy.events import IntArray
 from energy.jit import compiled
 
@@ -46,7 +16,7 @@ from energy.jit import compiled
 def vm_words(layer: IntArray, design: IntArray) -> int:
     """Volatile memory of a design: input, weights and outputs at even addresses, each at its largest tile. [words]"""
     r, c, m, n = tile_counts(layer, design)
-    batch = min(design[BATCH], inner_count(layer, design))
+    batch = min(design[rows.BATCH], inner_count(layer, design))
     return operand_words(layer, design, n) + even(result_words(layer, design, (r * c, m, n), batch))
 
 
@@ -59,34 +29,34 @@ def operand_words(layer: IntArray, design: IntArray, n: int) -> int:
 @compiled
 def input_buffer_words(layer: IntArray, design: IntArray) -> int:
     """Return the volatile memory of the largest input tile, the planes of vector mode `planar` behind it. [words]"""
-    box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
-    row = 2 * ((layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W] + 2) // 2)
-    if layer[OP] == DEPTHWISE and design[VECTOR] == ROW:
+    box_h = layer[rows.STRIDE_H] * (design[rows.TILE_H] - 1) + layer[rows.KERNEL_H]
+    row = 2 * ((layer[rows.STRIDE_W] * (design[rows.TILE_W] - 1) + layer[rows.KERNEL_W] + 2) // 2)
+    if layer[rows.OP] == rows.DEPTHWISE and design[rows.VECTOR] == rows.ROW:
         return even(box_h * row)
-    planes = design[TILE_OUT] * box_h * row if design[VECTOR] == PLANAR else 0
+    planes = design[rows.TILE_OUT] * box_h * row if design[rows.VECTOR] == rows.PLANAR else 0
     return box_buffer_words(layer, design) + even(planes)
 
 
 @compiled
 def box_buffer_words(layer: IntArray, design: IntArray) -> int:
     """Return the volatile memory of the largest channel-last input tile as it is fetched, both of an `add`. [words]"""
-    op = layer[OP]
-    box_h = layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H]
-    box_w = layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W]
-    channels = design[TILE_IN] if op == CONV else design[TILE_OUT]
-    return even(int(box_h * box_w * channels * (2 if op == ADD else 1)))
+    op = layer[rows.OP]
+    box_h = layer[rows.STRIDE_H] * (design[rows.TILE_H] - 1) + layer[rows.KERNEL_H]
+    box_w = layer[rows.STRIDE_W] * (design[rows.TILE_W] - 1) + layer[rows.KERNEL_W]
+    channels = design[rows.TILE_IN] if op == rows.CONV else design[rows.TILE_OUT]
+    return even(int(box_h * box_w * channels * (2 if op == rows.ADD else 1)))
 
 
 @compiled
 def weight_buffer_words(layer: IntArray, design: IntArray, n: int) -> int:
     """Return the volatile memory of the largest weight tile, `n` tiles of input channels. [words]"""
-    op, t_out, t_in = layer[OP], design[TILE_OUT], design[TILE_IN]
-    if op == CONV:
+    op, t_out, t_in = layer[rows.OP], design[rows.TILE_OUT], design[rows.TILE_IN]
+    if op == rows.CONV:
         # The last input-channel tile carries the bias, the others may be longer.
-        last = layer[IN_WORDS] - (n - 1) * t_in
+        last = layer[rows.IN_WORDS] - (n - 1) * t_in
         plain = weight_words(layer, design, t_out, t_in, False) if n > 1 else 0
         return even(max(plain, weight_words(layer, design, t_out, last, True)))
-    if op in (DEPTHWISE, NORM):
+    if op in (rows.DEPTHWISE, rows.NORM):
         return even(weight_words(layer, design, t_out, 1, True))
     return 0
 
@@ -102,50 +72,50 @@ def result_words(layer: IntArray, design: IntArray, tiles: tuple[int, int, int],
         batch: Iterations, at most the innermost loop.
     """
     rc, m, n = tiles
-    op, order = layer[OP], design[ORDER]
-    if op == POOL:
-        sums = layer[SUM_WORDS] * design[TILE_OUT]
+    op, order = layer[rows.OP], design[rows.ORDER]
+    if op == rows.POOL:
+        sums = layer[rows.SUM_WORDS] * design[rows.TILE_OUT]
         return int(sums) if rc > 1 else output_width(layer, design, m, 1)
-    pixels = design[TILE_H] * design[TILE_W]
+    pixels = design[rows.TILE_H] * design[rows.TILE_W]
     if n > 1:
-        return int(layer[SUM_WORDS] * pixels * design[TILE_OUT] * (1 if order == OUTPUT else batch))
-    if order == INPUT:
+        return int(layer[rows.SUM_WORDS] * pixels * design[rows.TILE_OUT] * (1 if order == rows.OUTPUT else batch))
+    if order == rows.INPUT:
         return int(pixels * output_width(layer, design, m, batch))
-    return int(pixels * output_width(layer, design, m, 1) * (batch if order == WEIGHT else 1))
+    return int(pixels * output_width(layer, design, m, 1) * (batch if order == rows.WEIGHT else 1))
 
 
 @compiled
 def output_width(layer: IntArray, design: IntArray, m: int, n_tiles: int) -> int:
     """Most words a pixel that `n_tiles` of the m output-channel tiles write side by side, pad included. [words]"""
-    full = design[TILE_OUT] * n_tiles
+    full = design[rows.TILE_OUT] * n_tiles
     last_tiles = (m - 1) % n_tiles
-    last = layer[OUT_WORDS] - (m - 1 - last_tiles) * design[TILE_OUT]
+    last = layer[rows.OUT_WORDS] - (m - 1 - last_tiles) * design[rows.TILE_OUT]
     return int(last if m <= n_tiles else max(full, last))
 
 
 @compiled
 def stored_weight_words(layer: IntArray, design: IntArray) -> int:
     """Return weights and biases of a layer in non-volatile memory, tile by tile. [words]"""
-    if layer[OP] != CONV and layer[OP] != DEPTHWISE and layer[OP] != NORM:
+    if layer[rows.OP] != rows.CONV and layer[rows.OP] != rows.DEPTHWISE and layer[rows.OP] != rows.NORM:
         return 0
-    return weight_words(layer, design, layer[OUT_CH], layer[IN_WORDS], True)
+    return weight_words(layer, design, layer[rows.OUT_CH], layer[rows.IN_WORDS], True)
 
 
 @compiled
 def stored_sum_words(layer: IntArray, design: IntArray) -> int:
     """Partial sums of a layer in non-volatile memory: the tiles of an innermost loop, twice for ping-pong. [words]"""
     r, c, _, n = tile_counts(layer, design)
-    order, t_out = design[ORDER], design[TILE_OUT]
-    if layer[OP] == POOL:
-        return int(2 * layer[SUM_WORDS] * t_out) if r * c > 1 else 0
+    order, t_out = design[rows.ORDER], design[rows.TILE_OUT]
+    if layer[rows.OP] == rows.POOL:
+        return int(2 * layer[rows.SUM_WORDS] * t_out) if r * c > 1 else 0
     if n == 1:
         return 0
-    pixels, channels = design[TILE_H] * design[TILE_W], t_out
-    if order == INPUT:
-        channels = layer[OUT_CH]
-    elif order == WEIGHT:
-        pixels = layer[TILED_H] * layer[TILED_W]
-    return int(2 * layer[SUM_WORDS] * pixels * channels)
+    pixels, channels = design[rows.TILE_H] * design[rows.TILE_W], t_out
+    if order == rows.INPUT:
+        channels = layer[rows.OUT_CH]
+    elif order == rows.WEIGHT:
+        pixels = layer[rows.TILED_H] * layer[rows.TILED_W]
+    return int(2 * layer[rows.SUM_WORDS] * pixels * channels)
 
 
 @compiled

@@ -8,75 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from energy.counting.exact import (
-    AT_M,
-    AT_N,
-    BATCH,
-    BEGIN,
-    CHANNEL,
-    CONV,
-    DEPTHWISE,
-    END,
-    EPILOGUES,
-    IN_WORDS,
-    INDEX,
-    INPUT,
-    ITERATIONS,
-    KERNEL_H,
-    KERNEL_W,
-    MAC_CALLS,
-    MAC_ELEMENTS,
-    MAP_BOX,
-    MAP_CALLS,
-    MAP_INSIDE,
-    MAP_OUTPUTS,
-    MAP_ROWS,
-    MAP_WIDTH,
-    N_EVENTS,
-    N_M,
-    N_N,
-    N_RC,
-    OP,
-    ORDER,
-    OUT_CH,
-    OUTPUT,
-    OUTPUT_CALLS,
-    PLACE_WIDTH,
-    POOL,
-    RECORD_CALLS,
-    RECORD_WRITTEN,
-    ROW,
-    STRIDE_H,
-    STRIDE_W,
-    SUM_CALLS,
-    SUM_WRITTEN,
-    TAPS,
-    TILE_H,
-    TILE_IN,
-    TILE_OUT,
-    TILE_W,
-    TILED_H,
-    TILED_W,
-    VECTOR,
-    WEIGHT,
-    add_compute,
-    count_batch,
-    map_sums,
-    n_batches_of,
-    place_batch,
-    tile_counts,
-)  # fmt: skip
-from energy.counting.exact_layer import (
-    AXIS_MOST,
-    AXIS_TILES,
-    AXIS_WHOLE,
-    axis_sums,
-    count_commits,
-    count_layer,
-    count_reloads,
-    inner_of,
-    map_totals,
-)
+from energy.counting import rows
+from energy.counting.exact import add_compute, count_batch, n_batches_of, place_batch
+from energy.counting.exact_layer import count_commits, count_layer, count_reloads, inner_of
+from energy.counting.tiles import axis_sums, map_sums, map_totals, tile_counts
 from energy.counting.vm import operand_words, result_words
 from energy.events import FloatArray, IntArray
 from energy.jit import compiled
@@ -85,8 +20,7 @@ from energy.scheduling.cuts import recharge_s
 ROUNDING_J = 1e-15
 """A femtojoule: what sums of prices may be off, as in `energy.counting.exact.whole_nj`. [J]"""
 
-DESIGN_WIDTH = 7
-WORK_EVENTS = (MAC_CALLS, MAC_ELEMENTS, ITERATIONS, TAPS, EPILOGUES)
+WORK_EVENTS = (rows.MAC_CALLS, rows.MAC_ELEMENTS, rows.ITERATIONS, rows.TAPS, rows.EPILOGUES)
 """What the vector unit and the CPU do for a convolution, whatever the loop order is."""
 TIME_S, ENERGY_J, BOUND_S = range(3)
 FIGURES = 3
@@ -121,32 +55,32 @@ def enumerate_designs(
         Legal designs inside the volatile memory. [1]
     """
     heights, widths = axis_sums(layer, False, options[0]), axis_sums(layer, True, options[1])
-    design, totals = np.zeros(DESIGN_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)
-    best_s, largest = np.full(len(supplies[0]), np.inf), np.zeros(MAP_WIDTH, dtype=np.int64)
+    design, totals = np.zeros(rows.DESIGN_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+    best_s, largest = np.full(len(supplies[0]), np.inf), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
     least_s = np.zeros(len(supplies[0]))
-    scratch = (np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64))
-    longest = max(layer[TILED_H] * layer[TILED_W], layer[OUT_CH], layer[IN_WORDS])
+    scratch = (np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64))
+    longest = max(layer[rows.TILED_H] * layer[rows.TILED_W], layer[rows.OUT_CH], layer[rows.IN_WORDS])
     n_sizes = np.zeros(longest + 1, dtype=np.int64)
     for n_inner in range(1, longest + 1):
         n_sizes[n_inner] = _n_batch_sizes(n_inner, n_inner)
     n_designs = 0
     for at_h in range(len(options[0])):
         for at_w in range(len(options[1])):
-            design[TILE_H], design[TILE_W] = options[0][at_h], options[1][at_w]
+            design[rows.TILE_H], design[rows.TILE_W] = options[0][at_h], options[1][at_w]
             map_totals(layer, heights[at_h], widths[at_w], totals)
             largest_tile(layer, design, heights[at_h], widths[at_w], largest)
             rc = heights[at_h, 0] * widths[at_w, 0]
             for tile_out in options[2]:
-                m = -(-layer[OUT_CH] // tile_out)
+                m = -(-layer[rows.OUT_CH] // tile_out)
                 for tile_in in options[3]:
-                    design[TILE_OUT], design[TILE_IN] = tile_out, tile_in
-                    design[VECTOR], design[ORDER], design[BATCH] = CHANNEL, OUTPUT, 1
-                    n = -(-layer[IN_WORDS] // tile_in) if layer[OP] == CONV else 1
+                    design[rows.TILE_OUT], design[rows.TILE_IN] = tile_out, tile_in
+                    design[rows.VECTOR], design[rows.ORDER], design[rows.BATCH] = rows.CHANNEL, rows.OUTPUT, 1
+                    n = -(-layer[rows.IN_WORDS] // tile_in) if layer[rows.OP] == rows.CONV else 1
                     tiles = (rc, m, n)
                     if operand_words(layer, design, n) + result_words(layer, design, tiles, 1) > limits[0]:
                         continue
                     for vector in modes[1]:
-                        design[VECTOR] = vector
+                        design[rows.VECTOR] = vector
                         if not is_legal_vector(layer, design, limits[1]):
                             continue
                         room = limits[0] - operand_words(layer, design, n)
@@ -157,7 +91,7 @@ def enumerate_designs(
                         for supply in range(len(best_s)):
                             is_out &= least_s[supply] > best_s[supply]
                         for order in modes[0]:
-                            design[ORDER] = order
+                            design[rows.ORDER] = order
                             n_inner = inner_of(layer, design, tiles)
                             most = _largest_batch(layer, design, tiles, n_inner, room - room % 2)
                             n_designs += n_sizes[n_inner] if most == n_inner else _n_batch_sizes(n_inner, most)
@@ -172,15 +106,15 @@ def enumerate_designs(
 @compiled
 def is_legal_vector(layer: IntArray, design: IntArray, max_vector: int) -> bool:
     """Whether the vector mode exists for the operator and tile, adds anything, and is as short as was measured."""
-    op, vector = layer[OP], design[VECTOR]
-    if op == CONV:
-        length = design[TILE_IN] * (layer[KERNEL_W] if vector == ROW else 1)
+    op, vector = layer[rows.OP], design[rows.VECTOR]
+    if op == rows.CONV:
+        length = design[rows.TILE_IN] * (layer[rows.KERNEL_W] if vector == rows.ROW else 1)
         # The unit wants even starts: rows of an odd number of channels have odd ones.
-        is_row = vector == ROW and layer[KERNEL_W] > 1 and design[TILE_IN] % 2 == 0
-        return bool(length <= max_vector and (vector == CHANNEL or is_row))
-    if op == DEPTHWISE:
-        return bool(vector != ROW or design[TILE_OUT] == 1)
-    return bool(vector == CHANNEL)
+        is_row = vector == rows.ROW and layer[rows.KERNEL_W] > 1 and design[rows.TILE_IN] % 2 == 0
+        return bool(length <= max_vector and (vector == rows.CHANNEL or is_row))
+    if op == rows.DEPTHWISE:
+        return bool(vector != rows.ROW or design[rows.TILE_OUT] == 1)
+    return bool(vector == rows.CHANNEL)
 
 
 @compiled
@@ -203,7 +137,7 @@ def _enumerate_batches(
     tiles, totals, largest = map_
     n_inner, most, most_a_cycle = loop
     events, commits = scratch
-    price_j, price_s = prices[0][design[ORDER]], prices[1][design[ORDER]]
+    price_j, price_s = prices[0][design[rows.ORDER]], prices[1][design[rows.ORDER]]
     count_layer(layer, design, tiles, totals, events)
     fixed_j, fixed_s = _priced(events, price_j), _priced(events, price_s)
     n_a_loop = -(-n_inner // most)
@@ -212,7 +146,7 @@ def _enumerate_batches(
         n_a_loop = -(-n_inner // batch)
         n_batches = count_commits(layer, design, tiles, totals, n_a_loop, commits)
         energy_j, active_s = fixed_j, fixed_s
-        for event in (RECORD_CALLS, RECORD_WRITTEN, SUM_CALLS, SUM_WRITTEN, OUTPUT_CALLS):
+        for event in (rows.RECORD_CALLS, rows.RECORD_WRITTEN, rows.SUM_CALLS, rows.SUM_WRITTEN, rows.OUTPUT_CALLS):
             energy_j += commits[event] * price_j[event]
             active_s += commits[event] * price_s[event]
             commits[event] = 0
@@ -222,7 +156,7 @@ def _enumerate_batches(
             if bound_s > best_s[supply]:
                 continue
             is_bound_out = False
-            design[BATCH] = batch
+            design[rows.BATCH] = batch
             time_s = _own_time_s(
                 layer,
                 design,
@@ -263,8 +197,8 @@ def _own_time_s(
     """Time of a layer that packs its own power cycles, Eq. (7), each with the mean reload; inf where none fits. [s]"""
     tiles, totals, n_a_loop = loops
     n_batches, energy_j, active_s, most_a_cycle = figures
-    order = design[ORDER]
-    reloads = np.zeros(N_EVENTS, dtype=np.int64)
+    order = design[rows.ORDER]
+    reloads = np.zeros(rows.N_EVENTS, dtype=np.int64)
     count_reloads(layer, design, tiles, totals, n_a_loop, reloads)
     reload_j = _priced(reloads, prices[0][order]) / n_batches
     reload_s = _priced(reloads, prices[1][order]) / n_batches
@@ -285,7 +219,7 @@ def _largest_batch(layer: IntArray, design: IntArray, tiles: tuple[int, int, int
     if result_words(layer, design, tiles, n_inner) <= room:
         return n_inner
     one = result_words(layer, design, tiles, 1)
-    if one > room or design[ORDER] == OUTPUT:
+    if one > room or design[rows.ORDER] == rows.OUTPUT:
         return 0
     # Results grow by a tile an iteration, but for a pad channel.
     batch = min(room // one + 1, n_inner - 1)
@@ -310,9 +244,10 @@ def _least_s(
     rc, m, n = tiles
     for event in WORK_EVENTS:
         events[event] = 0
-    add_compute(layer, design, layer[TILED_H] * layer[TILED_W] * layer[OUT_CH], layer[IN_WORDS], n, True, events)
-    if layer[OP] == CONV:
-        events[ITERATIONS] = rc * m * n
+    elements = layer[rows.TILED_H] * layer[rows.TILED_W] * layer[rows.OUT_CH]
+    add_compute(layer, design, elements, layer[rows.IN_WORDS], n, True, events)
+    if layer[rows.OP] == rows.CONV:
+        events[rows.ITERATIONS] = rc * m * n
     energy_j = active_s = 0.0
     for event in WORK_EVENTS:
         energy_j += events[event] * min(prices[0][0, event], prices[0][1, event], prices[0][2, event])
@@ -336,7 +271,7 @@ def _n_batch_sizes(n_inner: int, most: int) -> int:
 @compiled
 def _priced(events: IntArray, prices: FloatArray) -> float:
     total = 0.0
-    for event in range(N_EVENTS):
+    for event in range(rows.N_EVENTS):
         total += events[event] * prices[event]
     return total
 
@@ -357,13 +292,13 @@ def _keep(
         n = 0
         for row in range(capacity):
             if values[supply, row, column] <= limit_s:
-                for field in range(DESIGN_WIDTH):
+                for field in range(rows.DESIGN_WIDTH):
                     designs[supply, n, field] = designs[supply, row, field]
                 for field in range(FIGURES):
                     values[supply, n, field] = values[supply, row, field]
                 n += 1
         limit_s, column = (best_s[supply] + values[supply, n // 2, TIME_S]) / 2, TIME_S
-    for field in range(DESIGN_WIDTH):
+    for field in range(rows.DESIGN_WIDTH):
         designs[supply, n, field] = design[field]
     for field in range(FIGURES):
         values[supply, n, field] = figures[field]
@@ -373,10 +308,10 @@ def _keep(
 @compiled
 def largest_batch_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray]) -> float:
     """Return the energy of the costliest batch after a boot. [J]"""
-    price_j = prices[0][design[ORDER]]
+    price_j = prices[0][design[rows.ORDER]]
     sums = map_sums(layer, design)
-    place, tiles = np.zeros(PLACE_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)
-    warm, reload = np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64)
+    place, tiles = np.zeros(rows.PLACE_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+    warm, reload = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
     largest_j = 0.0
     for index in range(n_batches_of(layer, design)):
         place_batch(layer, design, index, sums, place, tiles)
@@ -389,14 +324,14 @@ def largest_batch_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray,
 def largest_tile(layer: IntArray, design: IntArray, height: IntArray, width: IntArray, tile: IntArray) -> None:
     """Fill a tile of the map that counts at least as much as every tile, see `energy.counting.exact.map_tile`."""
     box_h, box_w = (
-        layer[STRIDE_H] * (design[TILE_H] - 1) + layer[KERNEL_H],
-        layer[STRIDE_W] * (design[TILE_W] - 1) + layer[KERNEL_W],
+        layer[rows.STRIDE_H] * (design[rows.TILE_H] - 1) + layer[rows.KERNEL_H],
+        layer[rows.STRIDE_W] * (design[rows.TILE_W] - 1) + layer[rows.KERNEL_W],
     )
-    tile[MAP_OUTPUTS] = design[TILE_H] * design[TILE_W]
-    tile[MAP_ROWS] = design[TILE_H]
-    tile[MAP_BOX] = box_h * box_w
-    tile[MAP_INSIDE] = height[AXIS_MOST] * width[AXIS_MOST]
-    tile[MAP_CALLS] = 1 if width[AXIS_WHOLE] == width[AXIS_TILES] else height[AXIS_MOST]
+    tile[rows.MAP_OUTPUTS] = design[rows.TILE_H] * design[rows.TILE_W]
+    tile[rows.MAP_ROWS] = design[rows.TILE_H]
+    tile[rows.MAP_BOX] = box_h * box_w
+    tile[rows.MAP_INSIDE] = height[rows.AXIS_MOST] * width[rows.AXIS_MOST]
+    tile[rows.MAP_CALLS] = 1 if width[rows.AXIS_WHOLE] == width[rows.AXIS_TILES] else height[rows.AXIS_MOST]
 
 
 @compiled
@@ -412,26 +347,26 @@ def batch_bound_j(
     Batches of the largest tile are tried at the ends of every loop.
     """
     rc, m, n = tiles
-    order, price_j = design[ORDER], prices[0][design[ORDER]]
-    runs_map = layer[OP] == POOL or order == WEIGHT
-    n_inner = rc if runs_map else (m if order == INPUT else n)
-    batch = min(design[BATCH], n_inner)
+    order, price_j = design[rows.ORDER], prices[0][design[rows.ORDER]]
+    runs_map = layer[rows.OP] == rows.POOL or order == rows.WEIGHT
+    n_inner = rc if runs_map else (m if order == rows.INPUT else n)
+    batch = min(design[rows.BATCH], n_inner)
     last = (n_inner - 1) // batch
-    place = np.zeros(PLACE_WIDTH, dtype=np.int64)
-    warm, reload = np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64)
-    place[N_RC], place[N_M], place[N_N] = rc, m, n
-    most = np.zeros(MAP_WIDTH, dtype=np.int64)
-    for column in range(MAP_WIDTH):
+    place = np.zeros(rows.PLACE_WIDTH, dtype=np.int64)
+    warm, reload = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
+    place[rows.N_RC], place[rows.N_M], place[rows.N_N] = rc, m, n
+    most = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+    for column in range(rows.MAP_WIDTH):
         most[column] = largest[column] * (batch if runs_map else 1)
     found_j = 0.0
     for piece in (0, min(1, last), last):
-        place[BEGIN], place[END] = piece * batch, min((piece + 1) * batch, n_inner)
-        place[INDEX] = piece
+        place[rows.BEGIN], place[rows.END] = piece * batch, min((piece + 1) * batch, n_inner)
+        place[rows.INDEX] = piece
         for at_m in (0, m - 1):
             for at_n in (0, min(1, n - 1), max(n - 2, 0), n - 1):
-                if (order == INPUT and at_m > 0 and not runs_map) or (order == OUTPUT and at_n > 0):
+                if (order == rows.INPUT and at_m > 0 and not runs_map) or (order == rows.OUTPUT and at_n > 0):
                     continue
-                place[AT_M], place[AT_N] = at_m, at_n
+                place[rows.AT_M], place[rows.AT_N] = at_m, at_n
                 count_batch(layer, design, place, most, warm, reload)
                 found_j = max(found_j, _priced(warm, price_j) + _priced(reload, price_j))
     return found_j
@@ -449,9 +384,9 @@ def costliest_j(layer: IntArray, designs: IntArray, prices: tuple[FloatArray, Fl
 @compiled
 def _costliest_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> float:
     r, c, m, n = tile_counts(layer, design)
-    largest = np.zeros(MAP_WIDTH, dtype=np.int64)
-    heights = axis_sums(layer, False, design[TILE_H : TILE_H + 1])
-    widths = axis_sums(layer, True, design[TILE_W : TILE_W + 1])
+    largest = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+    heights = axis_sums(layer, False, design[rows.TILE_H : rows.TILE_H + 1])
+    widths = axis_sums(layer, True, design[rows.TILE_W : rows.TILE_W + 1])
     largest_tile(layer, design, heights[0], widths[0], largest)
     bound_j = batch_bound_j(layer, design, (r * c, m, n), largest, prices)
     return bound_j if bound_j <= most_j else largest_batch_j(layer, design, prices)

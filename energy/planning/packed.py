@@ -13,19 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from energy.counting.exact import (
-    BATCH,
-    ORDER,
-    OUTPUT,
-    RUNTIME,
-    TILE_H,
-    TILE_IN,
-    TILE_OUT,
-    TILE_W,
-    VECTOR,
-    Runtime,
-    layer_row,
-)
+from energy.counting import rows
+from energy.counting.rows import RUNTIME, Runtime, layer_row
 from energy.counting.vm import vm_words
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.hardware.device import Device
@@ -36,7 +25,6 @@ from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.descent import CandidateBatches, descend
 from energy.planning.enumeration import (
     BOUND_S,
-    DESIGN_WIDTH,
     ENERGY_J,
     FIGURES,
     ROUNDING_J,
@@ -223,20 +211,21 @@ class PackedExplorer:
     def _explore_layer(self, layer: LayerShape) -> tuple[int, tuple[Candidates, ...]]:
         """Return designs inside the volatile memory, and the candidates for each scenario."""
         runtime, n = self.pricer.runtime, len(self.scenarios)
-        row, is_swapped = layer_row(layer, runtime)
+        numbers, is_swapped = layer_row(layer, runtime)
+        row = np.array(numbers, dtype=np.int64)
         axes = {gene: self.rules.tile_options(layer, gene) for gene in TILE_GENES}
         if is_swapped:
             axes["tile_h"], axes["tile_w"] = axes["tile_w"], axes["tile_h"]
         # Large tiles come first: good designs found early exclude the others.
         height, width, out, into = (np.array(axes[gene][::-1], dtype=np.int64) for gene in TILE_GENES)
         kept = (
-            np.empty((n, _CAPACITY, DESIGN_WIDTH), dtype=np.int64),
+            np.empty((n, _CAPACITY, rows.DESIGN_WIDTH), dtype=np.int64),
             np.empty((n, _CAPACITY, FIGURES)),
             np.zeros(n, dtype=np.int64),
         )
         boot = (self.pricer.boot_nj * 1e-9, self.pricer.boot_s)
         n_designs = enumerate_designs(
-            np.array(row, dtype=np.int64),
+            row,
             (height, width, out, into),
             (
                 self.device.vm_bytes // self.device.word_bytes,
@@ -252,10 +241,12 @@ class PackedExplorer:
             (self._budget_j, self._laws, self._s_per_j),
             kept,
         )
-        rows = np.array(row, dtype=np.int64)
         designs, figures, counts = kept
         choices = (
-            self._chosen(layer, rows, is_swapped, designs[i, : counts[i]], figures[i, : counts[i]], i) for i in range(n)
+            self._chosen(
+                layer, np.array(row, dtype=np.int64), is_swapped, designs[i, : counts[i]], figures[i, : counts[i]], i
+            )
+            for i in range(n)
         )
         return int(n_designs), tuple(choices)
 
@@ -275,10 +266,12 @@ class PackedExplorer:
         designs, figures = designs[worth], figures[worth]
         room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
         largest_j = costliest_j(row, designs, self.pricer.tables, room_j + ROUNDING_J)
-        rows = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
-        criteria = np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if rows else np.empty((0, 3))
+        fitting = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
+        criteria = (
+            np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if fitting else np.empty((0, 3))
+        )
         front: list[int] = []
-        for i in rows:
+        for i in fitting:
             if not (criteria[front] <= criteria[i]).all(axis=1).any():
                 front.append(i)
             if len(front) == _MOST_CANDIDATES:
@@ -296,7 +289,7 @@ class PackedExplorer:
         """The smallest design: the one with the least volatile memory where none fits, else with the least batch."""
         tile_h, tile_w, tile_out, tile_in = (self.rules.tile_options(layer, gene)[0] for gene in TILE_GENES)
         smallest = LayerDesign(
-            tile_h=tile_h, tile_w=tile_w, tile_out=tile_out, tile_in=tile_in, order=ORDERS[OUTPUT], batch=1
+            tile_h=tile_h, tile_w=tile_w, tile_out=tile_out, tile_in=tile_in, order=ORDERS[rows.OUTPUT], batch=1
         )
         designs = [
             replace(smallest, order=order, vector=vector)
@@ -318,13 +311,13 @@ class PackedExplorer:
 
 def _design(row: IntArray, is_swapped: bool) -> LayerDesign:
     """Return a design row as a record, height and width as the layer has them."""
-    height, width = (TILE_W, TILE_H) if is_swapped else (TILE_H, TILE_W)
+    height, width = (rows.TILE_W, rows.TILE_H) if is_swapped else (rows.TILE_H, rows.TILE_W)
     return LayerDesign(
         tile_h=int(row[height]),
         tile_w=int(row[width]),
-        tile_out=int(row[TILE_OUT]),
-        tile_in=int(row[TILE_IN]),
-        order=ORDERS[row[ORDER]],
-        batch=int(row[BATCH]),
-        vector=VECTORS[row[VECTOR]],
+        tile_out=int(row[rows.TILE_OUT]),
+        tile_in=int(row[rows.TILE_IN]),
+        order=ORDERS[row[rows.ORDER]],
+        batch=int(row[rows.BATCH]),
+        vector=VECTORS[row[rows.VECTOR]],
     )

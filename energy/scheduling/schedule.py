@@ -12,16 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from energy.counting.exact import (
-    RUNTIME,
-    Runtime,
-    design_row,
-    layer_row,
-    n_batches_of,
-    walk,
-    whole_nj,
-)
+from energy.counting.exact import n_batches_of, walk, whole_nj
 from energy.counting.nvm import map_words, placed_nvm_words
+from energy.counting.rows import RUNTIME, Runtime, design_row, layer_row
 from energy.counting.vm import stored_sum_words, stored_weight_words, vm_words
 from energy.events import BOOT_EVENTS, RECORD_WORDS, FloatArray, IntArray
 from energy.hardware.device import Device

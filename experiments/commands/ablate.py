@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from energy.counting.exact import RUNTIME, Runtime
+from energy.counting.rows import RUNTIME, Runtime
 from energy.hardware.supply import Scenarios
 from energy.networks.rules import RULES, Options, Rules, aligned_parts, ceil_parts
 from energy.planning.packed import PackedExplorer

@@ -11,19 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.counting.exact import (
-    CHANNEL,
-    CONV,
-    IN_WORDS,
-    KERNEL_H,
-    KERNEL_W,
-    OP,
-    OUT_CH,
-    TILE_IN,
-    TILE_OUT,
-    VECTOR,
-    row_length,
-)
+from energy.counting import rows
+from energy.counting.exact import row_length
 from energy.events import IntArray
 from models.deploy.integer import IntegerLayer
 
@@ -35,20 +24,21 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
 
     Args:
         layer: Weights and biases.
-        layer_row: The layer as it is counted, `energy.counting.exact.layer_row`.
+        layer_row: The layer as it is counted, `energy.counting.rows.layer_row`.
         design_row: Its design likewise.
     """
     if layer.weight is None or layer.bias is None:
         return np.zeros(0, dtype=np.int16)
-    tile_out = int(design_row[TILE_OUT])
-    tiles = [slice(start, start + tile_out) for start in range(0, int(layer_row[OUT_CH]), tile_out)]
-    if layer_row[OP] == CONV:
+    tile_out = int(design_row[rows.TILE_OUT])
+    tiles = [slice(start, start + tile_out) for start in range(0, int(layer_row[rows.OUT_CH]), tile_out)]
+    if layer_row[rows.OP] == rows.CONV:
         kernels = _rewritten(layer.weight, layer_row)
-        pieces = [_conv_tile(kernels[tile], layer.bias[tile], int(design_row[TILE_IN])) for tile in tiles]
+        pieces = [_conv_tile(kernels[tile], layer.bias[tile], int(design_row[rows.TILE_IN])) for tile in tiles]
     else:
         # Turned like its layer: the kernel's two axes change places where the counted layer's have.
-        kernels = layer.weight.reshape(layer.weight.shape[0], int(layer_row[KERNEL_H]), int(layer_row[KERNEL_W]))
-        if design_row[VECTOR] != CHANNEL:
+        kernel_h, kernel_w = int(layer_row[rows.KERNEL_H]), int(layer_row[rows.KERNEL_W])
+        kernels = layer.weight.reshape(layer.weight.shape[0], kernel_h, kernel_w)
+        if design_row[rows.VECTOR] != rows.CHANNEL:
             kernels = _both_versions(kernels, int(row_length(layer_row)))
         pieces = [np.concatenate([kernels[tile].ravel(), bias_words(layer.bias[tile])]) for tile in tiles]
     return np.concatenate(pieces)
@@ -60,8 +50,8 @@ def _rewritten(weight: Words, layer_row: IntArray) -> Words:
     Turning swaps two axes of which one has length 1, and covering the map joins three: the order of words stays. Pad
     channels are zero.
     """
-    kernels = weight.reshape(weight.shape[0], int(layer_row[KERNEL_H]), int(layer_row[KERNEL_W]), -1)
-    pad = int(layer_row[IN_WORDS]) - kernels.shape[-1]
+    kernels = weight.reshape(weight.shape[0], int(layer_row[rows.KERNEL_H]), int(layer_row[rows.KERNEL_W]), -1)
+    pad = int(layer_row[rows.IN_WORDS]) - kernels.shape[-1]
     return np.pad(kernels, ((0, 0), (0, 0), (0, 0), (0, pad)))
 
 
@@ -74,10 +64,10 @@ def _conv_tile(kernels: Words, bias: NDArray[np.int32], tile_in: int) -> Words:
 def _both_versions(kernels: Words, length: int) -> Words:
     """Return the rows of `length` words as they are and shifted by one column, `(out_ch, 2, kernel_h, length)`."""
     channels, height, width = kernels.shape
-    rows = np.zeros((channels, 2, height, length), dtype=np.int16)
-    rows[:, 0, :, :width] = kernels
-    rows[:, 1, :, 1 : width + 1] = kernels
-    return rows
+    versions = np.zeros((channels, 2, height, length), dtype=np.int16)
+    versions[:, 0, :, :width] = kernels
+    versions[:, 1, :, 1 : width + 1] = kernels
+    return versions
 
 
 def bias_words(bias: NDArray[np.int32]) -> Words:

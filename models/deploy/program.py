@@ -11,37 +11,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.counting.exact import (
-    BATCH,
-    IN_H,
-    IN_W,
-    IN_WORDS,
-    KERNEL_H,
-    KERNEL_W,
-    OP,
-    ORDER,
-    OUT_CH,
-    OUT_WORDS,
-    OUTPUT,
-    PAD_H,
-    PAD_W,
-    POOL,
-    STRIDE_H,
-    STRIDE_W,
-    TILE_H,
-    TILE_IN,
-    TILE_OUT,
-    TILE_W,
-    TILED_H,
-    TILED_W,
-    VECTOR,
-    WEIGHT,
-    inner_count,
-    n_batches_of,
-    padded,
-    tile_counts,
-)
+from energy.counting import rows
+from energy.counting.exact import n_batches_of
 from energy.counting.nvm import Placement, placed
+from energy.counting.rows import padded
+from energy.counting.tiles import inner_count, tile_counts
 from energy.counting.vm import box_buffer_words, input_buffer_words, operand_words, stored_sum_words, vm_words
 from energy.events import ORDERS, IntArray
 from energy.hardware.supply import Scenarios
@@ -197,21 +171,21 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
     """
     shape = network.shape
     check_plan(shape, plan, counting="exact")
-    rows = [pricer.rows(layer, design) for layer, design in zip(shape.layers, plan, strict=True)]
-    images = [weight_image(layer, *own) for layer, own in zip(network.layers, rows, strict=True)]
+    row_pairs = [pricer.rows(layer, design) for layer, design in zip(shape.layers, plan, strict=True)]
+    images = [weight_image(layer, *own) for layer, own in zip(network.layers, row_pairs, strict=True)]
     if not any(len(image) for image in images):
         raise ValueError(f"network {network.name!r} must have weights to be exported, and has none")
-    placement = placed(shape, [len(image) for image in images], [int(stored_sum_words(*own)) for own in rows])
+    placement = placed(shape, [len(image) for image in images], [int(stored_sum_words(*own)) for own in row_pairs])
     sequence = pricer.sequence(shape, plan)
     cycles = schedule(sequence, scenarios, cuts=cuts)
     stops = np.zeros(len(sequence), dtype=np.bool_)
     stops[cycles.starts] = True
-    used_words = max(int(vm_words(*own)) for own in rows)
+    used_words = max(int(vm_words(*own)) for own in row_pairs)
     if used_words > _MOST_VM_WORDS:
         raise ValueError(f"volatile memory must be at most {_MOST_VM_WORDS} words to be exported, not {used_words}")
-    starts = np.cumsum([0, *(int(n_batches_of(*own)) for own in rows)])
+    starts = np.cumsum([0, *(int(n_batches_of(*own)) for own in row_pairs)])
     tables = []
-    for index, (layer, own) in enumerate(zip(network.layers, rows, strict=True)):
+    for index, (layer, own) in enumerate(zip(network.layers, row_pairs, strict=True)):
         table = _layer_table(layer, own, placement, index, int(starts[index]))
         table.require_fits(layer.name)
         tables.append(table)
@@ -235,40 +209,40 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
 
 
 def _layer_table(
-    layer: IntegerLayer, rows: tuple[IntArray, IntArray], placement: Placement, index: int, first_batch: int
+    layer: IntegerLayer, own: tuple[IntArray, IntArray], placement: Placement, index: int, first_batch: int
 ) -> LayerTable:
-    """Return the numbers of one layer; `rows` are those of `Pricer.rows`."""
-    shape, design = ({column: int(value) for column, value in enumerate(row)} for row in rows)
-    r, c, m, n = (int(count) for count in tile_counts(*rows))
-    inner = int(inner_count(*rows))
-    batch = min(design[BATCH], inner)
-    vm_weights = int(input_buffer_words(*rows))
+    """Return the numbers of one layer; `own` are those of `Pricer.rows`."""
+    shape, design = ({column: int(value) for column, value in enumerate(row)} for row in own)
+    r, c, m, n = (int(count) for count in tile_counts(*own))
+    inner = int(inner_count(*own))
+    batch = min(design[rows.BATCH], inner)
+    vm_weights = int(input_buffer_words(*own))
     inputs = [placement.map_offset_words[source] for source in layer.reads]
     return LayerTable(
         op=OPS[layer.shape.op],
-        order=_ORDER_NAMES[design[ORDER]],
-        vector=_VECTOR_NAMES[design[VECTOR]],
+        order=_ORDER_NAMES[design[rows.ORDER]],
+        vector=_VECTOR_NAMES[design[rows.VECTOR]],
         factor=2**16 >> layer.shift if layer.shift else 0,
         half=2**layer.shift >> 1,
         low=0 if layer.has_relu else _LEAST,
         lifts=(2 ** layer.lifts[0], 2 ** layer.lifts[1]),
-        in_h=shape[IN_H],
-        in_w=shape[IN_W],
-        in_words=shape[IN_WORDS],
-        map_h=shape[TILED_H],
-        map_w=shape[TILED_W],
-        out_ch=shape[OUT_CH],
-        out_words=shape[OUT_WORDS],
-        kernel_h=shape[KERNEL_H],
-        kernel_w=shape[KERNEL_W],
-        stride_h=shape[STRIDE_H],
-        stride_w=shape[STRIDE_W],
-        pad_h=shape[PAD_H],
-        pad_w=shape[PAD_W],
-        tile_h=design[TILE_H],
-        tile_w=design[TILE_W],
-        tile_out=design[TILE_OUT],
-        tile_in=design[TILE_IN],
+        in_h=shape[rows.IN_H],
+        in_w=shape[rows.IN_W],
+        in_words=shape[rows.IN_WORDS],
+        map_h=shape[rows.TILED_H],
+        map_w=shape[rows.TILED_W],
+        out_ch=shape[rows.OUT_CH],
+        out_words=shape[rows.OUT_WORDS],
+        kernel_h=shape[rows.KERNEL_H],
+        kernel_w=shape[rows.KERNEL_W],
+        stride_h=shape[rows.STRIDE_H],
+        stride_w=shape[rows.STRIDE_W],
+        pad_h=shape[rows.PAD_H],
+        pad_w=shape[rows.PAD_W],
+        tile_h=design[rows.TILE_H],
+        tile_w=design[rows.TILE_W],
+        tile_out=design[rows.TILE_OUT],
+        tile_in=design[rows.TILE_IN],
         rows=r,
         cols=c,
         outs=m,
@@ -276,7 +250,7 @@ def _layer_table(
         batch=batch,
         inner=inner,
         loop_batches=-(-inner // batch),
-        batches=int(n_batches_of(*rows)),
+        batches=int(n_batches_of(*own)),
         first_batch=first_batch,
         input_at=(inputs[0], inputs[-1]),
         weight_at=placement.weight_offset_words[index],
@@ -284,20 +258,21 @@ def _layer_table(
         output_at=placement.map_offset_words[index],
         partial_half=placement.partial_words[index] // 2,
         vm_weights=vm_weights,
-        vm_results=int(operand_words(*rows, n)),
-        vm_planes=int(box_buffer_words(*rows)),
-        second_level=_second_level(rows),
+        vm_results=int(operand_words(*own, n)),
+        vm_planes=int(box_buffer_words(*own)),
+        second_level=_second_level(own),
     )
 
 
-def _second_level(rows: tuple[IntArray, IntArray]) -> int:
+def _second_level(own: tuple[IntArray, IntArray]) -> int:
     """Return the runs of the second loop level in one of the outermost; the innermost is that of the batches."""
-    _, c, m, n = (int(count) for count in tile_counts(*rows))
-    if rows[0][OP] == POOL:
+    _, c, m, n = (int(count) for count in tile_counts(*own))
+    of_layer, of_design = own
+    if of_layer[rows.OP] == rows.POOL:
         return 1
-    if rows[1][ORDER] == WEIGHT:
+    if of_design[rows.ORDER] == rows.WEIGHT:
         return n
-    return c * (m if rows[1][ORDER] == OUTPUT else n)
+    return c * (m if of_design[rows.ORDER] == rows.OUTPUT else n)
 
 
 def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> EnergyTable:

@@ -29,7 +29,7 @@ from scipy.optimize import nnls
 
 from energy.costing.plan import appraise
 from energy.costing.plan_exact import exact_figures
-from energy.counting.exact import KERNEL_H, KERNEL_W
+from energy.counting import rows
 from energy.events import ORDERS
 from energy.hardware.device import _EXACT_OVERHEAD, read_device
 from energy.hardware.supply import Scenarios
@@ -129,7 +129,7 @@ def counts_of(case: Case) -> Iterator[tuple[str, dict[str, int]]]:
         counts = dict(layer.counts)
         if shape.op == "conv":
             own, _ = PRICER.rows(shape, design)
-            calls = int(own[KERNEL_H]) * (1 if design.vector == "row" else int(own[KERNEL_W]))
+            calls = int(own[rows.KERNEL_H]) * (1 if design.vector == "row" else int(own[rows.KERNEL_W]))
             counts["windows"] = counts["mac_calls"] // calls - counts["epilogues"]
         yield design.order, counts
 

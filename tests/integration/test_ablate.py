@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from energy.counting.exact import Runtime
+from energy.counting.rows import Runtime
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.designs import TILE_GENES, LayerDesign

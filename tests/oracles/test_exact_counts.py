@@ -7,19 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from energy.counting.exact import (
-    MAP_WIDTH,
-    N_EVENTS,
-    PLACE_WIDTH,
-    count_batch,
-    design_row,
-    layer_row,
-    map_sums,
-    n_batches_of,
-    place_batch,
-    tile_counts,
-)
-from energy.counting.exact_layer import axis_sums, count_commits, count_layer, count_reloads, map_totals
+from energy.counting import rows
+from energy.counting.exact import count_batch, n_batches_of, place_batch
+from energy.counting.exact_layer import count_commits, count_layer, count_reloads
+from energy.counting.rows import design_row, layer_row
+from energy.counting.tiles import axis_sums, map_sums, map_totals, tile_counts
 from energy.counting.vm import vm_words
 from energy.events import EVENTS
 from energy.networks.designs import LayerDesign
@@ -41,13 +33,13 @@ def named(events: np.ndarray) -> dict[str, int]:
 
 
 def batches_of(layer: LayerShape, design: LayerDesign) -> list[tuple[np.ndarray, np.ndarray]]:
-    rows = rows_of(layer, design)
-    sums, found = map_sums(*rows), []
-    for index in range(n_batches_of(*rows)):
-        place, tiles = np.zeros(PLACE_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)
-        warm, reload = np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64)
-        place_batch(*rows, index, sums, place, tiles)
-        count_batch(*rows, place, tiles, warm, reload)
+    own = rows_of(layer, design)
+    sums, found = map_sums(*own), []
+    for index in range(n_batches_of(*own)):
+        place, tiles = np.zeros(rows.PLACE_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+        warm, reload = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
+        place_batch(*own, index, sums, place, tiles)
+        count_batch(*own, place, tiles, warm, reload)
         found.append((warm, reload))
     return found
 
@@ -55,10 +47,10 @@ def batches_of(layer: LayerShape, design: LayerDesign) -> list[tuple[np.ndarray,
 def totals_of(layer: LayerShape, design: LayerDesign) -> tuple[np.ndarray, np.ndarray, int]:
     row, choice = rows_of(layer, design)
     r, c, m, n = tile_counts(row, choice)
-    tiles, map_sum = (r * c, m, n), np.zeros(MAP_WIDTH, dtype=np.int64)
+    tiles, map_sum = (r * c, m, n), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
     height, width = axis_sums(row, False, choice[0:1])[0], axis_sums(row, True, choice[1:2])[0]
     map_totals(row, height, width, map_sum)
-    events, reloads = np.zeros(N_EVENTS, dtype=np.int64), np.zeros(N_EVENTS, dtype=np.int64)
+    events, reloads = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
     count_layer(row, choice, tiles, map_sum, events)
     n_loops = {"input": r * c * n, "weight": m * n, "output": r * c * m}[design.order]
     if layer.op == "global_avg_pool":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from energy.counting.exact import design_row, layer_row
+from energy.counting.rows import design_row, layer_row
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.designs import LayerDesign

@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from energy.costing.limits import limit_device_s, limit_plan_s
-from energy.counting.exact import count_all, design_row, layer_row, n_batches_of
+from energy.counting.exact import count_all, n_batches_of
+from energy.counting.rows import design_row, layer_row
 from energy.events import EVENTS, ORDERS
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family

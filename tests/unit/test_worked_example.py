@@ -21,7 +21,9 @@ import pytest
 
 from energy.costing.limits import limit_device_s, limit_plan_s
 from energy.costing.plan import appraise
-from energy.counting.exact import MAP_WIDTH, N_EVENTS, PLACE_WIDTH, count_batch, map_sums, place_batch
+from energy.counting import rows
+from energy.counting.exact import count_batch, place_batch
+from energy.counting.tiles import map_sums
 from energy.events import EVENTS
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
@@ -242,13 +244,13 @@ def test_the_code_counts_the_events_of_the_table():
     events, reloads = worked_events()
     pricer, found = Pricer(DEVICE), []
     for layer, design, n_batches in zip(NETWORK.layers, plan(), (6, 3), strict=True):
-        rows = pricer.rows(layer, design)
-        sums = map_sums(*rows)
+        own = pricer.rows(layer, design)
+        sums = map_sums(*own)
         for index in range(n_batches):
-            place, tiles = np.zeros(PLACE_WIDTH, dtype=np.int64), np.zeros(MAP_WIDTH, dtype=np.int64)
-            counts = np.zeros((2, N_EVENTS), dtype=np.int64)
-            place_batch(*rows, index, sums, place, tiles)
-            count_batch(*rows, place, tiles, *counts)
+            place, tiles = np.zeros(rows.PLACE_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+            counts = np.zeros((2, rows.N_EVENTS), dtype=np.int64)
+            place_batch(*own, index, sums, place, tiles)
+            count_batch(*own, place, tiles, *counts)
             found.append([{name: n for name, n in zip(EVENTS, row, strict=True) if n} for row in counts.tolist()])
     assert found == [list(pair) for pair in zip(events, reloads, strict=True)]
 
