@@ -7,7 +7,7 @@ trainings are done and nothing is left to decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from experiments.cards.front import FrontCard
 from experiments.pipeline.finetune import finetune_folder, finetune_seeds, finetune_settings, teacher_answers
 from experiments.pipeline.stages import Stages
-from experiments.pipeline.training import Trained, Training, changed_fields, is_trained, read_trained, train_all
+from experiments.pipeline.training import Trained, Training, is_trained, read_trained, train_all, training_folder
 from experiments.runs.finished import read_front_rows
 from experiments.runs.front_row import FrontRow
 from experiments.storage.cache import StageFolder
@@ -75,11 +75,10 @@ def front_networks(stages: Stages, run: Path) -> dict[str, FrontRow]:
     if not found:
         raise ValueError(f"{run / FRONTS_FILE}: must hold at least one network, and is empty")
     made = (read_mapping(run / "manifest.json") or {}).get("stages", {}).get("finetune", [])
-    keys = {finetune_folder(stages, name, seed).key for name in found for seed in finetune_seeds(stages)}
+    archs = [stages.work.space.decode(name) for name in found]
+    keys = {finetune_folder(stages, arch, seed).key for arch in archs for seed in finetune_seeds(stages)}
     if not keys <= set(made):
-        rule = (
-            "must be fine-tuned as this version of the program does it, and are not; run `search` on the folder first"
-        )
+        rule = "must be fine-tuned as this version of the program does it; run `search --fresh` on it first"
         raise ValueError(f"{run}: networks of the fronts {rule}")
     return found
 
@@ -89,7 +88,7 @@ def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
     space, seeds = stages.work.space, finetune_seeds(stages)
     settings = [replace(finetune_settings(stages), learning_rate=rate) for rate in LEARNING_RATES]
     folders = {
-        (row, column, seed): _folder(stages, space.encode(arch), one, seed)
+        (row, column, seed): _folder(stages, arch, one, seed)
         for column, one in enumerate(settings)
         for row, arch in enumerate(archs)
         for seed in seeds
@@ -113,15 +112,12 @@ def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
     return [[best(row, column) for column in range(len(settings))] for row in range(len(archs))]
 
 
-def _folder(stages: Stages, name: str, settings: FinetuneSettings, seed: int) -> StageFolder:
-    reads = {
-        "teacher": stages.supernet_folder.key,
-        "network": name,
-        "augmentation": changed_fields(stages.work.data.augmentation),
-        "settings": asdict(settings),
-        "seed": seed,
-    }
-    return stages.store.stage("standalone", reads)
+def _folder(stages: Stages, arch: Archs, settings: FinetuneSettings, seed: int) -> StageFolder:
+    work = stages.work
+    return training_folder(
+        stages.store, "standalone", data=work.data, space=work.space, arch=arch, settings=settings, seed=seed,
+        device=work.config.compute.device, shared_weights=stages.supernet_folder.key,
+    )  # fmt: skip
 
 
 def _on_test(stages: Stages, arch: Archs, trained: Sequence[Trained]) -> list[float]:

@@ -64,9 +64,11 @@ def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
 
 def _run(options: argparse.Namespace, book: CellBook, cells: Sequence[Cell]) -> None:
     n_workers = whole("--workers", options.workers)
-    due = [cell for cell in cells if not book.is_done(cell) and not book.record(cell)["error"]]
+    done = [cell for cell in cells if book.is_done(cell)]
+    due = [cell for cell in cells if cell not in done and not book.record(cell)["error"]]
     reporter = Reporter(quiet=options.quiet)
     reporter.note(f"grid {book.grid.name}: {len(cells)} cells, {len(due)} to run, {n_workers} at once")
+    _note_changed_code(book, done, reporter)
     if options.engine == "ray":
         from experiments.grids.ray_engine import run_on_ray
 
@@ -76,6 +78,14 @@ def _run(options: argparse.Namespace, book: CellBook, cells: Sequence[Cell]) -> 
     from experiments.grids.pool import GridPool
 
     GridPool(book=book, n_workers=n_workers, told=reporter.note).run(due)
+
+
+def _note_changed_code(book: CellBook, done: Sequence[Cell], reporter: Reporter) -> None:
+    """Say which finished cells other code has computed."""
+    changed = [cell for cell in done if book.changed_code(cell)]
+    if changed:
+        cells = f"cells {', '.join(str(cell.number) for cell in changed)}"
+        reporter.note(f"note: {cells}: results of another version of the code; `search RUN --fresh` computes one again")
 
 
 def _states(book: CellBook, cells: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -128,6 +138,7 @@ def _table(options: argparse.Namespace, book: CellBook) -> int:
     done = [cell for cell in book.grid.cells if book.is_done(cell)]
     if not done:
         raise ValueError(f"{options.file}: no cell is done; ebbnas grid {options.file} run")
+    _note_changed_code(book, done, Reporter(quiet=options.quiet))
     paths, n_rows = write_grid_table(book, done)
     if options.json:
         n_cells = len(book.grid.cells)

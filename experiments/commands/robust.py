@@ -41,7 +41,6 @@ from experiments.parallel.progress import Reporter
 from experiments.pipeline.run import Run
 from experiments.pipeline.stages import Stages
 from experiments.storage.files import write_json
-from experiments.storage.keys import digest
 from experiments.storage.run_folder import require_run_folder
 from experiments.storage.tables import Row, write_table
 from models.predictor.source import PredictedAccuracies
@@ -109,7 +108,8 @@ def robust(options: argparse.Namespace) -> int:
         for case in range(len(cases)):
             alone.append(searching.alone(case))
             task.advance(cases[case].name)
-    key = digest({"cases": [case.supply.to_dict() for case in cases], "over": options.over, **vars(settings)})
+    reads = {"cases": [case.supply.to_dict() for case in cases], "over": options.over, "settings": settings}
+    key = run.store.key("robust", {"search": [stages.predictor_folder.key, work.device_key], **reads})
     folder = path / f"robust-{key}"
     answer = {
         "over": options.over,

@@ -74,6 +74,10 @@ class CellBook:
         versions = manifest.get("versions")
         return isinstance(versions, dict) and library_versions().items() <= versions.items()
 
+    def changed_code(self, cell: Cell) -> tuple[str, ...]:
+        """Return the stages of the cell's run that other code than the present has computed."""
+        return self.store.changed_code(read_mapping(self.run_folder(cell) / "manifest.json") or {})
+
     def is_running(self, cell: Cell) -> bool:
         """Return whether a running process works on the cell."""
         return is_locked(self._path(cell, ".lock"))

@@ -7,7 +7,7 @@ of its own (`experiments.pipeline.training`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from experiments.pipeline.stages import Stages
 from experiments.pipeline.training import (
     Trained,
     Training,
-    changed_fields,
     is_trained,
     read_trained,
     train_all,
+    training_folder,
 )
 from experiments.storage.cache import StageFolder
 from models.evaluation.shared_weights import SharedEvaluator
@@ -106,8 +106,7 @@ def finetune(
     """
     config, space = stages.work.config, stages.work.space
     seeds = finetune_seeds(stages)
-    jobs = [(space.encode(arch), seed) for arch in archs for seed in seeds]
-    folders = {(name, seed): finetune_folder(stages, name, seed) for name, seed in jobs}
+    folders = {(space.encode(arch), seed): finetune_folder(stages, arch, seed) for arch in archs for seed in seeds}
     if fresh:
         for folder in folders.values():
             with folder.locked():
@@ -160,13 +159,10 @@ def finetune_settings(stages: Stages) -> FinetuneSettings:
     return FinetuneSettings(**stages.work.config.finetune.model_dump(exclude={"max_networks", "seeds"}))
 
 
-def finetune_folder(stages: Stages, name: str, seed: int) -> StageFolder:
-    """Where one network fine-tuned with one seed lies, by the text form of its architecture."""
-    reads = {
-        "supernet": stages.supernet_folder.key,
-        "network": name,
-        "augmentation": changed_fields(stages.work.data.augmentation),
-        "settings": asdict(finetune_settings(stages)),
-        "seed": seed,
-    }
-    return stages.store.stage("finetune", reads)
+def finetune_folder(stages: Stages, arch: Archs, seed: int) -> StageFolder:
+    """Return the stage of one network, `(n_genes,)`, fine-tuned with one seed."""
+    work = stages.work
+    return training_folder(
+        stages.store, "finetune", data=work.data, space=work.space, arch=arch, settings=finetune_settings(stages),
+        seed=seed, device=work.config.compute.device, shared_weights=stages.supernet_folder.key,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,11 @@ def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
         "is_finished": is_finished,
         "effort": _effort(stages),
         "stages": stage_keys(stages),
+        "code": stages.store.present_code(),
         "versions": {"python": platform.python_version(), **library_versions()},
         "git": _git_state(),
         "seed": work.config.seed,
-        "hashes": {
-            "data": work.data.fingerprint,
-            "device": work.device_key,
-            **{f"{section}_file": file_digest(file) for section, file in work.config.own_files().items()},
-        },
+        "hashes": _input_hashes(stages),
     }
 
 
@@ -59,11 +57,38 @@ def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
 
 
 def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Whether a stored manifest is whole and of this schema, and of a finished run of the same stages and effort."""
+    """Return whether a stored manifest is whole, of this schema, and of a finished run of the same settings and inputs.
+
+    It may be of other code: `Store.changed_code` names the stages.
+    """
     is_whole = bool(found.get("is_finished")) and found.keys() >= _FOUND and found.get("schema") == SCHEMA
-    is_of_it = is_whole and is_made_of(found, stages) and found.get("effort") == _effort(stages)
+    if not is_whole or found.get("effort") != _effort(stages):
+        return False
     # Runs of older versions have not quantised their networks.
-    return is_of_it and all(name in found["stages"] for name in _OF_NETWORKS)
+    keys = found.get("stages")
+    if not isinstance(keys, Mapping) or not all(name in keys for name in _OF_NETWORKS):
+        return False
+    code = found.get("code")
+    if isinstance(code, Mapping):
+        return is_made_of(found, replace(stages, store=replace(stages.store, code=code)))
+    return _has_same_inputs(found, stages)
+
+
+def _has_same_inputs(found: Mapping[str, Any], stages: Stages) -> bool:
+    """Return whether a manifest of a version that did not record its code is of the same settings and inputs."""
+    versions = found.get("versions")
+    return (
+        found.get("key") == stages.work.config.key()
+        and found.get("hashes") == _input_hashes(stages)
+        and isinstance(versions, Mapping)
+        and library_versions().items() <= versions.items()
+    )
+
+
+def _input_hashes(stages: Stages) -> dict[str, str]:
+    work = stages.work
+    files = {f"{section}_file": file_digest(file) for section, file in work.config.own_files().items()}
+    return {"data": work.data.fingerprint, "device": work.device_key, **files}
 
 
 def peak_memory_bytes() -> dict[str, int]:

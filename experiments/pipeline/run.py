@@ -101,6 +101,7 @@ class Run:
         reporter = Reporter(quiet=quiet)
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=append_to(self.folder / "log.jsonl"))
         if not fresh and self._is_finished(stages):
+            self._note_changed_code(reporter)
             if not (self.folder / REPORT).exists():
                 self._report()
             return Outcome.read(self.folder)
@@ -364,6 +365,12 @@ class Run:
             *(["fronts.csv", "fronts.parquet"] if rows or not manifest["infeasible"] else []),
         ]
         return all((self.folder / name).exists() for name in expected)
+
+    def _note_changed_code(self, reporter: Reporter) -> None:
+        """Say which stages of the finished run other code has computed."""
+        if changed := self.store.changed_code(read_mapping(self.folder / "manifest.json") or {}):
+            what = f"results of another version of the code ({', '.join(changed)} differ)"
+            reporter.note(f"note: {what}; --fresh computes them again")
 
     def _forget(self, stages: Stages) -> None:
         """Clear the run's folder and its stages; fine-tuned networks are cleared when they are reached."""

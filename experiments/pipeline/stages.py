@@ -114,8 +114,8 @@ class Stages:
         reads = {
             "data": self.work.data_reads(),
             "space": self.work.space_key,
-            "settings": self.supernet_settings.reads(),
-            "augmentation": asdict(self.work.data.augmentation),
+            "settings": self.supernet_settings,
+            "augmentation": self.work.data.augmentation,
             "seed": config.seed,
             "device": config.compute.device,
         }

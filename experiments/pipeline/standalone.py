@@ -7,7 +7,7 @@ trained, what was trained alone stays valid.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from experiments.config.schema import DataSection
 from experiments.parallel.progress import Reporter
-from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
+from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all, training_folder
 from experiments.storage.cache import StageFolder, Store
 from models.spaces import Archs, Space
 from models.training.settings import StandaloneSettings
@@ -41,15 +41,9 @@ class Standalone:
 
     def folder(self, store: Store, data: DataSection, arch: Archs, seed: int) -> StageFolder:
         """Return the stage of one training."""
-        found = data_of(data)
-        reads = {
-            "data": {"name": data.name, "fold": data.fold, "fingerprint": found.fingerprint},
-            "augmentation": changed_fields(found.augmentation),
-            "network": _network_reads(self.space, arch),
-            "settings": asdict(self.settings),
-            "seed": seed,
-        }
-        return store.stage("standalone", reads)
+        return training_folder(
+            store, "standalone", data=data_of(data), space=self.space, arch=arch, settings=self.settings, seed=seed
+        )
 
     def train(
         self, store: Store, n_processes: int, reporter: Reporter, log: Callable[[dict[str, Any]], None]
@@ -80,12 +74,3 @@ class Standalone:
             np.array([[read_trained(folder).right_val for folder in of_network] for of_network in of_fold])
             for of_fold in folders
         )
-
-
-def _network_reads(space: Space, arch: Archs) -> dict[str, Any]:
-    """What decides a network and the name its weights carry."""
-    return {
-        "name": f"{space.name} {space.encode(arch)}",
-        "input": list(space.network(arch).input_shape),
-        "layers": [changed_fields(node) for node in space.graph(arch)],
-    }

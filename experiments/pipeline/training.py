@@ -7,7 +7,7 @@ under way, and what another run already trained is not trained again. Samples ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from experiments.config.schema import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.parallel.progress import Reporter
-from experiments.storage.cache import StageFolder
+from experiments.storage.cache import StageFolder, Store
 from experiments.storage.files import file_digest, write_array, write_bytes
 from models.data import DataSet, load
 from models.spaces import Archs, Space
@@ -73,6 +73,48 @@ class Trained:
     def accuracy_val(self) -> float:
         """On the validation split. [1]"""
         return float(self.right_val.mean())
+
+
+def training_folder(
+    store: Store,
+    name: str,
+    *,
+    data: DataSet,
+    space: Space,
+    arch: Archs,
+    settings: FinetuneSettings,
+    seed: int,
+    device: str = "cpu",
+    shared_weights: str | None = None,
+) -> StageFolder:
+    """Return the stage of one training.
+
+    Args:
+        store: The cache.
+        name: `finetune` or `standalone`.
+        data: The data set and fold.
+        space: The space of the network.
+        arch: The network, `(n_genes,)`.
+        settings: How it is trained.
+        seed: Of weights, batches and augmentation.
+        device: Where it is trained.
+        shared_weights: Key of the shared weights that start or teach it; None where they do neither.
+    """
+    network = {
+        "name": f"{space.name} {space.encode(arch)}",
+        "input": list(space.network(arch).input_shape),
+        "layers": list(space.graph(arch)),
+    }
+    reads = {
+        "data": data.fingerprint,
+        "augmentation": data.augmentation,
+        "network": network,
+        "settings": settings,
+        "seed": seed,
+        "device": device,
+        "shared_weights": shared_weights,
+    }
+    return store.stage(name, reads)
 
 
 def data_of(section: DataSection) -> DataSet:
@@ -133,15 +175,6 @@ def train_all(
             kind = training.folder.name
             log({"stage": kind, "network": name, "fold": training.data.fold, "seed": training.seed, **accuracy})
             progress.advance(f"{name} {next(iter(accuracy.values())):.3f}")
-
-
-def changed_fields(record: Any) -> dict[str, Any]:
-    """Fields of a dataclass that differ from their defaults: a hash of these outlives fields that are added later."""
-    return {
-        field.name: getattr(record, field.name)
-        for field in fields(record)
-        if getattr(record, field.name) != field.default
-    }
 
 
 def _train(training: Training) -> dict[str, float]:

@@ -10,14 +10,15 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from experiments.parallel.progress import say
 from experiments.storage.files import TEMPORARY, read_mapping, write_bytes, write_json
-from experiments.storage.keys import SCHEMA, digest, library_versions
+from experiments.storage.keys import RESULT_STAGES, SCHEMA, STAGE_CODE, result_key
 from experiments.storage.locks import locked
+from experiments.storage.sources import code_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +118,15 @@ class StageFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """The folder that holds `runs/` and `cache/` beside each other."""
+    """The folder that holds `runs/` and `cache/` beside each other.
+
+    Attributes:
+        root: The folder.
+        code: Digests of code by stage, in place of those of the present code.
+    """
 
     root: Path
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> Path:
@@ -135,8 +142,26 @@ class Store:
         """Return the folder of a stage.
 
         Args:
-            name: Name of the stage.
-            reads: Exactly the settings and hashes of inputs that decide its result, JSON types.
+            name: Name of the stage, one of `STAGE_CODE`.
+            reads: The inputs that decide its result, as `result_key` takes them.
         """
-        key = digest({"schema": SCHEMA, "stage": name, "libraries": library_versions(), **reads})
+        key = self.key(name, reads)
         return StageFolder(name=name, key=key, path=self.cache / f"{name}-{key}")
+
+    def key(self, name: str, reads: Mapping[str, Any]) -> str:
+        """Return the key of a stage, or of another result of the code of `STAGE_CODE`."""
+        return result_key(name, reads, self.code_of(name))
+
+    def code_of(self, name: str) -> str:
+        """Return the digest of the code that computes a stage."""
+        return self.code.get(name) or code_digest(STAGE_CODE[name], self.cache / "code.json")
+
+    def present_code(self) -> dict[str, str]:
+        """Return the digests of the code of a run's stages, for its manifest."""
+        return {name: self.code_of(name) for name in RESULT_STAGES}
+
+    def changed_code(self, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the stages of a run that other code than the present has computed; all where it recorded none."""
+        code = manifest.get("code")
+        recorded = code if isinstance(code, Mapping) else {}
+        return tuple(name for name, present in self.present_code().items() if recorded.get(name) != present)

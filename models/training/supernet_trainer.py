@@ -94,13 +94,6 @@ class SupernetSettings(TrainingSettings):
         for name in ("opening", "distillation"):
             require_number(name, getattr(self, name), least=0, most=1)
 
-    def reads(self) -> dict[str, Any]:
-        """What weights depend on, JSON types; without `draw` where it draws by gene, as all did that are older."""
-        settings = asdict(self)
-        if self.draw == "by gene":
-            del settings["draw"]
-        return settings
-
 
 @dataclass(frozen=True, kw_only=True)
 class EpochLog:
@@ -326,7 +319,7 @@ class SupernetTrainer:
         """What a state must agree on before it is restored, as JSON gives it back."""
         space = f"{self._space.name} {self._space.encode(self._space.largest)}"
         varied = asdict(self._augmentation)
-        return {"space": space, "seed": self._seed, "settings": self._settings.reads(), "augmentation": varied}
+        return {"space": space, "seed": self._seed, "settings": asdict(self._settings), "augmentation": varied}
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -245,6 +245,36 @@ def test_a_report_that_is_gone_is_written_again_and_nothing_else(tiny_run, copie
     assert report.read_bytes() == (tiny_run / "report.html").read_bytes()
 
 
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_finished_run_of_other_code_is_shown_as_it_is_with_a_note(
+    tiny_run, tmp_path, monkeypatch, capsys, is_recorded
+):
+    folder = shutil.copytree(tiny_run, tmp_path / "runs" / tiny_run.name)
+    if not is_recorded:
+        without(folder / "manifest.json", "code")
+    monkeypatch.setattr("experiments.storage.cache.code_digest", lambda modules, memory: "other")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert main(tiny_arguments(tmp_path)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("Finished before")
+    assert err == (
+        "note: results of another version of the code (supernet, predictor, search, finetune, quantise differ); "
+        "--fresh computes them again\n"
+    )
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert not list((tmp_path / "cache").glob("*-*"))
+
+
+def test_a_run_of_other_code_that_is_extended_takes_nothing_of_the_older_code(tiny_run, copied_root, monkeypatch):
+    folder = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name)
+    before = {path.name for path in (copied_root / "cache").glob("*-*")}
+    monkeypatch.setattr("experiments.storage.cache.code_digest", lambda modules, memory: "other")
+    assert main(["search", str(folder), "--extend", "search.evaluations=41", "--quiet"]) == 0
+    stages = json.loads((folder / "manifest.json").read_text())["stages"]
+    keys = [stages["supernet"], stages["predictor"], *stages["search"].values(), *stages["finetune"]]
+    assert not [name for name in before if name.rpartition("-")[2] in keys]
+
+
 def test_where_nothing_is_feasible_the_least_infeasible_design_and_its_amount_are_named(copied_root, capsys):
     arguments = tiny_arguments(copied_root, "--budgets", "1uF", "--quiet")
     assert main([*arguments, "--json"]) == 1

@@ -248,8 +248,11 @@ def test_networks_that_were_fine_tuned_otherwise_are_refused(run, capsys):
         front(read(run), Effort(front=True), Reporter(quiet=True))
     # before any other section takes its time
     assert main(["card", str(run), "--front"]) == 2
-    assert "run `search` on the folder first" in capsys.readouterr().err
-    assert {path.name.partition("-")[0] for path in (run.parent.parent / "cache").iterdir()} == {"supernet", "finetune"}
+    assert "run `search --fresh` on it first" in capsys.readouterr().err
+    assert {path.name.partition("-")[0] for path in (run.parent.parent / "cache").glob("*-*")} == {
+        "supernet",
+        "finetune",
+    }
 
 
 def test_run_without_fronts_is_refused_in_one_line(run, capsys):

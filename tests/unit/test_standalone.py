@@ -11,9 +11,8 @@ import experiments.pipeline.training
 from experiments.config.schema import DataSection
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.standalone import Standalone
-from experiments.pipeline.training import Training, changed_fields, data_of, is_trained, read_trained, train_all
+from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all
 from experiments.storage.cache import Store
-from models.data import Augmentation
 from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage
 from models.supernet.subnet import Subnet
@@ -105,11 +104,6 @@ def test_stage_depends_on_data_network_settings_and_seed_and_on_nothing_else(sto
     assert len({folder.key, *(other.key for other in others)}) == 5
     same = replace(WORK, archs=ARCHS[:1], seeds=(0,), data=FOLDS[:1], space=replace(SPACE, source="elsewhere"))
     assert same.folder(store, FOLDS[0], ARCHS[0], 0).key == folder.key
-
-
-def test_changed_fields_are_those_that_differ_from_their_defaults():
-    assert changed_fields(Augmentation()) == {}
-    assert changed_fields(Augmentation(mixing=0.1, flip=True)) == {"mixing": 0.1, "flip": True}
 
 
 def test_accuracy_is_called_what_it_is(store):

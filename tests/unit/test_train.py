@@ -240,11 +240,6 @@ def test_random_networks_are_drawn_as_settings_say(draw, method, monkeypatch):
     assert 3 in drawn
 
 
-def test_settings_read_as_before_where_random_networks_are_drawn_by_gene():
-    assert "draw" not in SupernetSettings().reads()
-    assert SupernetSettings(draw="by size").reads() == {**SupernetSettings().reads(), "draw": "by size"}
-
-
 def test_in_place_teacher_is_the_largest_network():
     settings = SupernetSettings(epochs=1, batch_size=30, n_random=0, learning_rate=1e-9)
     log = run(trainer(settings=settings, augmentation=None), 1)[0]
