@@ -31,13 +31,14 @@ _SHARED_WEIGHTS = (
     "models.threads",
 )
 _TRAINING = (*_SHARED_WEIGHTS, "models.training", "experiments.config.teacher")
-_INTEGERS = ("energy.counting", "energy.hardware", "energy.jit", "energy.scheduling")
+_INTEGERS = ("energy.counting", "energy.hardware", "energy.jit", "energy.jit_cache", "energy.scheduling")
 _COSTS = (
     "energy.costing",
     "energy.counting",
     "energy.events",
     "energy.hardware",
     "energy.jit",
+    "energy.jit_cache",
     "energy.networks",
     "energy.planning",
     "energy.scheduling",
