@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +125,7 @@ class FrontCard:
                 f"Fronts: {n} fine-tuned networks, and the same networks trained alone: teacher, {self.n_epochs} "
                 f"epochs and best of {self.n_seeds} {'seed' if self.n_seeds == 1 else 'seeds'} alike",
                 "",
-                table(("mean accuracy", "validation", "test"), rows),
+                Table(("mean accuracy", "validation", "test"), rows).to_text(),
                 "",
                 "chosen: one learning rate for all networks alone, by mean validation accuracy",
                 *(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from models.predictor.agreement import agreement
 
 CEILING_SHARE = 0.9
@@ -139,7 +139,7 @@ class SharedWeightsCard:
                 f"Shared weights: {len(self.networks)} networks, {self.alone.shape[1]} seeds alone, "
                 f"{self.n_folds} folds pooled ({self.n_samples} validation samples)",
                 "",
-                table(("order of stand-alone accuracy by", "Kendall tau", "of the ceiling"), rows),
+                Table(("order of stand-alone accuracy by", "Kendall tau", "of the ceiling"), rows).to_text(),
                 "",
                 f"stand-alone validation accuracy  {_span(self.mean_alone)}",
                 f"inherited validation accuracy    {_span(self.inherited)}",

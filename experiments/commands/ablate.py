@@ -24,7 +24,7 @@ from experiments.commands.request_options import designs_of
 from experiments.designs.replan import ANEW
 from experiments.designs.request import Overrides, Request
 from experiments.formatting.quantities import parse, whole, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 
 OURS = "ours"
@@ -235,4 +235,4 @@ def _text(results: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> str:
         )
         for result in results
     ]
-    return "\n".join([sentence, "", table(head, rows), "", *(f"note: {note}" for note in notes)])
+    return "\n".join([sentence, "", Table(head, rows).to_text(), "", *(f"note: {note}" for note in notes)])

@@ -22,7 +22,7 @@ from energy.hardware.robust_fit import Fit
 from experiments.commands.output import print_json
 from experiments.config.measurements import read_measurements
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.storage.files import file_digest, write_text
 
 BASE = "msp430fr5994-tinas2025"
@@ -181,7 +181,7 @@ def _describe(answer: Mapping[str, Any], fits: Mapping[str, EventFit]) -> str:
         f"{answer['file']}: {len(fits)} of {len(MEASURED)} events fitted to {answer['measurements']['rows']} rows, "
         f"the worst within {100 * max(worst[:2]):.2g} % RMS ({worst[2]})",
         "",
-        table(head, rows, text=(0,)),
+        Table(head, rows, text=(0,)).to_text(),
         "",
     ]
     if answer["from_base"]:

@@ -18,7 +18,7 @@ from evo.fronts.decision import PREFERENCES, Limits
 from evo.fronts.decision import choose as choose_design
 from experiments.commands.output import INFEASIBLE, print_json
 from experiments.formatting.quantities import parse, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.choice_explanation import TIMES, Picture
 from experiments.runs.finished import KINDS, FinishedRun
 
@@ -154,7 +154,7 @@ def _overview(answers: Sequence[dict[str, Any]], prefer: str) -> str:
     first = (
         f"No budget was named, so one design is chosen for each of {len(answers)} ({prefer}); --budget explains one."
     )
-    return "\n".join([first, "", table(head, rows, text=(0, 1, 2, 6)), *(["", *notes] if notes else [])])
+    return "\n".join([first, "", Table(head, rows, text=(0, 1, 2, 6)).to_text(), *(["", *notes] if notes else [])])
 
 
 def _accuracy(one: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from experiments.commands.output import print_json
 from experiments.comparison.comparison import Comparison, MethodFronts
 from experiments.comparison.tables import files, text
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.finished import KINDS, FinishedRun
 from experiments.runs.group_by_settings import Method, methods
 from experiments.storage.files import write_json, write_text
@@ -102,7 +102,7 @@ def _who(groups: Sequence[Method]) -> str:
         for one in groups
         for seed, run in zip(one.seeds, one.runs, strict=True)
     ]
-    shown = table(("method", "seed", "wall time", "run"), rows, text=(0, 3))
+    shown = Table(("method", "seed", "wall time", "run"), rows, text=(0, 3)).to_text()
     also = ", ".join(groups[0].also)
     return f"{shown}\n\nThe methods also differ in {also}." if also else shown
 

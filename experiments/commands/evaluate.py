@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.stored_design import stored_design
 from models.deploy.accuracy import deployed_correct
 from models.evaluation.accuracy import correct
@@ -50,7 +50,8 @@ class Evaluation:
         verdict = "exactly as stored" if self.is_equal else "NOT as stored"
         columns = ((name, self.computed[name], self.stored[name]) for name in self.computed)
         rows = [(name, _percent(computed), _percent(stored)) for name, computed, stored in columns]
-        return f"{self.id} ({self.architecture}): {verdict}\n\n{table(('accuracy', 'computed', 'stored'), rows)}"
+        shown = Table(("accuracy", "computed", "stored"), rows).to_text()
+        return f"{self.id} ({self.architecture}): {verdict}\n\n{shown}"
 
 
 def _percent(value: float | None) -> str:

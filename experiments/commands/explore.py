@@ -29,7 +29,7 @@ from evo.exhaustive import every_network, exact_front
 from evo.synthetic_accuracy import StatedAccuracy
 from experiments.commands.output import INFEASIBLE, print_json
 from experiments.formatting.quantities import budget_name, parse, whole, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.accuracy_source import STATED, Accuracies, accuracies_of, networks_of
 from experiments.storage.tables import write_columns
@@ -240,7 +240,7 @@ def _print(options: argparse.Namespace, found: _Found) -> None:
         )
         for line in summary
     ]
-    print(table(("budget", "feasible", "least latency", "greatest", "exact front"), cells))
+    print(Table(("budget", "feasible", "least latency", "greatest", "exact front"), cells).to_text())
     print("\n" + "\n".join(str(path) for path in found.files))
 
 

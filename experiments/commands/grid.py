@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.commands.output import print_json
 from experiments.formatting.quantities import whole
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.grids.cells import STATES, CellBook
 from experiments.grids.files import Cell, read_grid
 from experiments.parallel.progress import Reporter
@@ -119,7 +119,7 @@ def _print_states(options: argparse.Namespace, book: CellBook, rows: Sequence[di
     head = ("cell", *axes, "state", "run")
     cells = [(str(row["cell"]), *(str(row["values"][axis]) for axis in axes), row["state"], row["run"]) for row in rows]
     text = tuple(range(1, len(head)))
-    lines = [f"Grid {book.grid.name}: {len(rows)} cells, {sentence}.", "", table(head, cells, text=text)]
+    lines = [f"Grid {book.grid.name}: {len(rows)} cells, {sentence}.", "", Table(head, cells, text=text).to_text()]
     for row in rows:
         if row["error"]:
             where = f" ({row['traceback']})" if row["traceback"] else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.commands.output import print_json
 from experiments.formatting.quantities import budget_name, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 
 
 def _print(options: argparse.Namespace, rows: Sequence[dict[str, Any]], head: Sequence[str], cells: Any) -> int:
@@ -18,7 +18,7 @@ def _print(options: argparse.Namespace, rows: Sequence[dict[str, Any]], head: Se
     if options.json:
         print_json({options.command: list(rows)})
         return 0
-    print(table(head, [cells(row) for row in rows], text=range(len(head))))
+    print(Table(head, [cells(row) for row in rows], text=range(len(head))).to_text())
     print()
     for row in rows:
         if row["source"]:

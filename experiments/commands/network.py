@@ -14,7 +14,7 @@ from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from energy.validation import closest
 from experiments.commands.output import print_json
 from experiments.formatting.quantities import whole
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.storage.files import write_json
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _text(found: NetworkShape, notes: tuple[str, ...], out: str | None) -> str:
     )
     rows = [_row(found, index, layer) for index, layer in enumerate(found.layers)]
     head = ("layer", "operator", "input", "output", "kernel", "stride", "pad", "reads")
-    lines = [first, "", table(head, rows, text=(0, 1, 7)), *(f"note: {note}" for note in notes)]
+    lines = [first, "", Table(head, rows, text=(0, 1, 7)).to_text(), *(f"note: {note}" for note in notes)]
     if out is not None:
         lines += ["", f"{out} is written; plan it with: ebbnas plan {out}"]
     return "\n".join(lines)

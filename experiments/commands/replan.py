@@ -12,7 +12,7 @@ from experiments.commands.output import INFEASIBLE, print_json
 from experiments.commands.request_options import designs_of
 from experiments.designs.replan import ANEW, AS_PUBLISHED, Replanned, replanned
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 
 
@@ -80,7 +80,7 @@ def _text(rows: Sequence[Replanned], notes: Sequence[str], *, is_simulated: bool
     if is_simulated:
         head.append("simulated")
         cells = [[*line, time_cell(row.simulated_s)] for line, row in zip(cells, rows, strict=True)]
-    lines = [_sentence(summary), "", table(head, cells), ""]
+    lines = [_sentence(summary), "", Table(head, cells).to_text(), ""]
     lines += [f"note: {row.request.name}: {note}" for row in rows for note in row.notes()]
     lines += [f"note: {note}" for note in notes]
     deviation = summary["largest_simulated_deviation"]

@@ -36,7 +36,7 @@ from experiments.config.resolve import Workload
 from experiments.config.schema import read_config
 from experiments.designs.request import Request
 from experiments.formatting.quantities import budget_name, parse, whole, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.run import Run
 from experiments.pipeline.stages import Stages
@@ -298,4 +298,4 @@ def _text(answer: dict[str, Any]) -> str:
         "Against the designs found for each supply alone: share of their hypervolume, and the median latency of the\n"
         "fastest robust design that is at least as accurate, as a multiple. Accuracies are inherited, on validation."
     )
-    return "\n\n".join([head, table(titles, cells), notes, answer["folder"]])
+    return "\n\n".join([head, Table(titles, cells).to_text(), notes, answer["folder"]])

@@ -11,7 +11,7 @@ from typing import Any
 from energy.validation import closest
 from experiments.commands.output import print_json
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.index import COLUMNS, Row, all_runs
 from experiments.storage.cache import Store
 
@@ -36,7 +36,7 @@ def runs(options: argparse.Namespace) -> int:
     kept = f"{len(found)} of {len(rows)}" if options.where else str(len(rows))
     print(f"{kept} run{'' if kept == '1' else 's'} under {root / 'runs'}.")
     if found:
-        print("\n" + table(_HEAD, [_cells(row) for row in found], text=(0, 1, 2, 3, 5, 11)))
+        print("\n" + Table(_HEAD, [_cells(row) for row in found], text=(0, 1, 2, 3, 5, 11)).to_text())
     for row in found:
         if row["problem"]:
             print(f"{row['run']}: {row['problem']}")

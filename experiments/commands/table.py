@@ -10,9 +10,8 @@ from pathlib import Path
 
 from energy.validation import require_choice
 from experiments.commands.output import print_json
-from experiments.formatting.latex import booktabs
 from experiments.formatting.quantities import percent_range, write
-from experiments.formatting.text_table import table as text_table
+from experiments.formatting.table import Table
 from experiments.runs.finished import FinishedRun
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import write_text
@@ -67,10 +66,11 @@ def formatted(rows: list[list[str]], kind: str) -> str:
         rows: Cells, `(n_rows, n_columns)`.
         kind: Of `FORMATS`.
     """
+    found = Table(_HEAD, rows, text=_TEXT)
     if kind == "latex":
-        return booktabs(_HEAD, rows, text=_TEXT)
+        return found.to_latex()
     if kind == "text":
-        return text_table(_HEAD, rows, text=_TEXT) + "\n"
+        return found.to_text() + "\n"
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([_HEAD, *rows])
     return written.getvalue()

@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments.boards.checks import board_checks
 from experiments.commands.output import print_json
 from experiments.designs.request import Overrides, Request, read_request
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 from experiments.programs.export import NETWORK_FILE, PLAN_FILE
 from experiments.programs.prove import Proving, prove_all, vectors_of
@@ -109,4 +109,4 @@ def _overview(rows: Sequence[FrontRow], found: Sequence[Verification]) -> str:
         for row, one in zip(rows, found, strict=True)
     ]  # fmt: skip
     names = ("id", "network", "verified", "cycles", "failures", "test set through the program")
-    return "\n\n".join([head, table(names, cells, text=(0, 1, 2, 5)), *(["\n".join(wrong)] if wrong else [])])
+    return "\n\n".join([head, Table(names, cells, text=(0, 1, 2, 5)).to_text(), *(["\n".join(wrong)] if wrong else [])])

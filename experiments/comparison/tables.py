@@ -10,15 +10,11 @@ from typing import Any
 
 from evo.fronts.statistics import CONFIDENCE, MedianInterval
 from experiments.comparison.comparison import INDICATORS, Comparison, Contest, Summary
-from experiments.formatting.latex import booktabs
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.finished import KINDS
 
 _TITLES: Mapping[str, str] = {"hypervolume": "hypervolume", "igd_plus": "IGD+", "epsilon": "epsilon"}
 _SIGNIFICANT = 0.05
-
-Cells = tuple[list[str], list[list[str]]]
-"""Head and rows of a table."""
 
 
 def text(found: Comparison) -> str:
@@ -26,15 +22,15 @@ def text(found: Comparison) -> str:
     parts = [
         f"Fronts of {KINDS[found.kind]} accuracy on validation against latency; axes scaled by the front of all runs "
         "at the budget.\nHypervolume: more is better. IGD+ and epsilon to the front of all runs: less is better.",
-        table(*summary_cells(found), text=(0, 1)),
-        f"hypervolume of each seed\n{table(*seed_cells(found), text=(0, 1))}",
+        summary_table(found).to_text(),
+        f"hypervolume of each seed\n{seed_table(found).to_text()}",
     ]
     if found.contests:
-        parts.append(table(*contest_cells(found), text=(0, 1, 2)))
+        parts.append(pair_table(found).to_text())
     return "\n\n".join([*parts, verdict(found)])
 
 
-def summary_cells(found: Comparison) -> Cells:
+def summary_table(found: Comparison) -> Table:
     """Return median and interval of each indicator, a row a budget and method."""
     head = ["budget", "method", "seeds"]
     for name in INDICATORS:
@@ -46,23 +42,23 @@ def summary_cells(found: Comparison) -> Cells:
             median = one.medians[name]
             cells += [_number(median.median), _interval(median)]
         rows.append(cells)
-    return head, rows
+    return Table(head, rows, text=(0, 1))
 
 
-def seed_cells(found: Comparison) -> Cells:
+def seed_table(found: Comparison) -> Table:
     """Return the hypervolume of every run, a row a budget and method."""
     seeds = sorted({seed for one in found.summaries for seed in one.of})
     rows = []
     for one in found.summaries:
         volumes = ["-" if seed not in one.of else _number(one.of[seed].hypervolume) for seed in seeds]
         rows.append([one.budget, one.method, *volumes])
-    return ["budget", "method", *(f"seed {seed}" for seed in seeds)], rows
+    return Table(["budget", "method", *(f"seed {seed}" for seed in seeds)], rows, text=(0, 1))
 
 
-def contest_cells(found: Comparison) -> Cells:
+def pair_table(found: Comparison) -> Table:
     """Return every pair of methods, a row a budget."""
     head = ["budget", "first", "second", "A", "p", "p (Holm)", "first better in"]
-    return head, [_contest(one) for one in found.contests]
+    return Table(head, [_contest(one) for one in found.contests], text=(0, 1, 2))
 
 
 def _contest(one: Contest) -> list[str]:
@@ -139,11 +135,11 @@ def files(found: Comparison, folders: Mapping[tuple[str, int], str]) -> dict[str
         "compare.txt": text(found) + "\n",
         "runs.csv": _csv(head, runs),
         "medians.csv": _csv(*_exact_medians(found.summaries)),
-        "medians.tex": booktabs(*summary_cells(found), text=(0, 1)),
+        "medians.tex": summary_table(found).to_latex(),
         **(
             {
                 "tests.csv": _csv(*_exact_tests(found.contests)),
-                "tests.tex": booktabs(*contest_cells(found), text=(0, 1, 2)),
+                "tests.tex": pair_table(found).to_latex(),
             }
             if found.contests
             else {}

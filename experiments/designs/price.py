@@ -20,7 +20,7 @@ from energy.networks.shapes import LayerShape
 from energy.planning.planner import explorer_for
 from experiments.designs.request import Request
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 
 _TOTALS = (
     "feasible", "latency_s", "response_latency_s", "worst_case_latency_s", "energy_j", "power_cycles", "active_s",
@@ -172,7 +172,7 @@ def overview(answers: Sequence[Mapping[str, Any]]) -> str:
         for answer in answers
     ]
     head = ("design", "latency", "x limit", "cycles", "energy", "VM", "feasible", "because")
-    return f"{n_feasible} of {len(answers)} designs are feasible\n\n{table(head, rows, text=(0, 7))}"
+    return f"{n_feasible} of {len(answers)} designs are feasible\n\n{Table(head, rows, text=(0, 7)).to_text()}"
 
 
 def _limits(answer: Mapping[str, Any]) -> str:
@@ -214,7 +214,7 @@ def _layers(answer: Mapping[str, Any]) -> str:
             )
         )
     head = ("layer", "tile, order, vector, batch", "batches", "active", "energy", "VM", "feasible")
-    return table(head, rows, text=(0, 1))
+    return Table(head, rows, text=(0, 1)).to_text()
 
 
 def _quantity(value: float | None, unit: str) -> str:

@@ -20,7 +20,7 @@ from energy.simulation.simulate import simulate
 from experiments.designs.harvest_bounds import at_v_on_w, bound_s
 from experiments.designs.request import Request
 from experiments.formatting.quantities import write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 
 QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
 """What summaries hold, and the share of the values that is not above it."""
@@ -222,4 +222,4 @@ def _table(played: Played) -> str:
         found = _summary(values)
         figures = [found[key] or 0.0 for key in head]
         cells.append((name, *(write(one, unit, digits=4) if unit else f"{one:,.6g}" for one in figures)))
-    return table(("", *head.values()), cells)
+    return Table(("", *head.values()), cells).to_text()

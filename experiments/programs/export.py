@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.formatting.quantities import write
+from experiments.formatting.table import Table
 from experiments.programs.program import program_of
 from experiments.programs.prove import vectors_of
-from experiments.runs.design_card import Card, markdown
+from experiments.runs.design_card import Card
 from experiments.runs.stored_design import StoredDesign
 from models.deploy.folder import program_files
 from models.deploy.program import Program
@@ -77,7 +78,7 @@ The largest of the {len(data.class_names)} outputs is the answer: {", ".join(dat
 Non-volatile memory, in words of 16 bits from the start of the program's area. {write(2 * made.vm_words, "B")} of
 volatile memory hold the operands; the stack takes a little more.
 
-{markdown(("what", "from", "words"), _memory_map(made))}"""
+{Table(("what", "from", "words"), _memory_map(made)).to_markdown()}"""
 
 
 def _memory_map(made: Program) -> list[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from energy.costing.plan import appraise
 from experiments.designs.request import Request
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.programs.program import Compiled, program_of
 from experiments.storage.files import write_bytes
 from models.deploy.folder import ENGINE, program_files
@@ -81,7 +81,7 @@ class Verification:
         wrong = [check.name for check in self.checks if not check.is_right]
         head = f"NOT verified: {', '.join(wrong)}" if wrong else "verified: right bits, right counts, nothing lost"
         rows = [(one.name, "yes" if one.is_right else "NO", one.found) for one in self.checks]
-        return f"{head}\n\n{table(('check', 'passed', 'found'), rows, text=(0, 1, 2))}"
+        return f"{head}\n\n{Table(('check', 'passed', 'found'), rows, text=(0, 1, 2)).to_text()}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from experiments.formatting.quantities import write
+from experiments.formatting.table import Table
 from experiments.report.data import CycleRun, Design, Front, Report
 from experiments.runs.front_row import Accuracy, FrontRow
 
@@ -156,7 +157,7 @@ def layers_table(one: Design) -> str:
         for layer, plan in zip(one.answer["layers"], one.answer["plan"], strict=True)
     ]  # fmt: skip
     head = ("layer", "tile", "loop order", "vectors", "tiles a batch", "batches", "awake", "energy", "VM")
-    return html_table(head, rows, text=(0, 2, 3))
+    return Table(head, rows, text=(0, 2, 3)).to_html()
 
 
 def runs_table(front: Front, one: Design) -> str:
@@ -166,7 +167,7 @@ def runs_table(front: Front, one: Design) -> str:
         rows.append([cycle_numbers(n, run), *_run_cells(front, run)])
         n += run.cycles
     head = ("power cycles", "from", "to", "energy of each", "of the budget", "awake", "recharging")
-    return html_table(head, rows, text=(0, 1, 2))
+    return Table(head, rows, text=(0, 1, 2)).to_html()
 
 
 def cycle_numbers(n_before: int, run: CycleRun) -> str:
@@ -207,7 +208,7 @@ def parts_tip(one: Design, names: dict[str, str]) -> str:
     ]
     return (
         f'<div class="tip"><b>{escape(row.id)}</b>'
-        f"{html_table(('part', 'time', 'share'), [*cells, ['all', quantity(row.latency_s, 's'), '100 %']])}</div>"
+        f"{Table(('part', 'time', 'share'), [*cells, ['all', quantity(row.latency_s, 's'), '100 %']]).to_html()}</div>"
     )
 
 
@@ -218,7 +219,7 @@ def overview_table(report: Report) -> str:
         "design", "capacitor", "network", "on front", "validation (95 %)", "test", "latency", "worst case", "cycles",
         "energy", "VM [B]", "NVM [B]", "parameters",
     )  # fmt: skip
-    return html_table(head, rows, text=(0, 1, 2, 3))
+    return Table(head, rows, text=(0, 1, 2, 3)).to_html()
 
 
 def _overview_cells(report: Report, front: Front, row: FrontRow) -> list[str]:
@@ -235,17 +236,6 @@ def _overview_cells(report: Report, front: Front, row: FrontRow) -> list[str]:
         quantity(row.energy_j, "J"),
         *(f"{row.number(name):,}" for name in ("vm_bytes", "nvm_bytes", "n_parameters")),
     ]
-
-
-def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[int] = (0,)) -> str:
-    """Return a table; columns of `text` stand to the left, all others to the right."""
-
-    def cells(kind: str, values: Sequence[str]) -> str:
-        marks = ("" if column in text else ' class="number"' for column in range(len(values)))
-        return "".join(f"<{kind}{mark}>{escape(value)}</{kind}>" for mark, value in zip(marks, values, strict=True))
-
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{cells("th", head)}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def miss_text(front: Front) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from energy.networks.shapes import LayerShape
 from experiments.designs.price import Answer, price, sentence
 from experiments.designs.request import Request
 from experiments.formatting.quantities import percent_range, write
+from experiments.formatting.table import Table
 from experiments.runs.stored_design import StoredDesign
 from experiments.storage.files import read_json
 from models.data import DATASETS
@@ -124,7 +125,7 @@ class Card:
                 "of that harvester" if uncertainty == 1 else f"of harvesters up to {uncertainty:g} times it",
             ),
         ]
-        return markdown(("", ""), rows)
+        return Table(("", ""), rows, text=(0, 1)).to_markdown()
 
     def _accuracies(self) -> str:
         row = self.stored.row
@@ -138,7 +139,7 @@ class Card:
             for kind, weights, split in _ACCURACIES
             if (found := row.accuracy(kind, split)) is not None
         ]
-        return markdown(("weights", "split", "accuracy", "95 % interval [%]"), rows)
+        return Table(("weights", "split", "accuracy", "95 % interval [%]"), rows, text=(0, 1)).to_markdown()
 
     def _split_sentence(self) -> str:
         data, config = self.stored.work.data, self.stored.work.config
@@ -180,7 +181,7 @@ class Card:
             ("NVM", f"{answer['nvm_bytes']:,} of {self.request.device.nvm_bytes:,} B"),
             ("tightest", str(self.stored.row.binding_constraint)),
         ]
-        return markdown(("", ""), rows)
+        return Table(("", ""), rows, text=(0, 1)).to_markdown()
 
     def _layers(self) -> str:
         network = self.request.network
@@ -206,7 +207,7 @@ class Card:
             "layer", "operator", "input", "output", "kernel, stride, pad", "tile h x w x out x in", "order, vector",
             "batch", "batches", "active", "VM [B]",
         )  # fmt: skip
-        return markdown(head, rows)
+        return Table(head, rows, text=(0, 1, 2, 3, 4, 5, 6)).to_markdown()
 
     def _reproduction(self) -> str:
         manifest, run, one = self.manifest, self.stored.run.resolve().name, self.stored.id
@@ -235,9 +236,3 @@ def _kernel(layer: LayerShape) -> str:
     if layer.op not in ("conv", "depthwise_conv"):
         return ""
     return f"{layer.kernel_h} x {layer.kernel_w}, {layer.stride}, {layer.pad}"
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; what would end a cell is escaped."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

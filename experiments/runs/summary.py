@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.formatting.quantities import percent_range, write
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.runs.finished import FinishedRun
 from experiments.runs.front_row import FrontRow
 
@@ -144,7 +144,7 @@ class Outcome:
             "id", "network", "inherited val %", "finetuned val %", "finetuned test %", "deployed test %", "95 %",
             "latency", "x limit", "cycles", "energy", "tightest",
         )  # fmt: skip
-        return f"{title}\n{table(head, cells, text=(0, 1, 11))}"
+        return f"{title}\n{Table(head, cells, text=(0, 1, 11)).to_text()}"
 
     def _places(self) -> list[tuple[str, Path]]:
         places = [("run", self.folder)]

@@ -42,7 +42,7 @@ from experiments.boards.msp430 import Msp430
 from experiments.boards.processor import DONE, ask, report_of
 from experiments.boards.toolchains import missing_for_msp430, tool_versions
 from experiments.designs.request import Overrides, read_request
-from experiments.formatting.text_table import table
+from experiments.formatting.table import Table
 from experiments.storage.files import read_json
 from tests.exported_programs import PRICER, Case, export
 
@@ -249,7 +249,7 @@ def show(found: Found, lines: Lines, footprints: Mapping[str, Footprint], data: 
         (name, f"{cycles:.0f}", assumed.get(name, "-"), str(found.n_networks[name]), UNPRICED.get(name, ""))
         for name, cycles in found.cycles.items()
     ]
-    print(table(("overhead", "measured", "assumed", "networks", "not priced"), rows, text=(0, 4)))
+    print(Table(("overhead", "measured", "assumed", "networks", "not priced"), rows, text=(0, 4)).to_text())
     print(f"\nexplains the cycles of an inference to within {found.rms:.1%} rms, {found.worst:.1%} at worst")
 
 
@@ -270,7 +270,7 @@ def compare_designs(designs: Path, device: Path) -> None:
         ]
         ratios.append(np.array(latencies_s) / latencies_s[0])
         rows.append((path.stem, *(f"{latency_s:.3f}" for latency_s in latencies_s)))
-    print(table(("design", "assumed s", "same plan, measured s", "planned anew s"), rows, text=(0,)))
+    print(Table(("design", "assumed s", "same plan, measured s", "planned anew s"), rows, text=(0,)).to_text())
     mean = np.mean(ratios, axis=0)
     print(f"\nmean of the ratios to the first column: {mean[1]:.3f} and {mean[2]:.3f}, {len(rows)} designs")
 
