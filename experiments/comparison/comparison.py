@@ -67,14 +67,14 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
+class PairwiseTest:
     """Two methods at one budget, by hypervolume.
 
     Attributes:
         budget: The budget.
         first, second: Labels of the methods.
         test: The rank test; None where one of them has a single seed.
-        p_holm: Its p, corrected for all contests of the comparison. [1]
+        p_holm: Its p, corrected for all pairs of the comparison. [1]
         n_wins: Seeds in which the first exceeds the second. [1]
         n_shared: Seeds that both have. [1]
     """
@@ -97,14 +97,14 @@ class Comparison:
         methods: What was compared.
         references: For each budget the front of all runs, with its bounds; empty where nothing is feasible.
         summaries: Budget by budget, method by method.
-        contests: Every pair of methods at every budget.
+        pairwise_tests: Every pair of methods at every budget.
     """
 
     kind: str
     methods: tuple[MethodFronts, ...]
     references: Mapping[str, Front]
     summaries: tuple[Summary, ...] = field(init=False)
-    contests: tuple[Contest, ...] = field(init=False)
+    pairwise_tests: tuple[PairwiseTest, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         summaries = [
@@ -113,7 +113,7 @@ class Comparison:
             for method in self.methods
         ]
         object.__setattr__(self, "summaries", tuple(summaries))
-        object.__setattr__(self, "contests", _contests(summaries))
+        object.__setattr__(self, "pairwise_tests", _pairwise_tests(summaries))
 
     @classmethod
     def of(cls, methods: Sequence[MethodFronts], kind: str) -> Comparison:
@@ -155,7 +155,7 @@ class Comparison:
                     "n_wins": one.n_wins,
                     "n_shared_seeds": one.n_shared,
                 }
-                for one in self.contests
+                for one in self.pairwise_tests
             ],
         }
 
@@ -174,7 +174,7 @@ def _summary(method: MethodFronts, budget: str, reference: Front) -> Summary:
     return Summary(budget=budget, method=method.label, of=of, medians=medians)
 
 
-def _contests(summaries: Sequence[Summary]) -> tuple[Contest, ...]:
+def _pairwise_tests(summaries: Sequence[Summary]) -> tuple[PairwiseTest, ...]:
     """Return every pair at every budget, with p corrected over all of them."""
     pairs = [(a, b) for a, b in combinations(summaries, 2) if a.budget == b.budget]
     tested = [min(len(a.of), len(b.of)) > 1 for a, b in pairs]
@@ -187,7 +187,7 @@ def _contests(summaries: Sequence[Summary]) -> tuple[Contest, ...]:
     for (a, b), test in zip(pairs, tests, strict=True):
         shared = a.of.keys() & b.of.keys()
         found.append(
-            Contest(
+            PairwiseTest(
                 budget=a.budget,
                 first=a.method,
                 second=b.method,

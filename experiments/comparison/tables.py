@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evo.fronts.statistics import CONFIDENCE, MedianInterval
-from experiments.comparison.comparison import INDICATORS, Comparison, Contest, Summary
+from experiments.comparison.comparison import INDICATORS, Comparison, PairwiseTest, Summary
 from experiments.formatting.table import Table
 from experiments.runs.finished import KINDS
 
@@ -25,7 +25,7 @@ def text(found: Comparison) -> str:
         summary_table(found).to_text(),
         f"hypervolume of each seed\n{seed_table(found).to_text()}",
     ]
-    if found.contests:
+    if found.pairwise_tests:
         parts.append(pair_table(found).to_text())
     return "\n\n".join([*parts, verdict(found)])
 
@@ -58,10 +58,10 @@ def seed_table(found: Comparison) -> Table:
 def pair_table(found: Comparison) -> Table:
     """Return every pair of methods, a row a budget."""
     head = ["budget", "first", "second", "A", "p", "p (Holm)", "first better in"]
-    return Table(head, [_contest(one) for one in found.contests], text=(0, 1, 2))
+    return Table(head, [_pair_cells(one) for one in found.pairwise_tests], text=(0, 1, 2))
 
 
-def _contest(one: Contest) -> list[str]:
+def _pair_cells(one: PairwiseTest) -> list[str]:
     seeds = f"{one.n_wins} of {one.n_shared} seeds" if one.n_shared else "-"
     tested = ["-", "-", "-"]
     if one.test is not None and one.p_holm is not None:
@@ -78,10 +78,10 @@ def verdict(found: Comparison) -> str:
     ]
     if sizes == [1]:
         return "One seed a method: no test is possible, and no interval. Differences may be chance."
-    if not found.contests:
+    if not found.pairwise_tests:
         return "\n".join(said)
     said.append("A: probability that a run of the first exceeds one of the second in hypervolume (0.5 is none).")
-    tests = [one for one in found.contests if one.test is not None]
+    tests = [one for one in found.pairwise_tests if one.test is not None]
     if not tests:
         return "\n".join([*said, "No test is possible: in every pair one method has a single seed."])
     n = len(tests)
@@ -111,7 +111,7 @@ def _coverages(found: Comparison) -> str:
     return ", ".join(f"{100 * coverage:.3g} % with {n}" for n, coverage in sorted(short.items())) or "less"
 
 
-def _better(one: Contest) -> str:
+def _better(one: PairwiseTest) -> str:
     assert one.test is not None
     first, second = (one.first, one.second) if one.test.effect > 0.5 else (one.second, one.first)
     return f"{first} over {second}"
@@ -138,10 +138,10 @@ def files(found: Comparison, folders: Mapping[tuple[str, int], str]) -> dict[str
         "medians.tex": summary_table(found).to_latex(),
         **(
             {
-                "tests.csv": _csv(*_exact_tests(found.contests)),
+                "tests.csv": _csv(*_exact_tests(found.pairwise_tests)),
                 "tests.tex": pair_table(found).to_latex(),
             }
-            if found.contests
+            if found.pairwise_tests
             else {}
         ),
     }
@@ -158,7 +158,7 @@ def _exact_medians(summaries: Sequence[Summary]) -> tuple[list[str], list[list[A
     return head, rows
 
 
-def _exact_tests(contests: Sequence[Contest]) -> tuple[list[str], list[list[Any]]]:
+def _exact_tests(tests: Sequence[PairwiseTest]) -> tuple[list[str], list[list[Any]]]:
     head = ["budget", "first", "second", "effect_a", "p", "p_holm", "n_wins", "n_shared_seeds"]
     rows: list[list[Any]] = [
         [
@@ -169,7 +169,7 @@ def _exact_tests(contests: Sequence[Contest]) -> tuple[list[str], list[list[Any]
             one.n_wins,
             one.n_shared,
         ]
-        for one in contests
+        for one in tests
     ]
     return head, rows
 

@@ -134,7 +134,7 @@ class Card:
                 weights,
                 _SPLITS[split],
                 f"{100 * found.value:.1f} %",
-                percent_range(found.low, found.high, digits=1, between=" to "),
+                f"{percent_range(found.low, found.high, digits=1, between=' to ')} %",
             )
             for kind, weights, split in _ACCURACIES
             if (found := row.accuracy(kind, split)) is not None

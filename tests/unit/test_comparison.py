@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.comparison.comparison import Comparison, MethodFronts
-from experiments.comparison.tables import contest_cells, files, summary_cells, text, verdict
+from experiments.comparison.tables import files, pair_table, summary_table, text, verdict
 
 # Two ends of the union, (0.2, 10 s) and (0.4, 1 s), become (0, 1) and (1, 0); (0.3, 10^0.5 s) the middle.
 WIDE = np.array([(0.2, 10.0), (0.4, 1.0)])
@@ -44,18 +44,18 @@ def test_all_runs_share_the_bounds_of_the_front_of_all():
     assert summary(more, "a").values("hypervolume") == [pytest.approx(0.21)]
 
 
-def test_medians_and_contests_are_over_seeds():
+def test_medians_and_pairwise_tests_are_over_seeds():
     found = compare(method("a", WIDE, WIDE, MIDDLE), method("b", MIDDLE, MIDDLE, WIDE))
     median = summary(found, "a").medians["hypervolume"]
     assert (median.median, median.low, median.high) == pytest.approx((0.21, 0.21, 0.36))
     assert median.coverage == 0.75
-    (one,) = found.contests
+    (one,) = found.pairwise_tests
     # of nine pairs a exceeds in one (0.36, 0.21), is equal in two by two
     assert one.test.effect == pytest.approx((1 + 4 / 2) / 9)
     assert (one.n_wins, one.n_shared) == (1, 3)
     assert one.p_holm == one.test.p
     apart = compare(method("a", WIDE), method("b", MIDDLE, first_seed=5))
-    assert (apart.contests[0].n_shared, apart.contests[0].test) == (0, None)
+    assert (apart.pairwise_tests[0].n_shared, apart.pairwise_tests[0].test) == (0, None)
 
 
 def budgets(label, fronts):
@@ -67,19 +67,19 @@ def test_p_is_corrected_for_all_pairs_and_budgets_together():
     found = Comparison.of(
         [budgets(name, fronts[k : k + 5]) for k, name in ((0, "a"), (5, "b"), (10, "c"))], "finetuned"
     )
-    assert len(found.contests) == 6
+    assert len(found.pairwise_tests) == 6
     # each lies wholly apart: p = 2 / C(10, 5); six tests
-    assert [one.test.p for one in found.contests] == pytest.approx([2 / 252] * 6)
-    assert [one.p_holm for one in found.contests] == pytest.approx([12 / 252] * 6)
+    assert [one.test.p for one in found.pairwise_tests] == pytest.approx([2 / 252] * 6)
+    assert [one.p_holm for one in found.pairwise_tests] == pytest.approx([12 / 252] * 6)
     assert "Significant at 0.05: 1mF a over b;" in verdict(found)
 
 
 def test_one_seed_a_method_says_that_no_test_is_possible():
     found = compare(method("a", WIDE), method("b", MIDDLE))
-    assert found.contests[0].test is None
+    assert found.pairwise_tests[0].test is None
     assert "One seed a method: no test is possible" in text(found)
-    assert contest_cells(found)[1] == [["47uF", "a", "b", "-", "-", "-", "0 of 1 seeds"]]
-    assert summary_cells(found)[1][0][:5] == ["47uF", "a", "1", "0.210", "-"]
+    assert pair_table(found).rows == [["47uF", "a", "b", "-", "-", "-", "0 of 1 seeds"]]
+    assert summary_table(found).rows[0][:5] == ["47uF", "a", "1", "0.210", "-"]
     mixed = compare(method("a", WIDE, WIDE), method("b", MIDDLE))
     assert "No test is possible: in every pair one method has a single seed." in verdict(mixed)
 
@@ -91,9 +91,9 @@ def test_few_seeds_are_told_that_they_are_too_few():
     assert "covers 75 % with 3" in said
 
 
-def test_one_method_alone_has_medians_and_no_contest():
+def test_one_method_alone_has_medians_and_no_pairwise_test():
     found = compare(method("all runs", WIDE, MIDDLE))
-    assert found.contests == ()
+    assert found.pairwise_tests == ()
     assert "p (Holm)" not in text(found)
     assert set(files(found, {("all runs", 0): "x", ("all runs", 1): "y"})) == {
         "compare.txt", "runs.csv", "medians.csv", "medians.tex",
@@ -106,7 +106,7 @@ def test_a_front_that_is_empty_has_no_distance_and_the_rest_has():
     as_json = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert as_json["summaries"][0]["seeds"]["0"]["igd_plus"] is None
     assert as_json["summaries"][0]["epsilon"]["median"] is None
-    assert summary_cells(found)[1][0][5:7] == ["-", "- to -"]
+    assert summary_table(found).rows[0][5:7] == ["-", "- to -"]
     nothing = compare(method("a", EMPTY), method("b", EMPTY))
     assert nothing.to_dict()["bounds"] == {"47uF": None}
     assert summary(nothing, "b").values("hypervolume") == [0.0]
@@ -121,7 +121,7 @@ def test_files_hold_full_precision_and_escaped_labels():
     assert float(rows[0]["hypervolume"]) == summary(found, "rate_0.5 & more").values("hypervolume")[0]
     assert rows[0]["run"] == "runs/rate_0.5 & more-0"
     (tests,) = csv.DictReader(written["tests.csv"].splitlines())
-    assert float(tests["p"]) == found.contests[0].test.p
+    assert float(tests["p"]) == found.pairwise_tests[0].test.p
     medians = list(csv.DictReader(written["medians.csv"].splitlines()))
     assert float(medians[1]["hypervolume_median"]) == summary(found, "b").medians["hypervolume"].median
     assert r"rate\_0.5 \& more" in written["medians.tex"]
