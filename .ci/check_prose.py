@@ -35,29 +35,37 @@ FIRST_OF_NOUN = QUESTION_WORDS | {"Everything", "Nothing", "There", "It"}
 """Words that do not begin the docstring of a module, a class or a property."""
 
 FIRST_OF_VERB = FIRST_OF_NOUN | {
-    "A", "An", "The", "One", "Whether", "Every", "All", "Each", "Its", "This", "That", "At", "By", "For", "From", "In",
-    "Of", "On", "To", "With", "Returns", "Reads", "Writes", "Makes", "Gives",
+    "A", "An", "The", "One", "Whether", "Every", "All", "Each", "Any", "Its", "This", "That", "These", "Those",
+    "About", "After", "As", "At", "Before", "Below", "Between", "By", "For", "From", "If", "In", "Into", "Of", "On",
+    "Over", "Through", "To", "Under", "Until", "With", "Without", "Returns", "Reads", "Writes", "Makes", "Gives",
+    "Yields", "Checks", "Computes", "Raises", "Runs", "Draws", "Prints", "Takes", "Adds", "Builds", "Creates", "Counts",
 }  # fmt: skip
 """Words that do not begin the docstring of a function, which begins with an imperative verb."""
 
 PHRASES: dict[str, str] = {
     r"\bthat which\b": "name the thing",
-    r"\bthere is none\b": "'not found', with what to do",
-    r"\bis told\b|\bare told\b|\bwho is told\b": "'receives', 'is reported'",
-    r"\bis asked for\b|\bwas asked for\b|\bare asked for\b|\basked for\b": "'requested', 'required'",
-    r"\bis handed\b|\bare handed\b|\bit is handed\b": "'receives', 'is passed'",
-    r"\bis of (?:a|an|the|that|another|order|this)\b": "'has', 'belongs to'",
+    r"\bthere (?:is|are) none\b": "'not found', with what to do",
+    r"\btold\b|\btells?\b|\btelling\b": "'receives', 'reports', 'distinguishes'",
+    r"\basked for\b": "'requested', 'required'",
+    r"\bhanded\b|\bhands (?:over|out|back)\b": "'receives', 'is passed', 'returned'",
+    r"\b(?:is|are) of\b(?! (?:no )?use)": "'has', 'belongs to', 'comes from'",
     r"\ba great many\b": "'many'",
-    r"\bplays? (?:a|the|any|every|each) (?:plan|design|schedule|seed|harvest)\b": "'simulate'",
-    r"\b(?:is|are|was|were|be) played\b": "'simulated'",
+    r"\bplay(?:s|ed|ing)? (?:a|an|the|any|every|each|one|it|them|all|out|in|under)\b": "'simulate'",
+    r"\b(?:is|are|was|were|be|been|not|and|as|plan) played\b|\bplayed\b": "'simulated'",
     r"\bdumb\b": "'baseline'",
-    r"\bknows? nothing of\b": "'does not depend on'",
-    r"\bdoes not care\b|\bwants? to know\b": "describe what the code does",
-    r"\bCOST_MODEL\b": "'energy/README section N'",
+    r"\bknows? (?:nothing|no|neither|everything|only)\b": "'does not depend on', 'has'",
+    r"\bdoes not care\b|\bwants? to\b": "describe what the code does",
+    r"(?-i:\bCOST_MODEL\b|\bINTERFACE\b|\b(?:RUNTIME|ACCURACY|MACHINE|POWER|ARCHITECTURE)\.md\b)":
+        "'energy/README section N'",
     r"\bappraise[ds]?\b|\bappraisals?\b": "'price'",
-    r"\b(?:one|row|record|line|column|file|step|cell|curve|task|seed|bar|panel) an? "
-    r"(?:layer|budget|network|design|batch|second|axis|weight|method|supply|stage|channel|pixel|cycle|run|sample|scenario)\b":
-        "'per' in place of 'a'",
+    r"(?<![\w/`])shipped\b(?![/`])": "'built-in', 'included'",
+    r"\bjudg(?:e|es|ed|ing)\b": "'evaluate'",
+    r"\bprov(?:es?|ed|ing)\b": "'verify', 'test'; 'proof' and 'proven' are for theorems",
+    r"\bwhatever\b": "'for any', 'regardless of'",
+    r"\b(?:one|row|record|line|column|file|step|cell|curve|task|seed|bar|panel|figure|search|call|vote|table) an? "
+    r"(?:layer|budget|network|design|batch|second|axis|weight|method|supply|stage|channel|pixel|cycle|run|sample|"
+    r"scenario|command|tile|word|device|space|person|image|gene|event|op|operator)\b": "'per' in place of 'a'",
+    r"\b\w+s an? (?:second|minute|hour|millisecond|generation)\b(?=[.,:;)]|$)": "'per' in place of 'a'",
 }  # fmt: skip
 """Phrases, as regular expressions, and what to write in their place."""
 
@@ -107,9 +115,11 @@ def first_words(path: str, source: str) -> Iterator[Finding]:
 
 
 def words_of(source: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the text of every comment and string of a module."""
+    """Yield the line and the text of every comment and every string of several words in a module."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type in (tokenize.COMMENT, tokenize.STRING) or tokenize.tok_name[token.type] == "FSTRING_MIDDLE":
+        is_text = token.type in (tokenize.COMMENT, tokenize.STRING)
+        is_text = is_text or tokenize.tok_name[token.type] == "FSTRING_MIDDLE"
+        if is_text and " " in token.string.strip():  # a single word is a key, a name or a path
             yield token.start[0], token.string
 
 
@@ -119,7 +129,7 @@ def phrases(path: str, pieces: Iterator[tuple[int, str]]) -> Iterator[Finding]:
         for pattern, instead in PHRASES.items():
             if pattern in ALLOWED.get(path, ()):
                 continue
-            for match in re.finditer(pattern.replace(" ", r"\s+"), text, re.IGNORECASE):
+            for match in re.finditer(pattern.replace(" ", r"\s+"), text, re.IGNORECASE | re.MULTILINE):
                 line = first + text.count("\n", 0, match.start())
                 yield Finding(path=path, line=line, text=f"{' '.join(match[0].split())!r}; write {instead}")
 

@@ -22,7 +22,7 @@ FUNCTION = 'def f():\n    """{} of a layer."""\n'
 PROPERTY = 'class C:\n    """Layer."""\n\n    @property\n    def f(self):\n        """{} of a layer."""\n'
 
 
-@pytest.mark.parametrize("word", ["What", "The", "Whether", "Returns", "Of"])
+@pytest.mark.parametrize("word", ["What", "The", "Whether", "Returns", "Of", "Without"])
 def test_a_function_that_does_not_begin_with_a_verb_is_found(check, word):
     (found,) = check.first_words("energy/a.py", FUNCTION.format(word))
     assert (found.line, repr(word) in found.text) == (2, True)
@@ -44,3 +44,33 @@ def test_phrases_are_found_in_strings_and_comments_across_lines_but_not_in_names
     assert not list(check.phrases("energy/a.py", check.words_of("appraise = there_is_none = 1\n")))
     wrapped = [(7, "A table has one\nrow a\nlayer.")]
     assert [finding.line for finding in check.phrases("a.md", iter(wrapped))] == [8]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("100 designs a second.", ["designs a second"]),
+        ("writes a second record", []),
+        ("the board is told and judged", ["told", "judged"]),
+        ("plays a plan, played twice", ["plays a", "played"]),
+        ("it plays no part", []),
+        ("a shipped file, `models/data/shipped/watch.md`", ["shipped"]),
+        ("COST_MODEL section 3 of the interface", ["COST_MODEL"]),
+        ("the run is of another version, of no use", ["is of"]),
+    ],
+)
+def test_phrases_and_what_resembles_them(check, text, words):
+    found = check.phrases("a.md", iter([(1, text)]))
+    assert [finding.text.split("'")[1] for finding in found] == words
+
+
+def test_a_folder_with_findings_fails_and_one_without_passes(check, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "page.md").write_text("All is well.\n")
+    assert check.main(["docs"]) == 0
+    (tmp_path / "docs" / "page.md").write_text("All is well,\nwhatever comes.\n")
+    assert check.main(["docs"]) == 1
+    assert "docs/page.md:2: 'whatever'; write" in capsys.readouterr().out
+    assert check.main(["--count"]) == 1
+    assert "1 docs" in capsys.readouterr().out
