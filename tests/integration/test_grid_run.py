@@ -68,12 +68,17 @@ def start(grid_file, root, *more, **kinds):
     return process(["grid", str(grid_file), "run", "--root", str(root), "--quiet", *more], ROOT, **kinds)
 
 
+def take_interrupts():
+    """Have SIGINT end this process, as in a terminal: a background job of a shell that is not inherits it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_a_killed_worker_and_a_killed_grid_leave_no_trace_in_the_table(undisturbed, tmp_path, capsys):
     grid_file, root, expected = undisturbed
     # The cells of one seed are done already; those of the other share their stages.
     for cell in status(grid_file, root, capsys)["cells"][:2]:
         shutil.copytree(root / "runs" / cell["run"], tmp_path / "runs" / cell["run"])
-    with start(grid_file, tmp_path) as running:
+    with start(grid_file, tmp_path, preexec_fn=take_interrupts) as running:
         when(lambda: len(lock_holders(tmp_path)) == 2)
         end(running, signal.SIGINT, 130)
     seen = wait_for_ends(tmp_path)
