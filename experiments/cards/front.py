@@ -119,7 +119,6 @@ class FrontCard:
         rows = [(name, *(f"{100 * mean:.2f} %" for mean in both)) for name, both in zip(names, means, strict=True)]
         n, n_on_front = len(self.networks), int(self.on_front.sum())
         which = {f"all {n}": False, f"the {n_on_front} on a front": True}
-        yes = {split: "yes" if good else "no" for split, good in self.is_as_good.items()}
         return "\n".join(
             [
                 f"Fronts: {n} fine-tuned networks, and the same networks trained alone: teacher, {self.n_epochs} "
@@ -133,13 +132,11 @@ class FrontCard:
                     f"test {_points(self.difference('test', on_front=only))}"
                     for name, only in which.items()
                 ),
-                "",
-                f"fine-tuned are at least as good: validation {yes['val']}, test {yes['test']}",
             ]
         )  # fmt: skip
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return a row a network for `card_front.csv`."""
+        """Return one row per network for `card_front.csv`."""
         return [
             {
                 "network": name,

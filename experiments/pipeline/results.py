@@ -1,6 +1,7 @@
-"""What a run ends with: rows of `fronts`, evaluations, design files and weights, written whole.
+"""Results of a run: rows of `fronts`, evaluations and design files.
 
-The only place where the test split is opened, after everything is decided.
+`ebbnas search` opens the test split here alone, after everything is decided. Of finished runs, `card --front`, `design`,
+`evaluate` and `verify` open it too, and decide nothing by it.
 """
 
 from __future__ import annotations
