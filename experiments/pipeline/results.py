@@ -1,7 +1,7 @@
 """Results of a run: rows of `fronts`, evaluations and design files.
 
-`ebbnas search` opens the test split here alone, after everything is decided. Of finished runs, `card --front`, `design`,
-`evaluate` and `verify` open it too, and decide nothing by it.
+`ebbnas search` opens the test split here alone, after everything is decided. Of finished runs, `card --front`,
+`design`, `evaluate` and `verify` open it too, and decide nothing by it.
 """
 
 from __future__ import annotations

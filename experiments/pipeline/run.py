@@ -138,8 +138,8 @@ class Run:
             if self.work.config.compute.processes > 1:
                 beside.enter_context(exploring(stages.explorer, self.work.space))
             with self.times.of("data"):
-                for split in ("train", "val"):
-                    self.work.data.split(split)
+                self.work.data.split("train")
+                self.work.data.split("val")
             with self.times.of("supernet"):
                 trainer = stages.supernet()
         with self.times.of("predictor"):
