@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from energy.networks.designs import ORDERS_OF_OP, VECTORS_OF_OP, LayerDesign, Plan, tiled_map
+from energy.networks.designs import ORDERS_OF_OP, LayerDesign, Plan, tiled_map
 from energy.networks.fuse import normalised
 from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
+from energy.networks.vectors import VECTORS_OF_OP
 from models.deploy.integer import LOW, IntegerLayer, IntegerNetwork, channel_load
 from models.spaces import Space
 
@@ -81,7 +82,7 @@ def random_plan(rng: np.random.Generator, network: NetworkShape) -> Plan:
     for layer in network.layers:
         height, width = tiled_map(layer)
         n_pairs = -(-normalised(layer)[0].in_ch // 2)
-        vector = str(rng.choice(VECTORS_OF_OP.get(layer.op, ("channel",))))
+        vector = str(rng.choice(VECTORS_OF_OP[layer.op]))
         is_by_channel = layer.op == "depthwise_conv" and vector == "row"
         plan.append(
             LayerDesign(

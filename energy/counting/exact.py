@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.counting import rows
+from energy.counting.nanojoules import rounded_up_nj
 from energy.counting.tiles import inner_count, map_sums, tile_counts
 from energy.events import RECORD_WORDS, FloatArray, IntArray
 from energy.jit import compiled
@@ -193,7 +194,7 @@ def count_batch(
 def n_batches_of(layer: IntArray, design: IntArray) -> int:
     """Return the batches of a layer. [1]"""
     r, c, m, n = tile_counts(layer, design)
-    n_inner = inner_count(layer, design)
+    n_inner = inner_count(layer, design, (r * c, m, n))
     return int(r * c * m * n // n_inner * -(-n_inner // min(design[rows.BATCH], n_inner)))
 
 
@@ -203,7 +204,7 @@ def place_batch(
 ) -> None:
     """Fill where batch `index` of a layer is and the map tiles that it covers, given `map_sums`."""
     r, c, m, n = tile_counts(layer, design)
-    order, n_inner = design[rows.ORDER], inner_count(layer, design)
+    order, n_inner = design[rows.ORDER], inner_count(layer, design, (r * c, m, n))
     batch = min(design[rows.BATCH], n_inner)
     n_a_loop = -(-n_inner // batch)
     loop = index // n_a_loop
@@ -264,8 +265,8 @@ def walk(
             time_s += warm[event] * price_s[event]
             reload_j += reload[event] * price_j[event]
             reload_s += reload[event] * price_s[event]
-        nanojoules[0][index] = whole_nj(energy_j)
-        nanojoules[1][index] = whole_nj(energy_j + reload_j)
+        nanojoules[0][index] = rounded_up_nj(energy_j)
+        nanojoules[1][index] = rounded_up_nj(energy_j + reload_j)
         seconds[0][index] = time_s
         seconds[1][index] = time_s + reload_s
     return written
@@ -292,9 +293,3 @@ def count_all(layer: IntArray, design: IntArray, is_first: NDArray[np.bool_]) ->
             if is_first[index]:
                 reloads[event] += reload[event]
     return total, reloads
-
-
-@compiled
-def whole_nj(energy_j: float) -> int:
-    """Return energy rounded up to whole nanojoules; a femtojoule above one is rounding of the sum, not energy. [nJ]"""
-    return int(np.ceil(energy_j * 1e9 - 1e-6))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from energy.counting import rows
 from energy.counting.exact import add_compute, add_input, output_calls, weight_words
+from energy.counting.tiles import inner_count
 from energy.events import RECORD_WORDS, IntArray
 from energy.jit import compiled
 
@@ -91,7 +92,7 @@ def count_commits(
     """
     rc, m, n = tiles
     op, order = layer[rows.OP], design[rows.ORDER]
-    n_batches = rc * m * n // inner_of(layer, design, tiles) * n_a_loop
+    n_batches = rc * m * n // inner_count(layer, design, tiles) * n_a_loop
     events[rows.RECORD_CALLS] = n_batches
     events[rows.RECORD_WRITTEN] = RECORD_WORDS * n_batches
     if op == rows.POOL:
@@ -105,15 +106,6 @@ def count_commits(
         width = layer[rows.OUT_WORDS] if n_a_loop == 1 else 0
         events[rows.OUTPUT_CALLS] = n_a_loop * output_calls(layer, design, totals, rc, width)
     return n_batches
-
-
-@compiled
-def inner_of(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]) -> int:
-    """Return the iterations of the innermost loop, given the numbers of tiles. [1]"""
-    rc, m, n = tiles
-    if layer[rows.OP] == rows.POOL or design[rows.ORDER] == rows.WEIGHT:
-        return rc
-    return m if design[rows.ORDER] == rows.INPUT else n
 
 
 @compiled

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from energy.events import EVENTS, ORDERS
-from energy.networks.designs import VECTORS, LayerDesign
+from energy.networks.designs import LayerDesign
 from energy.networks.fuse import normalised
-from energy.networks.shapes import LayerShape
+from energy.networks.shapes import OPS, LayerShape
+from energy.networks.vectors import VECTORS
 
 INPUT, WEIGHT, OUTPUT = range(len(ORDERS))
 CHANNEL, ROW, PLANAR = range(len(VECTORS))
-OPS = ("conv", "depthwise_conv", "global_avg_pool", "add", "batch_norm", "relu")
 CONV, DEPTHWISE, POOL, ADD, NORM, RELU = range(len(OPS))
 
 # Columns of a layer row. TILED_H x TILED_W is the map that tiles divide: the output, for pooling the input.

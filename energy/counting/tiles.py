@@ -7,6 +7,9 @@ import numpy as np
 from energy.counting import rows
 from energy.events import IntArray
 from energy.jit import compiled
+from energy.networks.designs import innermost_of_tiles
+
+_innermost = compiled(innermost_of_tiles)
 
 
 @compiled
@@ -24,12 +27,10 @@ def tile_counts(layer: IntArray, design: IntArray) -> tuple[int, int, int, int]:
 
 
 @compiled
-def inner_count(layer: IntArray, design: IntArray) -> int:
-    """Return the iterations of the innermost loop, I. [1]"""
-    r, c, m, n = tile_counts(layer, design)
-    if layer[rows.OP] == rows.POOL or design[rows.ORDER] == rows.WEIGHT:
-        return r * c
-    return m if design[rows.ORDER] == rows.INPUT else n
+def inner_count(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]) -> int:
+    """Return the iterations of the innermost loop, I, given the numbers of tiles r c, m and n. [1]"""
+    rc, m, n = tiles
+    return int(_innermost(rc, m, n, layer[rows.OP] == rows.POOL)[design[rows.ORDER]])
 
 
 @compiled

@@ -16,8 +16,9 @@ from energy.jit import compiled
 def vm_words(layer: IntArray, design: IntArray) -> int:
     """Volatile memory of a design: input, weights and outputs at even addresses, each at its largest tile. [words]"""
     r, c, m, n = tile_counts(layer, design)
-    batch = min(design[rows.BATCH], inner_count(layer, design))
-    return operand_words(layer, design, n) + even(result_words(layer, design, (r * c, m, n), batch))
+    tiles = (r * c, m, n)
+    batch = min(design[rows.BATCH], inner_count(layer, design, tiles))
+    return operand_words(layer, design, n) + even(result_words(layer, design, tiles, batch))
 
 
 @compiled

@@ -14,11 +14,9 @@ import numpy as np
 
 from energy.events import ORDERS, IntArray
 from energy.networks.fuse import normalised
-from energy.networks.shapes import LayerShape, NetworkShape
+from energy.networks.shapes import OPS, LayerShape, NetworkShape
+from energy.networks.vectors import VECTORS, VECTORS_OF_OP, has_vector
 from energy.validation import require_choice, require_int, require_keys
-
-VECTORS = ("channel", "row", "planar")
-"""Vector modes; what published counting knows is the first."""
 
 ORDERS_OF_OP = {
     "conv": ORDERS,
@@ -145,30 +143,39 @@ def tiled_map(layer: Any) -> tuple[Any, Any]:
     return (layer.in_h, layer.in_w) if layer.op == "global_avg_pool" else (layer.out_h, layer.out_w)
 
 
-def innermost_counts(layer: Any, design: Any) -> tuple[Any, Any, Any]:
-    """Return the iterations of the innermost loop for each of `ORDERS`, with m, r, c, n the numbers of tiles.
+def innermost_of_tiles(rc: Any, m: Any, n: Any, runs_map: bool) -> tuple[Any, Any, Any]:
+    """Return the iterations of the innermost loop for each of `ORDERS`; of numbers, of arrays, and compiled.
 
-    A convolution has m, r c, n; depthwise has one input-channel tile; element-wise layers and pooling run over the
-    tiles of their map.
+    Args:
+        rc: Tiles of the map. [1]
+        m: Tiles of the output channels. [1]
+        n: Tiles of the input channels, 1 for operators other than a convolution. [1]
+        runs_map: Whether the innermost loop runs over the map in every loop order.
+    """
+    return (rc, rc, rc) if runs_map else (m, rc, n)
+
+
+def innermost_counts(layer: Any, design: Any, counting: str = "published") -> tuple[Any, Any, Any]:
+    """Return the iterations of the innermost loop for each of `ORDERS`.
+
+    Pooling runs over the tiles of its map, and so do element-wise layers under published counting; under exact counting
+    an element-wise layer has one iteration.
 
     Args:
         layer: A `LayerShape`, or sizes of many layers as arrays.
         design: A `LayerDesign`, or designs as arrays; order and batch are not read.
+        counting: `published` or `exact`.
 
     Returns:
         Integers, or arrays, as the arguments are. [1]
     """
     height, width = tiled_map(layer)
-    r_c = -(-height // design.tile_h) * -(-width // design.tile_w)
-    if layer.op not in ("conv", "depthwise_conv"):
-        return (r_c, r_c, r_c)
+    rc = -(-height // design.tile_h) * -(-width // design.tile_w)
     m = -(-layer.out_ch // design.tile_out)
     n = -(-layer.in_ch // design.tile_in) if layer.op == "conv" else 1
-    return (m, r_c, n)
-
-
-VECTORS_OF_OP = {"conv": ("channel", "row"), "depthwise_conv": ("channel", "row", "planar")}
-"""Vector modes of operators that have more than the first, under exact counting."""
+    is_pool = layer.op == "global_avg_pool"
+    is_convolution = layer.op in ("conv", "depthwise_conv")
+    return innermost_of_tiles(rc, m, n, is_pool or (counting == "published" and not is_convolution))
 
 
 def check_plan(network: NetworkShape, plan: Plan, *, counting: str, rounds_up: bool = True) -> None:
@@ -205,10 +212,10 @@ def _check_design(layer: LayerShape, design: LayerDesign, counting: str, rounds_
     if design.order not in ORDERS_OF_OP[layer.op]:
         known = ", ".join(ORDERS_OF_OP[layer.op])
         raise ValueError(f"order of a {layer.op} must be {known}, not {design.order!r}")
-    vectors = VECTORS_OF_OP.get(layer.op, VECTORS[:1]) if counting == "exact" else VECTORS[:1]
+    vectors = VECTORS_OF_OP[layer.op] if counting == "exact" else VECTORS[:1]
     if design.vector not in vectors:
         raise ValueError(
             f"vector of a {layer.op} under {counting} counting must be {', '.join(vectors)}, not {design.vector!r}"
         )
-    if layer.op == "depthwise_conv" and design.vector == "row" and design.tile_out != 1:
-        raise ValueError(f"tile_out must be 1 where a depthwise_conv has vector 'row', not {design.tile_out}")
+    if not has_vector(OPS.index(layer.op), VECTORS.index(design.vector), design.tile_out):
+        raise ValueError(f"tile_out must be 1 where a {layer.op} has vector {design.vector!r}, not {design.tile_out}")

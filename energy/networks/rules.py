@@ -17,14 +17,14 @@ from energy.events import ORDERS
 from energy.networks.designs import (
     ORDERS_OF_OP,
     TILE_GENES,
-    VECTORS,
     DesignTable,
     LayerDesign,
     innermost_counts,
     tiled_map,
 )
 from energy.networks.fuse import normalised
-from energy.networks.shapes import LayerShape
+from energy.networks.shapes import OPS, LayerShape
+from energy.networks.vectors import NO_LIMIT, VECTORS, fits_vector_unit, has_vector
 from energy.validation import require_choice, require_int
 
 Options = tuple[int, ...]
@@ -129,17 +129,17 @@ class Rules:
 
     def vectors(self, layer: LayerShape, design: LayerDesign) -> tuple[str, ...]:
         """Return legal vector modes of a design whose own is not read, in the order of `VECTORS`."""
-        if self.counting == "published" or layer.op not in ("conv", "depthwise_conv"):
+        if self.counting == "published":
             return VECTORS[:1]
-        if layer.op == "depthwise_conv":
-            legal: tuple[str, ...] = VECTORS if design.tile_out == 1 else ("channel", "planar")
-        else:
-            kernel_w = normalised(layer)[0].kernel_w
-            # The vector unit wants even starts: rows of an odd number of channels have odd ones.
-            is_row_legal = kernel_w > 1 and design.tile_in % 2 == 0
-            is_row_legal &= self.max_vector is None or kernel_w * design.tile_in <= self.max_vector
-            legal = VECTORS[:2] if is_row_legal else VECTORS[:1]
-        return tuple(vector for vector in legal if vector in self.vector_modes)
+        op, kernel_w = OPS.index(layer.op), normalised(layer)[0].kernel_w
+        longest = NO_LIMIT if self.max_vector is None else self.max_vector
+        return tuple(
+            vector
+            for index, vector in enumerate(VECTORS)
+            if vector in self.vector_modes
+            and has_vector(op, index, design.tile_out)
+            and fits_vector_unit(op, index, design.tile_in, kernel_w, longest)
+        )
 
     def batch_options_of(self, op: str, n_inner: int) -> Options:
         """Return legal batches for an innermost loop of `n_inner` iterations, rising; 1 for element-wise layers."""
@@ -147,14 +147,13 @@ class Rules:
 
     def batch_options(self, layer: LayerShape, design: LayerDesign) -> Options:
         """Return the legal batches of a design whose own batch is not read, rising."""
-        if self.counting == "exact":
-            if layer.op in ("add", "relu"):
-                return (1,)
-            layer, is_turned = normalised(layer)
-            if is_turned:
-                design = replace(design, tile_h=design.tile_w, tile_w=design.tile_h)
-            return self.batch_sizes(innermost_counts(layer, design)[ORDERS.index(design.order)])
-        return self.batch_options_of(layer.op, innermost_counts(layer, design)[ORDERS.index(design.order)])
+        index = ORDERS.index(design.order)
+        if self.counting == "published":
+            return self.batch_options_of(layer.op, innermost_counts(layer, design)[index])
+        layer, is_turned = normalised(layer)
+        if is_turned:
+            design = replace(design, tile_h=design.tile_w, tile_w=design.tile_h)
+        return self.batch_sizes(innermost_counts(layer, design, "exact")[index])
 
     def tilings(self, layer: LayerShape) -> DesignTable:
         """Return every legal tiling, in the first legal loop order and with batch 1."""

@@ -21,6 +21,9 @@ _INPUT_NAME = "input"
 N_INPUTS = {"conv": 1, "depthwise_conv": 1, "global_avg_pool": 1, "add": 2, "batch_norm": 1, "relu": 1}
 """Every operator with the number of maps it reads."""
 
+OPS = tuple(N_INPUTS)
+"""Operators; compiled code holds the index into this tuple."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerShape:

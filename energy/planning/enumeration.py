@@ -10,15 +10,16 @@ import numpy as np
 
 from energy.counting import rows
 from energy.counting.exact import add_compute, count_batch, n_batches_of, place_batch
-from energy.counting.exact_layer import count_commits, count_layer, count_reloads, inner_of
-from energy.counting.tiles import axis_sums, map_sums, map_totals, tile_counts
+from energy.counting.exact_layer import count_commits, count_layer, count_reloads
+from energy.counting.nanojoules import ROUNDING_J
+from energy.counting.tiles import axis_sums, inner_count, map_sums, map_totals, tile_counts
 from energy.counting.vm import operand_words, result_words
 from energy.events import FloatArray, IntArray
 from energy.jit import compiled
+from energy.networks.vectors import fits_vector_unit, has_vector
 from energy.scheduling.cuts import recharge_s
 
-ROUNDING_J = 1e-15
-"""A femtojoule: what sums of prices may be off, as in `energy.counting.exact.whole_nj`. [J]"""
+_has_vector, _fits_vector_unit = compiled(has_vector), compiled(fits_vector_unit)
 
 WORK_EVENTS = (rows.MAC_CALLS, rows.MAC_ELEMENTS, rows.ITERATIONS, rows.TAPS, rows.EPILOGUES)
 """What the vector unit and the CPU do for a convolution, whatever the loop order is."""
@@ -81,7 +82,7 @@ def enumerate_designs(
                         continue
                     for vector in modes[1]:
                         design[rows.VECTOR] = vector
-                        if not is_legal_vector(layer, design, limits[1]):
+                        if not _is_legal_vector(layer, design, limits[1]):
                             continue
                         room = limits[0] - operand_words(layer, design, n)
                         if room < 2:
@@ -92,7 +93,7 @@ def enumerate_designs(
                             is_out &= least_s[supply] > best_s[supply]
                         for order in modes[0]:
                             design[rows.ORDER] = order
-                            n_inner = inner_of(layer, design, tiles)
+                            n_inner = inner_count(layer, design, tiles)
                             most = _largest_batch(layer, design, tiles, n_inner, room - room % 2)
                             n_designs += n_sizes[n_inner] if most == n_inner else _n_batch_sizes(n_inner, most)
                             if most > 0 and not is_out:
@@ -104,17 +105,13 @@ def enumerate_designs(
 
 
 @compiled
-def is_legal_vector(layer: IntArray, design: IntArray, max_vector: int) -> bool:
-    """Whether the vector mode exists for the operator and tile, adds anything, and is as short as was measured."""
+def _is_legal_vector(layer: IntArray, design: IntArray, max_vector: int) -> bool:
+    """Return whether the design may have its vector mode."""
     op, vector = layer[rows.OP], design[rows.VECTOR]
-    if op == rows.CONV:
-        length = design[rows.TILE_IN] * (layer[rows.KERNEL_W] if vector == rows.ROW else 1)
-        # The unit wants even starts: rows of an odd number of channels have odd ones.
-        is_row = vector == rows.ROW and layer[rows.KERNEL_W] > 1 and design[rows.TILE_IN] % 2 == 0
-        return bool(length <= max_vector and (vector == rows.CHANNEL or is_row))
-    if op == rows.DEPTHWISE:
-        return bool(vector != rows.ROW or design[rows.TILE_OUT] == 1)
-    return bool(vector == rows.CHANNEL)
+    return bool(
+        _has_vector(op, vector, design[rows.TILE_OUT])
+        and _fits_vector_unit(op, vector, design[rows.TILE_IN], layer[rows.KERNEL_W], max_vector)
+    )
 
 
 @compiled
@@ -349,7 +346,7 @@ def batch_bound_j(
     rc, m, n = tiles
     order, price_j = design[rows.ORDER], prices[0][design[rows.ORDER]]
     runs_map = layer[rows.OP] == rows.POOL or order == rows.WEIGHT
-    n_inner = rc if runs_map else (m if order == rows.INPUT else n)
+    n_inner = inner_count(layer, design, tiles)
     batch = min(design[rows.BATCH], n_inner)
     last = (n_inner - 1) // batch
     place = np.zeros(rows.PLACE_WIDTH, dtype=np.int64)

@@ -14,20 +14,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from energy.counting import rows
+from energy.counting.nanojoules import ROUNDING_J
 from energy.counting.rows import RUNTIME, Runtime, layer_row
 from energy.counting.vm import vm_words
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios
-from energy.networks.designs import TILE_GENES, VECTORS, LayerDesign, Plan
+from energy.networks.designs import TILE_GENES, LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
+from energy.networks.vectors import NO_LIMIT, VECTORS
 from energy.planning.descent import CandidateBatches, descend
 from energy.planning.enumeration import (
     BOUND_S,
     ENERGY_J,
     FIGURES,
-    ROUNDING_J,
     TIME_S,
     costliest_j,
     enumerate_designs,
@@ -44,8 +45,6 @@ _MOST_CANDIDATES = 12
 
 _MOST_SWEEPS = 4
 """Sweeps of the coordinate descent over the layers at most."""
-
-_NO_LIMIT = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,8 +228,8 @@ class PackedExplorer:
             (height, width, out, into),
             (
                 self.device.vm_bytes // self.device.word_bytes,
-                self.rules.max_vector or _NO_LIMIT,
-                1 if self.cuts == "each" else _NO_LIMIT,
+                self.rules.max_vector or NO_LIMIT,
+                1 if self.cuts == "each" else NO_LIMIT,
             ),
             (
                 np.array([ORDERS.index(order) for order in self.rules.orders(layer)], dtype=np.int64),

@@ -12,7 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from energy.counting.exact import n_batches_of, walk, whole_nj
+from energy.counting.exact import n_batches_of, walk
+from energy.counting.nanojoules import rounded_down_nj, rounded_up_nj
 from energy.counting.nvm import map_words, placed_nvm_words
 from energy.counting.rows import RUNTIME, Runtime, design_row, layer_row
 from energy.counting.vm import stored_sum_words, stored_weight_words, vm_words
@@ -164,7 +165,7 @@ class Pricer:
         self.tables = device.exact.tables
         order = np.zeros((), dtype=np.int64)
         events = {event: np.array(count) for event, count in BOOT_EVENTS.items()}
-        self.boot_nj = int(whole_nj(float(device.exact.energy_of(events, order))))
+        self.boot_nj = int(rounded_up_nj(float(device.exact.energy_of(events, order))))
         self.boot_s = float(device.exact.time_of(events, order))
         self._known: dict[tuple[LayerShape, LayerDesign], LayerBatches] = {}
         self._n_known = 0
@@ -245,7 +246,7 @@ class Pricer:
 
 def budget_nj(scenarios: Scenarios, index: int = 0) -> int:
     """Return the energy that a power cycle may plan for, rounded down to whole nanojoules of 32 bits. [nJ]"""
-    return min(int(np.floor(scenarios.budget_j[index] * 1e9 + 1e-6)), _MOST_BUDGET_NJ)
+    return min(rounded_down_nj(scenarios.budget_j[index]), _MOST_BUDGET_NJ)
 
 
 def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts: str = CUTS[0]) -> Schedule:

@@ -214,7 +214,7 @@ def _layer_table(
     """Return the numbers of one layer; `own` are those of `Pricer.rows`."""
     shape, design = ({column: int(value) for column, value in enumerate(row)} for row in own)
     r, c, m, n = (int(count) for count in tile_counts(*own))
-    inner = int(inner_count(*own))
+    inner = int(inner_count(*own, (r * c, m, n)))
     batch = min(design[rows.BATCH], inner)
     vm_weights = int(input_buffer_words(*own))
     inputs = [placement.map_offset_words[source] for source in layer.reads]

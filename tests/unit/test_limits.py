@@ -13,9 +13,10 @@ from energy.counting.rows import design_row, layer_row
 from energy.events import EVENTS, ORDERS
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
-from energy.networks.designs import ORDERS_OF_OP, VECTORS, LayerDesign
+from energy.networks.designs import ORDERS_OF_OP, LayerDesign
 from energy.networks.fuse import fused
 from energy.networks.shapes import N_INPUTS, NetworkShape
+from energy.networks.vectors import VECTORS
 from tests.unit.test_rewrite import layer, networks, shipped_network
 
 DEVICE = read_device("msp430fr5994-tinas2025")
