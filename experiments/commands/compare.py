@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from experiments.storage.files import write_json, write_text
 
 def compare(options: argparse.Namespace) -> int:
     """`ebbnas compare`."""
-    from experiments.figures.plot import require_figure  # matplotlib: where a mistake is told before runs are read
+    from experiments.figures.style import require_figure  # here: matplotlib is not loaded for other commands
 
     require_choice("--on", options.on, KINDS)
     formats = [item.strip() for item in options.format.split(",")]
@@ -54,10 +55,8 @@ def compared(groups: Sequence[Method], kind: str) -> Comparison:
 
 def _write(found: Comparison, groups: Sequence[Method], folder: Path, formats: Sequence[str], width: str) -> list[Path]:
     """Write tables, the JSON answer and a figure a budget."""
-    import matplotlib as mpl
-
     from experiments.figures.comparison import draw
-    from experiments.figures.plot import STYLE, WIDTHS_IN, save_figure
+    from experiments.figures.style import write_figure
 
     folders = {
         (one.label, seed): str(run.folder) for one in groups for seed, run in zip(one.seeds, one.runs, strict=True)
@@ -69,11 +68,9 @@ def _write(found: Comparison, groups: Sequence[Method], folder: Path, formats: S
     written.append(folder / "compare.json")
     write_json(written[-1], _answer(found, groups))
     for budget, reference in found.references.items():
-        if not len(reference):
-            continue
-        with mpl.rc_context(STYLE):
-            figure = draw(found, budget, WIDTHS_IN[width])
-            written += [save_figure(figure, folder / f"fronts-{budget}.{name}", name) for name in formats]
+        if len(reference):
+            drawn = partial(draw, found, budget)
+            written += write_figure(drawn, folder, f"fronts-{budget}", formats, width)
     return written
 
 

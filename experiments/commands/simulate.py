@@ -116,7 +116,7 @@ def _figure_formats(options: argparse.Namespace) -> list[str]:
     """Return the formats of the figure, checked before anything is played."""
     if options.out is None:
         return []
-    from experiments.figures.plot import FORMATS, WIDTHS_IN
+    from experiments.figures.style import FORMATS, WIDTHS_IN
 
     formats = [name.strip() for name in options.format.split(",")]
     for name in formats:

@@ -1,6 +1,6 @@
-"""Where the time of a front's designs goes: shares of the latency, a bar a design, a panel a budget.
+"""The figure of the parts of a latency: shares for each design of a front, one panel per budget.
 
-The parts are those of COST_MODEL: reboot, recovery, fetch, compute, preserve, and recharging, which is waiting.
+The parts are those of the cost model (energy/README.md): reboot, recovery, fetch, compute, preserve and recharge.
 """
 
 from __future__ import annotations
@@ -8,27 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from evo.fronts.front import Front
-from experiments.figures.plot import COLOURS, STYLE, WIDTHS_IN, save_figure, shown_budget
-from experiments.formatting.quantities import write
+from experiments.figures.style import GREY, write_figure
+from experiments.formatting.colours import LATENCY_PARTS
+from experiments.formatting.quantities import budget_label, write
 from experiments.runs.finished import FinishedRun
 from experiments.runs.front_row import FrontRow
-from experiments.storage.tables import TIMES
-
-PARTS = {
-    **dict(zip(TIMES, (*COLOURS[:3], COLOURS[5], COLOURS[3]), strict=True)),
-    "recharge_s": "#d9d9d9",
-}
-"""Columns that add up to the latency, with their colours."""
 
 MOST_BARS = 10
-"""Designs of a front that are shown; both ends and the rest as evenly along it as it goes."""
+"""Designs of a front that are shown at most: both ends, and others evenly between."""
 
 _BAR_IN, _PANEL_IN, _REST_IN = 0.15, 0.3, 0.85
 
@@ -38,8 +31,8 @@ def plot_breakdown(run: Path, formats: Sequence[str], width: str) -> list[Path]:
 
     Args:
         run: The run's folder.
-        formats: Of `experiments.figures.plot.FORMATS`, one file each.
-        width: A key of `WIDTHS_IN`.
+        formats: Names from `experiments.figures.style.FORMATS`, one file each.
+        width: A key of `experiments.figures.style.WIDTHS_IN`.
 
     Returns:
         The files.
@@ -54,12 +47,10 @@ def plot_breakdown(run: Path, formats: Sequence[str], width: str) -> list[Path]:
         if members:
             rows = thinned(members)
             some = f", {len(rows)} of {len(members)}" if len(rows) < len(members) else ""
-            panels[f"{shown_budget(budget)}{some}"] = rows
+            panels[f"{budget_label(budget)}{some}"] = rows
     if not panels:
         raise ValueError(f"{run}: no design is on a front")
-    with mpl.rc_context(STYLE):
-        figure = draw(panels, WIDTHS_IN[width])
-        return [save_figure(figure, run / "figures" / f"breakdown.{name}", name) for name in formats]
+    return write_figure(lambda width_in: draw(panels, width_in), run / "figures", "breakdown", formats, width)
 
 
 def thinned(members: Sequence[FrontRow]) -> list[FrontRow]:
@@ -69,7 +60,7 @@ def thinned(members: Sequence[FrontRow]) -> list[FrontRow]:
 
 
 def draw(fronts: Mapping[str, Sequence[FrontRow]], width_in: float) -> Figure:
-    """Return a panel a budget; one below the other where the page is narrow.
+    """Return one panel per budget, side by side where the page is wide.
 
     Args:
         fronts: Rows of `fronts` by title, fastest first, at least one each.
@@ -88,21 +79,21 @@ def draw(fronts: Mapping[str, Sequence[FrontRow]], width_in: float) -> Figure:
         _draw_front(axes, rows, title)
     for axes in panels if is_wide else panels[-1:]:
         axes.set_xlabel("share of the latency [%]")
-    handles = [Patch(color=colour, linewidth=0) for colour in PARTS.values()]
+    handles = [Patch(color=colour, linewidth=0) for _, colour in LATENCY_PARTS.values()]
     figure.legend(
-        handles, [name.removesuffix("_s") for name in PARTS], loc="outside upper center", ncols=6 if is_wide else 3,
+        handles, [part.name for part in LATENCY_PARTS.values()], loc="outside upper center", ncols=6 if is_wide else 3,
         frameon=False, handlelength=1.0, handleheight=0.8, columnspacing=1.2,
     )  # fmt: skip
     return figure
 
 
 def _draw_front(axes: Axes, rows: Sequence[FrontRow], title: str) -> None:
-    """Bars of one front, its latencies to the left, its test accuracies to the right."""
+    """Draw the bars of one front, latencies to their left, test accuracies to their right."""
     latencies_s = np.array([row.latency_s for row in rows], dtype=np.float64)
     places, left = np.arange(len(rows)), np.zeros(len(rows))
-    for name, colour in PARTS.items():
-        shares = 100 * np.array([row.number(name) for row in rows], dtype=np.float64) / latencies_s
-        axes.barh(places, shares, left=left, height=0.8, color=colour, linewidth=0)
+    for column, part in LATENCY_PARTS.items():
+        shares = 100 * np.array([row.number(column) for row in rows], dtype=np.float64) / latencies_s
+        axes.barh(places, shares, left=left, height=0.8, color=part.colour, linewidth=0)
         left = left + shares
     axes.set_xlim(0, 100)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -114,5 +105,5 @@ def _draw_front(axes: Axes, rows: Sequence[FrontRow], title: str) -> None:
     for place, text in zip([-0.9, *places.tolist()], ["test", *texts], strict=True):
         axes.annotate(
             text, (1, place), xytext=(3, 0), textcoords="offset points", xycoords=("axes fraction", "data"),
-            va="center_baseline", annotation_clip=False, color="#666666",
+            va="center_baseline", annotation_clip=False, color=GREY,
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Attainment over seeds: the front that half of a method's runs reach, and the band between all of them and any.
+"""The figure of attainment over seeds: the front that half of a method's runs attain, within the band of one to all.
 
-Accuracy over latency (log), one figure a budget, a colour and a line style a method.
+Accuracy over latency (log), one figure per budget, one colour and line style per method.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from evo.fronts.statistics import attainment
 from evo.objectives import Floats
 from experiments.comparison.comparison import Comparison
-from experiments.figures.plot import COLOURS, LINES, Line, decimal_ticks, shown_budget
+from experiments.figures.style import LINES, Line, add_grid, decimal_ticks
+from experiments.formatting.colours import COLOURS
+from experiments.formatting.quantities import budget_label
 from experiments.runs.finished import KINDS
 
 
@@ -44,10 +46,9 @@ def draw(found: Comparison, budget: str, width_in: float) -> Figure:
     margin = max(0.06 * (best - least), 0.5)
     axes.set_ylim(least - margin, best + margin)
     decimal_ticks(axes)
-    axes.set_xlabel(f"latency of one inference at {shown_budget(budget)} [s]")
+    axes.set_xlabel(f"latency of one inference at {budget_label(budget)} [s]")
     axes.set_ylabel(f"validation accuracy, {KINDS[found.kind]} [%]")
-    axes.grid(which="major", linewidth=0.3, color="#dddddd")
-    axes.set_axisbelow(True)
+    add_grid(axes)
     has_bands = any(len(method.fronts) > 1 for method in found.methods)
     figure.legend(
         handles, labels, loc="outside upper center", ncols=1 if sum(map(len, labels)) > 12 * width_in else 2,

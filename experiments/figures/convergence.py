@@ -1,6 +1,6 @@
-"""How a search converges: hypervolume over evaluations, median and band over seeds where several runs are given.
+"""The figure of convergence: hypervolume over evaluations, median and band over seeds where several runs are given.
 
-Designs count by the accuracy that is known at the end, on validation, inherited; those that were only predicted do not
+Designs count by their inherited accuracy on validation, as known at the end; designs that were only predicted do not
 count. The bounds at a budget are those of the front of all runs in the figure.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +19,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from evo.fronts.front import Front
 from evo.fronts.indicators import hypervolume_so_far
 from evo.objectives import Floats
-from experiments.figures.plot import COLOURS, LINES, STYLE, WIDTHS_IN, Line, save_figure, shown_budget
+from experiments.figures.style import LINES, Line, add_grid, write_figure
+from experiments.formatting.colours import COLOURS
+from experiments.formatting.quantities import budget_label
 from experiments.runs.finished import FinishedRun
 from experiments.runs.group_by_settings import Method, methods
 
@@ -30,13 +31,13 @@ _POINTS = 150
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """How one method converges at one budget.
+    """Convergence of one method at one budget.
 
     Attributes:
         method: Its label.
         budget: The budget.
-        evaluations: Designs priced, `(n,)`; as far as all its runs go. [1]
-        hypervolumes: Of each run, `(n_runs, n)`. [1]
+        evaluations: Designs priced, `(n,)`, up to the shortest of its runs. [1]
+        hypervolumes: Hypervolume of each run, `(n_runs, n)`. [1]
     """
 
     method: str
@@ -51,8 +52,8 @@ def plot_convergence(run: Path, beside: Sequence[Path], formats: Sequence[str], 
     Args:
         run: The run's folder.
         beside: Further runs: other seeds of the same method, or other methods.
-        formats: Of `experiments.figures.plot.FORMATS`, one file each.
-        width: A key of `WIDTHS_IN`.
+        formats: Names from `experiments.figures.style.FORMATS`, one file each.
+        width: A key of `experiments.figures.style.WIDTHS_IN`.
 
     Returns:
         The files.
@@ -64,9 +65,7 @@ def plot_convergence(run: Path, beside: Sequence[Path], formats: Sequence[str], 
     stem = "convergence"
     if beside:
         stem += f"-beside-{beside[0].name}" if len(beside) == 1 else f"-beside-{len(beside)}-runs"
-    with mpl.rc_context(STYLE):
-        figure = draw(found, WIDTHS_IN[width])
-        return [save_figure(figure, run / "figures" / f"{stem}.{name}", name) for name in formats]
+    return write_figure(lambda width_in: draw(found, width_in), run / "figures", stem, formats, width)
 
 
 def curves(groups: Sequence[Method]) -> list[Curve]:
@@ -95,7 +94,7 @@ def curves(groups: Sequence[Method]) -> list[Curve]:
 
 
 def draw(found: Sequence[Curve], width_in: float) -> Figure:
-    """Return one panel with a curve a budget where there is one method, else a panel a budget with a curve a method.
+    """Return the figure: for one method a panel with one curve per budget, else one panel per budget.
 
     Args:
         found: The curves.
@@ -115,21 +114,20 @@ def draw(found: Sequence[Curve], width_in: float) -> Figure:
         index = keys.index(curve.method if by_method else curve.budget)
         _draw_curve(axes, curve, COLOURS[index % len(COLOURS)], LINES[index % len(LINES)])
     for index, axes in enumerate(panels):
-        axes.grid(which="major", linewidth=0.3, color="#dddddd")
-        axes.set_axisbelow(True)
+        add_grid(axes)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         if by_method:
-            name = shown_budget(budgets[index])
+            name = budget_label(budgets[index])
             axes.text(0.98, 0.06, name, transform=axes.transAxes, ha="right", va="bottom")
     figure.supxlabel("evaluations", fontsize=8)
     figure.supylabel("hypervolume, validation, inherited", fontsize=8)
-    _add_key(figure, keys if by_method else [shown_budget(name) for name in keys], found)
+    _add_key(figure, keys if by_method else [budget_label(name) for name in keys], found)
     return figure
 
 
 def _add_key(figure: Figure, names: Sequence[str], found: Sequence[Curve]) -> None:
-    """A key above the panels."""
+    """Add a key above the panels."""
     handles = [
         Line2D([], [], color=COLOURS[index % len(COLOURS)], linestyle=LINES[index % len(LINES)], linewidth=1.1)
         for index in range(len(names))

@@ -1,4 +1,4 @@
-"""The figure of a predictor's card: predicted against measured accuracy, and the learning curve beside dumb predictors.
+"""The figure of a predictor's card: predicted against measured accuracy, and the learning curve beside baselines.
 
 Drawn from the card alone; nothing is fitted again.
 """
@@ -9,20 +9,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from energy.validation import require_choice
-from experiments.figures.plot import COLOURS, FORMATS, MARKERS, STYLE, WIDTHS_IN, save_figure
+from experiments.figures.style import GREY, add_grid, require_figure, write_figure
+from experiments.formatting.colours import COLOURS, MARKERS
 from models.predictor.card import METHODS, PredictorCard
 
 CARD_FILE = "predictor.json"
 """Name of the file that holds `PredictorCard.to_dict()`."""
 
-_GREY = "#888888"
+_DIAGONAL = "#888888"
 _DODGE = 1.03
 """Factor between the curves along the axis of networks, so that their bars do not hide each other. [1]"""
 
@@ -32,8 +31,8 @@ def plot_predictor(run: Path, formats: Sequence[str], width: str) -> list[Path]:
 
     Args:
         run: Folder that holds `CARD_FILE`.
-        formats: Of `experiments.figures.plot.FORMATS`, one file each.
-        width: A key of `WIDTHS_IN`.
+        formats: Names from `experiments.figures.style.FORMATS`, one file each.
+        width: A key of `experiments.figures.style.WIDTHS_IN`.
 
     Returns:
         The files.
@@ -41,31 +40,27 @@ def plot_predictor(run: Path, formats: Sequence[str], width: str) -> list[Path]:
     Raises:
         ValueError: An argument is unknown, or the run has no readable card.
     """
-    require_choice("--width", width, WIDTHS_IN)
-    for name in formats:
-        require_choice("--format", name, FORMATS)
+    require_figure(formats, width)
     card = read_card(run / CARD_FILE)
-    with mpl.rc_context(STYLE):
-        figure = draw(card, WIDTHS_IN[width])
-        return [save_figure(figure, run / "figures" / f"predictor.{name}", name) for name in formats]
+    return write_figure(lambda width_in: draw(card, width_in), run / "figures", "predictor", formats, width)
 
 
 def read_card(path: Path) -> PredictorCard:
-    """Return the card in a file.
+    """Read the card in a file.
 
     Raises:
-        ValueError: There is no such file, or it holds no card.
+        ValueError: The file is missing, or holds no card.
     """
     if not path.is_file():
-        raise ValueError(f"{path} must be a predictor's card, which `ebbnas card` writes; there is no such file")
+        raise ValueError(f"{path}: predictor's card not found; `ebbnas card` writes it")
     try:
         return PredictorCard.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} must be a predictor's card: {error}") from None
+        raise ValueError(f"{path}: must be a predictor's card: {error}") from None
 
 
 def draw(card: PredictorCard, width_in: float) -> Figure:
-    """Two panels; one above the other where the page is narrow.
+    """Return two panels, side by side where the page is wide.
 
     Args:
         card: What was measured.
@@ -81,12 +76,12 @@ def draw(card: PredictorCard, width_in: float) -> Figure:
 
 
 def _draw_held_out(axes: Axes, card: PredictorCard) -> None:
-    """Each held-out network: measured, predicted, one standard deviation as a thin bar."""
+    """Draw each held-out network: measured, predicted, one standard deviation as a thin bar."""
     measured, predicted, deviation = (100 * values for values in (card.measured, card.predicted, card.deviation))
     low, high = min(measured.min(), predicted.min()), max(measured.max(), predicted.max())
     margin = 0.04 * (high - low) or 1.0
     ends = (low - margin, high + margin)
-    axes.plot(ends, ends, color=_GREY, linewidth=0.6, zorder=1)
+    axes.plot(ends, ends, color=_DIAGONAL, linewidth=0.6, zorder=1)
     axes.vlines(measured, predicted - deviation, predicted + deviation, color=COLOURS[0], alpha=0.25, linewidth=0.5)
     axes.plot(
         measured, predicted, linestyle="none", marker=MARKERS[0], markersize=2.5, color=COLOURS[0],
@@ -101,9 +96,7 @@ def _draw_held_out(axes: Axes, card: PredictorCard) -> None:
     rmse = 100 * card.curves["predictor"]["rmse"][0, -1]
     note = f"{card.n_held_out} networks held out\nof {card.space}\ntau {tau:.2f}, RMSE {rmse:.1f} points"
     axes.text(0.03, 0.98, note, transform=axes.transAxes, ha="left", va="top")
-    axes.text(
-        0.98, 0.02, "bars: 1 standard deviation", transform=axes.transAxes, ha="right", va="bottom", color="#666666"
-    )
+    axes.text(0.98, 0.02, "bars: 1 standard deviation", transform=axes.transAxes, ha="right", va="bottom", color=GREY)
 
 
 def _what(card: PredictorCard) -> str:
@@ -111,7 +104,7 @@ def _what(card: PredictorCard) -> str:
 
 
 def _draw_curves(axes: Axes, card: PredictorCard) -> None:
-    """Kendall tau over networks learnt from: mean of the draws, one standard deviation as a bar."""
+    """Draw Kendall tau over networks learnt from: mean of the draws, one standard deviation as a bar."""
     for index, method in enumerate(METHODS):
         taus = card.curves[method]["kendall_tau"]
         axes.errorbar(
@@ -129,6 +122,5 @@ def _draw_curves(axes: Axes, card: PredictorCard) -> None:
     axes.set_ylim(min(0.0, np.floor(10 * lowest) / 10), 1)
     axes.set_xlabel("networks learnt from")
     axes.set_ylabel("Kendall tau on held-out networks")
-    axes.grid(which="major", axis="y", linewidth=0.3, color="#dddddd")
-    axes.set_axisbelow(True)
+    add_grid(axes, "y")
     axes.legend(loc="best", frameon=False, handlelength=2.4, borderaxespad=0.1)

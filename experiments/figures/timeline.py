@@ -1,6 +1,6 @@
 """The figure of a time line: harvest, capacitor voltage over one inference with its layers, and one power cycle.
 
-Symbols: Von and Voff the boot and cut-off voltages, V(E_av) the voltage at which a power cycle's budget is spent.
+Symbols: Von and Voff the boot and cut-off voltages, V(E_av) the voltage at which the cycle energy budget is spent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from energy.events import FloatArray
 from experiments.designs.recording import Recording, charged_j, layer_ends_s, outline, window_s
-from experiments.figures.plot import COLOURS
+from experiments.figures.style import GREY
+from experiments.formatting.colours import COLOURS
 
 MARKS = {
     "boot": ("^", COLOURS[2], 3.5),
@@ -22,11 +23,11 @@ MARKS = {
     "commit": ("o", COLOURS[0], 2.8),
     "brown_out": ("X", COLOURS[1], 4.5),
 }
-"""Marker, colour and size of what happens at the edges of activity; a sleep is hollow, a commit lies in it."""
+"""Marker, colour and size of the events at the edges of activity; a sleep is hollow, so that a commit in it shows."""
 
 _TINTS = ("#d5e5f1", "#f7e3cb")
-_GREY, _LIGHT = "#666666", "#e4e4e4"
-_BINS_AN_INCH = 80
+_LIGHT = "#e4e4e4"
+_BINS_PER_INCH = 80
 _CHARACTER_IN = 4.6 / 72
 
 
@@ -34,7 +35,7 @@ def draw(recording: Recording, width_in: float) -> Figure:
     """Return panels of the harvest, the voltage over the inference, and the voltage in one power cycle, if any.
 
     Args:
-        recording: What happened.
+        recording: Events and voltages of one inference.
         width_in: Width of the figure. [inch]
     """
     window = window_s(recording)
@@ -58,7 +59,7 @@ def draw(recording: Recording, width_in: float) -> Figure:
 
 
 def _settle(figure: Figure) -> None:
-    """Lay out once and round: the last bits of a layout differ from run to run, and so would the file."""
+    """Lay out once and round: the last bits of a layout differ between processes, and the files would differ too."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
@@ -90,8 +91,8 @@ def _mark(line: Line2D, kind: str) -> Line2D:
 
 
 def _draw_harvest(axes: Axes, recording: Recording, width_in: float) -> None:
-    """Charging power at Von, averaged over bins as wide as a dot."""
-    edges_s = np.linspace(0, recording.end_s, round(_BINS_AN_INCH * width_in) + 1)
+    """Draw the charging power at Von, averaged over bins as wide as a dot."""
+    edges_s = np.linspace(0, recording.end_s, round(_BINS_PER_INCH * width_in) + 1)
     mean_w = np.diff(charged_j(recording, edges_s)) / np.diff(edges_s)
     top_w = float(mean_w.max())
     power = min(max(int(np.floor(np.log10(top_w) / 3)) * 3, -9), 0) if top_w > 0 else 0
@@ -104,9 +105,9 @@ def _draw_harvest(axes: Axes, recording: Recording, width_in: float) -> None:
 
 
 def _draw_whole(axes: Axes, recording: Recording, width_in: float) -> None:
-    """Voltage over the inference, layers along the time axis."""
+    """Draw the voltage over the inference, layers along the time axis."""
     line = recording.timeline
-    kept = outline(line.time_s, line.voltage_v, recording.end_s, round(_BINS_AN_INCH * width_in))
+    kept = outline(line.time_s, line.voltage_v, recording.end_s, round(_BINS_PER_INCH * width_in))
     times_s, voltage_v = np.append(line.time_s[kept], recording.end_s), line.voltage_v[np.append(kept, kept[-1])]
     axes.plot(times_s, voltage_v, color=COLOURS[0], linewidth=0.7)
     axes.set_xlim(0, recording.end_s)
@@ -118,17 +119,17 @@ def _draw_whole(axes: Axes, recording: Recording, width_in: float) -> None:
 
 
 def _voltage_axis(axes: Axes, recording: Recording, room: float) -> None:
-    """Thresholds as labelled lines, with room for a strip below."""
+    """Draw the thresholds as labelled lines, with room for a strip below."""
     supply = recording.supply
     range_v = supply.v_on_v - supply.v_off_v
     has_room = recording.spent_v - supply.v_off_v > 0.15 * range_v
     levels = (("Von", supply.v_on_v, "--"), ("Voff", supply.v_off_v, "--"), ("budget", recording.spent_v, ":"))
     for name, level_v, style in levels:
-        axes.axhline(level_v, color=_GREY, linewidth=0.6, linestyle=style, zorder=1)
+        axes.axhline(level_v, color=GREY, linewidth=0.6, linestyle=style, zorder=1)
         if name != "budget" or has_room:
             axes.annotate(
                 name, (1, level_v), xytext=(2, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                va="center", color=_GREY, annotation_clip=False,
+                va="center", color=GREY, annotation_clip=False,
             )  # fmt: skip
     axes.set_ylim(supply.v_off_v - (0.08 + room) * range_v, supply.v_on_v + 0.14 * range_v)
     axes.set_ylabel("capacitor [V]")
@@ -136,7 +137,7 @@ def _voltage_axis(axes: Axes, recording: Recording, room: float) -> None:
 
 
 def _draw_layers(axes: Axes, recording: Recording, width_in: float) -> None:
-    """A strip of alternating tints, a layer each, with names where all fit and else with numbers where they fit."""
+    """Draw the layers as a strip of alternating tints, with names where all fit, else with numbers where they fit."""
     layers, ends_s = layer_ends_s(recording)
     # Before the first boot an empty capacitor is filled.
     edges_s = np.concatenate([recording.times_s("boot")[:1] if len(ends_s) else [0.0], ends_s])
@@ -148,7 +149,7 @@ def _draw_layers(axes: Axes, recording: Recording, width_in: float) -> None:
 
 
 def _draw_batches(axes: Axes, recording: Recording, boot_s: float, window: tuple[float, float]) -> None:
-    """A strip of the boot and of the layers of one power cycle, by number."""
+    """Draw the boot and the layers of one power cycle as a strip, by number."""
     line = recording.timeline
     rows = np.flatnonzero((line.event_time_s > boot_s) & (line.event_time_s < window[1]) & (line.event != "sleep"))
     layers = line.event_layer[rows]
@@ -164,14 +165,14 @@ def _draw_batches(axes: Axes, recording: Recording, boot_s: float, window: tuple
 
 
 def _axes_in(width_in: float) -> float:
-    """Return the width of the axes in a figure, about. [inch]"""
+    """Return the approximate width of the axes in a figure. [inch]"""
     return width_in - 1.1
 
 
 def _draw_strip(
     axes: Axes, edges: FloatArray, names: Sequence[str], colours: Sequence[str], room_in: FloatArray
 ) -> None:
-    """Coloured pieces along the time axis, named where there is room."""
+    """Draw coloured pieces along the time axis, named where there is room."""
     for i, name in enumerate(names):
         axes.axvspan(edges[i], edges[i + 1], ymax=0.15, color=colours[i], linewidth=0, zorder=0.5)
         if _CHARACTER_IN * (len(name) + 0.6) <= room_in[i]:
@@ -180,7 +181,7 @@ def _draw_strip(
 
 
 def _draw_cycle(axes: Axes, recording: Recording, window: tuple[float, float]) -> None:
-    """Voltage in one power cycle with everything that happened in it."""
+    """Draw the voltage in one power cycle with all its events."""
     line = recording.timeline
     boots_s = recording.times_s("boot")
     boot_s = float(boots_s[boots_s > window[0]][0])
@@ -200,7 +201,7 @@ def _draw_cycle(axes: Axes, recording: Recording, window: tuple[float, float]) -
 def _add(
     axes: Axes, recording: Recording, kind: str, times_s: FloatArray, zero_s: float = 0.0, scale: float = 1.0
 ) -> None:
-    """Markers of one kind of event on the curve."""
+    """Add the markers of one kind of event to the curve."""
     if len(times_s):  # an empty line that is not clipped spoils the layout
         line = Line2D(scale * (times_s - zero_s), recording.voltage_at(times_s), zorder=3)
         axes.add_line(_mark(line, kind))

@@ -1,6 +1,6 @@
 """The time line of one seed: as data (CSV and Parquet) and as the files of a figure with its caption.
 
-What is recorded is what `energy.simulation.simulate` saw; `experiments.figures.timeline` draws it.
+`energy.simulation` records, `experiments.figures.timeline` draws.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,37 +24,37 @@ from energy.simulation.simulate import simulate
 from energy.validation import closest
 from experiments.designs.recording import Recording, caption
 from experiments.designs.request import Overrides, Request, read_request
-from experiments.figures.plot import STYLE, WIDTHS_IN, save_figure
+from experiments.figures.style import write_figure
 from experiments.figures.timeline import draw
 from experiments.runs.finished import read_front_rows
 from experiments.storage.files import read_json, write_bytes, write_text
 
 
 def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Recording:
-    """Play a planned design under one harvest and keep what happened.
+    """Simulate a planned design under one harvest and record events and voltages.
 
     Args:
         request: The design, exactly counted.
         harvest: The harvester.
-        world: What the simulated world is like.
+        world: Settings of the simulation.
     """
     assert request.plan is not None
     sequence = Pricer(request.device).sequence(request.network, request.plan)
     scenarios = Scenarios.of([request.supply])
     starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
     budget = budget_nj(scenarios)
-    played = simulate(sequence, starts, budget, request.supply, [harvest], options=world, timeline_seed=0)
-    assert played.timeline is not None
-    ends_s = played.ends_s[0]
+    simulated = simulate(sequence, starts, budget, request.supply, [harvest], options=world, timeline_seed=0)
+    assert simulated.timeline is not None
+    ends_s = simulated.ends_s[0]
     return Recording(
         name=request.name,
         supply=request.supply,
         harvest=harvest,
         budget_j=budget * 1e-9,
         layer_names=tuple(request.network.layer_names),
-        timeline=played.timeline,
+        timeline=simulated.timeline,
         # A capacitor that never charges at all ends the simulation at once.
-        end_s=float(ends_s[0] if np.isfinite(ends_s[0]) else played.simulated_s[0]) or 1.0,
+        end_s=float(ends_s[0] if np.isfinite(ends_s[0]) else simulated.simulated_s[0]) or 1.0,
         finished=bool(np.isfinite(ends_s[0])),
     )
 
@@ -64,10 +63,10 @@ def write_recording(recording: Recording, folder: Path, formats: Sequence[str], 
     """Write `timeline` and `events` as CSV and Parquet, the figure in each format, and its caption.
 
     Args:
-        recording: What happened.
-        folder: Where the files go.
-        formats: Of `experiments.figures.plot.FORMATS`.
-        width: A key of `experiments.figures.plot.WIDTHS_IN`.
+        recording: Events and voltages of one inference.
+        folder: Folder of the files.
+        formats: Names from `experiments.figures.style.FORMATS`.
+        width: A key of `experiments.figures.style.WIDTHS_IN`.
 
     Returns:
         The files.
@@ -91,9 +90,7 @@ def write_recording(recording: Recording, folder: Path, formats: Sequence[str], 
 
 
 def _draw(recording: Recording, folder: Path, formats: Sequence[str], width: str) -> list[Path]:
-    with mpl.rc_context(STYLE):
-        figure = draw(recording, WIDTHS_IN[width])
-        files = [save_figure(figure, folder / f"timeline.{name}", name) for name in formats]
+    files = write_figure(lambda width_in: draw(recording, width_in), folder, "timeline", formats, width)
     write_text(folder / "timeline.txt", caption(recording) + "\n")
     return [*files, folder / "timeline.txt"]
 
@@ -118,15 +115,15 @@ def plot_timeline(run: Path, formats: Sequence[str], width: str, id: str | None 
 
     Args:
         run: The run's folder.
-        formats: Of `experiments.figures.plot.FORMATS`.
-        width: A key of `experiments.figures.plot.WIDTHS_IN`.
-        id: A design's; the best on validation among the members of the fronts where None.
+        formats: Names from `experiments.figures.style.FORMATS`.
+        width: A key of `experiments.figures.style.WIDTHS_IN`.
+        id: Id of a design; None for the best on validation among the members of the fronts.
 
     Returns:
         The figure in each format, and its caption.
 
     Raises:
-        ValueError: The run has no such design, or its design is not one that can be played.
+        ValueError: The run has no such design, or the design cannot be simulated.
     """
     path = run / "designs" / f"{_chosen(run) if id is None else id}.json"
     if not path.is_file():

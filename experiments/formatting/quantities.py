@@ -114,6 +114,12 @@ def budget_name(capacitance_f: float) -> str:
     return write(capacitance_f, "F", digits=6).replace(" ", "")
 
 
+def budget_label(name: str) -> str:
+    """Return the name of a budget as it is printed: `"470 µF"` for `"470uF"`."""
+    number = name.rstrip("Fpnum")
+    return f"{number} {name[len(number) :].replace('u', 'µ')}"
+
+
 def whole(field: str, text: str, *, least: int = 1) -> int:
     """Return a whole number of the command line.
 

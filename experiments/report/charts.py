@@ -24,19 +24,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from experiments.figures.plot import COLOURS, MARKERS
+from experiments.formatting.colours import COLOURS, LATENCY_PARTS, MARKERS
 from experiments.report.data import Design, Front, Report
 from experiments.report.text import tip
-
-PARTS: Mapping[str, tuple[str, str]] = {
-    "reboot_s": ("reboot", "#CC79A7"),
-    "recovery_s": ("recovery", "#E69F00"),
-    "fetch_s": ("fetch", "#56B4E9"),
-    "compute_s": ("compute", "#0072B2"),
-    "preserve_s": ("preserve", "#D55E00"),
-    "recharge_s": ("recharge", "#c9ccd1"),
-}
-"""Parts of a latency in the order of their bars, with what they are called and their colour."""
 
 _MARKER_OF: Mapping[str, str] = {
     "o": "circle", "s": "square", "^": "triangle", "D": "diamond", "v": "inverted_triangle", "P": "plus", "X": "star",
@@ -185,10 +175,10 @@ def _parts() -> figure:
     """Return the latency of each member of a front in its parts, a bar a design."""
     chart = _figure(height=300, name="parts", y_range=FactorRange(), tools="")
     chart.toolbar_location = None
-    source = ColumnDataSource({"design": [], "tip": [], **{part: [] for part in PARTS}}, name="bars")
+    source = ColumnDataSource({"design": [], "tip": [], **{part: [] for part in LATENCY_PARTS}}, name="bars")
     bars = chart.hbar_stack(
-        list(PARTS), y="design", height=0.72, source=source, color=[colour for _, colour in PARTS.values()],
-        line_color="white", line_width=0.5,
+        list(LATENCY_PARTS), y="design", height=0.72, source=source, line_color="white", line_width=0.5,
+        color=[part.colour for part in LATENCY_PARTS.values()],
     )  # fmt: skip
     framed = ColumnDataSource({"design": [], "end": []}, name="framed")
     chart.hbar(

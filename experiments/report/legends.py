@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from experiments.report.charts import PARTS, STATES, colour_of, marker_of
+from experiments.formatting.colours import LATENCY_PARTS
+from experiments.formatting.quantities import budget_label
+from experiments.report.charts import STATES, colour_of, marker_of
 from experiments.report.data import Report
-from experiments.report.text import budget_label
 
 _INK = "#222222"
 _SHAPES: Mapping[str, str] = {
@@ -37,7 +38,7 @@ def front_legend(report: Report) -> str:
 def parts_legend() -> str:
     """Return the parts of a latency by colour, and the frame around the chosen design."""
     square = '<path d="M6 2h12v12h-12z"/>'
-    items = [(_filled(square, colour), name) for name, colour in PARTS.values()]
+    items = [(_filled(square, colour), name) for name, colour in LATENCY_PARTS.values()]
     frame = f'<path d="M3 3h18v10h-18z" fill="none" stroke="{_INK}" stroke-width="2"/>'
     return _legend([*items, (frame, "chosen design")])
 

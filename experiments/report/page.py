@@ -16,12 +16,13 @@ import numpy as np
 from bokeh.resources import Resources
 
 from energy.hardware.supply import Scenarios
-from experiments.report.charts import PARTS, charts, colour_of
+from experiments.formatting.colours import LATENCY_PARTS
+from experiments.formatting.quantities import budget_label
+from experiments.report.charts import charts, colour_of
 from experiments.report.data import Design, Front, Report
 from experiments.report.legends import cycles_legend, front_legend, parts_legend
 from experiments.report.text import (
     KIND_NAMES,
-    budget_label,
     counted,
     layers_table,
     miss_text,
@@ -122,7 +123,7 @@ def _data(report: Report) -> dict[str, Any]:
         "place": report.place,
         "accuracy": report.accuracy,
         "deadline_s": report.deadline_s,
-        "parts": list(PARTS),
+        "parts": list(LATENCY_PARTS),
         "rows": rows,
         "csv": csv_text(as_columns(rows, FRONTS)),
         "fronts": [_front(report, front, colour_of(index), position) for index, front in enumerate(drawn)],
@@ -161,7 +162,7 @@ def _design(report: Report, front: Front, one: Design) -> dict[str, Any]:
         "layers_table": layers_table(one),
         "cycles_table": runs_table(front, one),
         "cycles_summary": _cycles_summary(front, one),
-        "parts_tip": parts_tip(one, {part: name for part, (name, _) in PARTS.items()}),
+        "parts_tip": parts_tip(one),
         "runs": runs,
         "is_playable": one.is_playable,
     }

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from experiments.formatting.quantities import write
+from experiments.formatting.colours import LATENCY_PARTS
+from experiments.formatting.quantities import budget_label, write
 from experiments.formatting.table import Table
 from experiments.report.data import CycleRun, Design, Front, Report
 from experiments.runs.front_row import Accuracy, FrontRow
@@ -20,12 +21,6 @@ KIND_NAMES = {"finetuned": "own (fine-tuned) weights", "inherited": "shared weig
 _CONSTRAINTS = {
     "energy": "energy of a power cycle", "vm": "volatile memory", "nvm": "non-volatile memory", "deadline": "deadline",
 }  # fmt: skip
-
-
-def budget_label(name: str) -> str:
-    """Return a budget as it is printed: `"470 µF"` of `"470uF"`."""
-    number = name.rstrip("Fpnum")
-    return f"{number} {name[len(number) :].replace('u', 'µ')}"
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -71,8 +66,6 @@ def listed(words: Sequence[str], conjunction: str = "and") -> str:
 def facts(report: Report, one: Design) -> list[tuple[str, str]]:
     """What there is to say about a design, as pairs of a term and a text."""
     row, answer = one.row, one.answer
-    parts = {"boot": "reboot_s", "recover": "recovery_s", "fetch": "fetch_s", "compute": "compute_s"}
-    parts |= {"preserve": "preserve_s", "recharge": "recharge_s"}
     found = [
         ("network", row.architecture),
         ("accuracy, validation", f"{interval(row.accuracy(report.kind, 'val'))}, {KIND_NAMES[report.kind]}"),
@@ -84,7 +77,7 @@ def facts(report: Report, one: Design) -> list[tuple[str, str]]:
         if (deployed_test := row.accuracy("deployed", "test")) is not None:
             deployed += f", {interval(deployed_test)} test"
         found.append(("as the device computes", deployed))
-    shares = ", ".join(f"{name} {quantity(row.number(column), 's')}" for name, column in parts.items())
+    shares = ", ".join(f"{part.name} {quantity(row.number(column), 's')}" for column, part in LATENCY_PARTS.items())
     multiple = f", {row.latency_s / row.limit_plan_s:.2f} times the lower limit" if row.limit_plan_s else ""
     return [
         *found,
@@ -198,10 +191,10 @@ def run_tip(front: Front, run: CycleRun, n_before: int) -> str:
     )
 
 
-def parts_tip(one: Design, names: dict[str, str]) -> str:
+def parts_tip(one: Design) -> str:
     """What hovering over a bar of the breakdown shows."""
     row = one.row
-    parts_s = {name: row.number(part) for part, name in names.items()}
+    parts_s = {part.name: row.number(column) for column, part in LATENCY_PARTS.items()}
     cells = [
         [name, quantity(part_s, "s"), percent(None if part_s is None else part_s / row.latency_s)]
         for name, part_s in parts_s.items()

@@ -212,7 +212,8 @@ def draw(path, rows, n_evaluations):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    from experiments.figures.plot import COLOURS, STYLE
+    from experiments.figures.style import STYLE
+    from experiments.formatting.colours import COLOURS
 
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(1, len(BUDGETS), figsize=(7.16, 2.7), sharey=True, layout="constrained")

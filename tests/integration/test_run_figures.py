@@ -14,8 +14,9 @@ import pytest
 
 from evo.fronts.front import Front, hypervolume
 from experiments.cli import main
-from experiments.figures.breakdown import MOST_BARS, PARTS, thinned
+from experiments.figures.breakdown import MOST_BARS, thinned
 from experiments.figures.convergence import curves
+from experiments.formatting.colours import LATENCY_PARTS
 from experiments.runs.finished import FinishedRun
 from experiments.runs.group_by_settings import methods
 from experiments.storage.tables import FRONTS, read_table, write_table
@@ -49,7 +50,7 @@ def plotted(capsys, *arguments):
 
 def test_the_parts_of_a_breakdown_add_up_to_the_latency(tiny_run):
     for row in read_table(tiny_run / "fronts.parquet"):
-        assert sum(row[name] for name in PARTS) == pytest.approx(row["latency_s"], rel=1e-9)
+        assert sum(row[name] for name in LATENCY_PARTS) == pytest.approx(row["latency_s"], rel=1e-9)
 
 
 @pytest.mark.filterwarnings("error::UserWarning")
