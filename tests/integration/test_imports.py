@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,25 @@ ROOMS = {
         "search",
         "robust",
         "exhaustive",
+    ),
+    "experiments": (
+        "formatting",
+        "parallel",
+        "storage",
+        "config",
+        "designs",
+        "runs",
+        "programs",
+        "comparison",
+        "figures",
+        "report",
+        "pipeline",
+        "cards",
+        "grids",
+        "boards",
+        "commands",
+        "cli",
+        "__main__",
     ),
 }
 """Sub-packages and root modules of each package, bottom to top: each may import itself and those before it."""
@@ -95,6 +115,30 @@ def test_no_arrow_between_sub_packages_turns_back(package):
             if target is not None and room != "__init__" and rooms.index(target) > rooms.index(room):
                 back.append(f"{path} imports {name}")
     assert not back
+
+
+def module_name(path):
+    """Dotted name of a module; that of its package for an `__init__`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path, known):
+    """Those modules of `known` that a module imports anywhere, functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known or {node.module}
+    return found & known
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modules_import_each_other_in_no_circle_even_in_functions(package):
+    paths = {module_name(path): path for path in MODULES if path.is_relative_to(ROOT / package)}
+    graph = {name: imported_modules(path, paths.keys()) for name, path in paths.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def third_party(package):
