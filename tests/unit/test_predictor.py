@@ -272,7 +272,7 @@ def test_the_figure_is_drawn_from_the_file_alone_and_the_same_every_time(card, t
 
 
 def test_a_run_without_a_card_is_told_what_is_missing(tmp_path):
-    with pytest.raises(ValueError, match="there is no such file"):
+    with pytest.raises(ValueError, match="predictor's card not found"):
         plot_predictor(tmp_path, ["svg"], "ieee2")
     (tmp_path / CARD_FILE).write_text("[1, 2", encoding="utf-8")
     with pytest.raises(ValueError, match="must be a predictor's card"):
