@@ -2,7 +2,7 @@
 # The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help front test test-all test-boards check prose bench bench-programs engine-cycles quality prove clean
+.PHONY: help front test test-all test-boards test-oldest check prose bench bench-programs engine-cycles quality prove clean
 
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -13,6 +13,7 @@ help:
 	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
 	@echo "make test      the tests that take seconds;  make test-all  every test"
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
+	@echo "make test-oldest    tests with the lowest versions that pyproject.toml allows, in .venv-oldest"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
 	@echo "make check     ruff and mypy;  make prose  first words of docstrings, phrases that the house does not use"
 	@echo "make prove     the programs of all designs of the newest run, after make front"
@@ -32,6 +33,15 @@ test-all: .venv/installed-dev
 test-boards: .venv/installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[boards]"
 	$(BIN)/python -m pytest -q -n 2 -rs tests/boards
+
+# Part of the tests: what the oldest libraries lack fails at the first call, not in one of many cases.
+OLDEST := .venv-oldest/bin/python
+test-oldest: .venv-oldest/installed
+	$(OLDEST) -m experiments plan --example --capacitance 100uF --save .venv-oldest/design.json > .venv-oldest/plan.txt
+	$(OLDEST) -m experiments simulate .venv-oldest/design.json --harvest random:R=1.25 --seeds 2
+	$(OLDEST) -m experiments search watch --root .venv-oldest --fresh --quiet --budgets 100uF \
+		--set supernet.epochs=1 --set finetune.epochs=1 --set search.evaluations=60
+	$(OLDEST) -m pytest -q -n 2 -p no:cacheprovider -o filterwarnings= -m "not slow and not boards" tests/unit
 
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
@@ -57,7 +67,7 @@ quality: .venv/installed
 	$(BIN)/python tests/benchmarks/search_quality.py conv1d-3 --accuracies runs/explore.parquet
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist ebbnas.egg-info
+	rm -rf .venv .venv-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist ebbnas.egg-info
 
 # One pip call each, its progress visible; the stamp is written last, so a failed installation is tried again.
 .venv/installed: requirements.txt pyproject.toml
@@ -69,6 +79,13 @@ clean:
 	$(make-venv)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt -e .
 	@touch .venv/installed $@
+
+.venv-oldest/installed: pyproject.toml .ci/lowest_versions.py
+	@$(OLDEST) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv-oldest
+	"$(PYTHON)" .ci/lowest_versions.py onnx > .venv-oldest/lowest.txt
+	$(OLDEST) -m pip install --disable-pip-version-check -c .venv-oldest/lowest.txt -e ".[onnx]" \
+		hypothesis pytest pytest-xdist pyyaml
+	@touch $@
 
 define make-venv
 	@if ! "$(PYTHON)" -c '$(AT_LEAST_3_11)' 2>/dev/null; then \
