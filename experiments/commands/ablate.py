@@ -144,7 +144,9 @@ def planned(request: Request, choice: Choice) -> Planned:
 
 def ablate(options: argparse.Namespace) -> int:
     """`ebbnas ablate`."""
-    requests = {fuses: designs_of(options, _overrides(options, fuses), with_plan=False) for fuses in (True, False)}
+    requests = {
+        fuses: designs_of("ablate", options, _overrides(options, fuses), with_plan=False) for fuses in (True, False)
+    }
     measured = max(request.device.max_vector for request in requests[True])
     given = options.max_vector
     rows = choices(LONGER * measured if given is None else whole("--max-vector", given))

@@ -1,17 +1,32 @@
-"""`evaluate`: accuracies of a stored design again, from its weights, against what the table says."""
+"""`ebbnas evaluate`: accuracies of a stored design, computed again from its weights and compared with the table."""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.commands.output import print_json
 from experiments.formatting.table import Table
 from experiments.runs.stored_design import stored_design
 from models.deploy.accuracy import deployed_correct
 from models.evaluation.accuracy import correct
 
+DIFFERENT = 1
+"""Exit code where the weights do not give the accuracies of the table."""
+
 SPLITS = ("val", "test")
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Run `ebbnas evaluate`."""
+    result = evaluate_stored(Path(options.run), options.id, data_dir=options.data_dir)
+    if options.json:
+        print_json(result.to_dict())
+    else:
+        print(result.text())
+    return 0 if result.is_equal else DIFFERENT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,7 +152,7 @@ def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Rep
     return found
 
 
-def explore_command(options: argparse.Namespace) -> int:
+def explore(options: argparse.Namespace) -> int:
     """`ebbnas explore`."""
     conditions, notes = _conditions(options)
     space = _space(options)

@@ -13,21 +13,20 @@ from experiments.formatting.quantities import budget_name, write
 from experiments.formatting.table import Table
 
 
-def _print(options: argparse.Namespace, rows: Sequence[dict[str, Any]], head: Sequence[str], cells: Any) -> int:
+def _print(name: str, rows: Sequence[dict[str, Any]], head: Sequence[str], cells: Any, *, as_json: bool) -> None:
     """Print rows as JSON or as a table with the sources below it."""
-    if options.json:
-        print_json({options.command: list(rows)})
-        return 0
+    if as_json:
+        print_json({name: list(rows)})
+        return
     print(Table(head, [cells(row) for row in rows], text=range(len(head))).to_text())
     print()
     for row in rows:
         if row["source"]:
             print(f"{row['name']}: {' '.join(row['source'].split())}")
-    return 0
 
 
 def devices(options: argparse.Namespace) -> int:
-    """`ebbnas devices`."""
+    """Run `ebbnas devices`."""
     from energy.hardware.device import device_names, read_device
 
     rows = []
@@ -36,8 +35,8 @@ def devices(options: argparse.Namespace) -> int:
         sizes = ("vm_bytes", "nvm_bytes", "word_bytes", "max_vector", "published_counting")
         fields = ("name", "clock_hz", *sizes, "source")
         rows.append({field: getattr(device, field) for field in fields})
-    return _print(
-        options,
+    _print(
+        "devices",
         rows,
         ("device", "clock", "VM", "NVM", "longest vector", "counting"),
         lambda row: (
@@ -48,11 +47,13 @@ def devices(options: argparse.Namespace) -> int:
             str(row["max_vector"]),
             str(row["published_counting"]),
         ),
+        as_json=options.json,
     )
+    return 0
 
 
 def supplies(options: argparse.Namespace) -> int:
-    """`ebbnas supplies`."""
+    """Run `ebbnas supplies`."""
     from energy.hardware.supply import read_supply_family, supply_names
 
     rows = []
@@ -70,11 +71,13 @@ def supplies(options: argparse.Namespace) -> int:
         volts = f"{default['v_supply_v']:g} / {default['v_on_v']:g} / {default['v_off_v']:g} V"
         return (row["name"], volts, f"{default['usable_fraction']:g}", budget_name(default["capacitance_f"]), pairs)
 
-    return _print(options, rows, ("supply", "Vs / Von / Voff", "usable", "default C", "harvester at C"), cells)
+    head = ("supply", "Vs / Von / Voff", "usable", "default C", "harvester at C")
+    _print("supplies", rows, head, cells, as_json=options.json)
+    return 0
 
 
 def spaces(options: argparse.Namespace) -> int:
-    """`ebbnas spaces`."""
+    """Run `ebbnas spaces`."""
     from models.spaces import PRESETS
 
     rows = [
@@ -91,8 +94,8 @@ def spaces(options: argparse.Namespace) -> int:
         }
         for name, space in PRESETS.items()
     ]
-    return _print(
-        options,
+    _print(
+        "spaces",
         rows,
         ("space", "networks", "combinations of options", "input", "classes", "largest"),
         lambda row: (
@@ -103,7 +106,9 @@ def spaces(options: argparse.Namespace) -> int:
             str(row["n_classes"]),
             row["example"],
         ),
+        as_json=options.json,
     )
+    return 0
 
 
 FULL_FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -111,7 +116,7 @@ FULL_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
 def datasets(options: argparse.Namespace) -> int:
-    """`ebbnas datasets`: what is shipped, what needs a folder, and what was found in the one given."""
+    """Run `ebbnas datasets`: what is shipped, what needs a folder, and what was found in the one given."""
     from dataclasses import asdict
 
     from models.data import describe
@@ -120,8 +125,8 @@ def datasets(options: argparse.Namespace) -> int:
     if directory is not None and not directory.is_dir():
         raise ValueError(f"--data-dir must name a folder, and {directory} is none")
     rows = [{**asdict(note), "input_shape": list(note.input_shape)} for note in describe(directory)]
-    status = _print(
-        options,
+    _print(
+        "datasets",
         rows,
         ("data set", "status", "input", "classes", "licence", "what it is"),
         lambda row: (
@@ -132,10 +137,11 @@ def datasets(options: argparse.Namespace) -> int:
             row["licence"],
             row["what"],
         ),
+        as_json=options.json,
     )
     if not options.json:
         _print_folders(rows)
-    return status
+    return 0
 
 
 def _print_folders(rows: Sequence[dict[str, Any]]) -> None:

@@ -18,11 +18,11 @@ from experiments.parallel.progress import Reporter
 
 def replan(options: argparse.Namespace) -> int:
     """`ebbnas replan`."""
-    published = designs_of(options, AS_PUBLISHED, with_plan=True)
+    published = designs_of("replan", options, AS_PUBLISHED, with_plan=True)
     for request in published:
         if request.plan is None:
             raise ValueError(f"design {request.name!r}: key 'plan' is missing; replan compares it with ours")
-    anew = designs_of(options, ANEW, with_plan=False)
+    anew = designs_of("replan", options, ANEW, with_plan=False)
     rows = []
     with Reporter(quiet=options.quiet or options.json).task("replan", len(anew)) as task:
         for before, request in zip(published, anew, strict=True):

@@ -1,8 +1,9 @@
-"""The options that `plan`, `price` and `simulate` share, read together with the design file they are about."""
+"""Options that `plan`, `price` and `simulate` share, read together with their design file."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 from energy.scheduling.worst_case import HarvestUncertainty
@@ -12,45 +13,66 @@ from experiments.formatting.quantities import parse, whole
 from experiments.storage.files import read_json
 
 
-def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> list[Request]:
-    """What a design file asks for under the options of the command line.
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """Designs of a file under the options of the command line.
 
-    Sets `options.is_list`, which says whether the answer is a list.
+    Attributes:
+        designs: The designs, in the order of the file.
+        is_list: Whether the file holds a list of which none was selected, so that the answer is a list too.
+    """
+
+    designs: list[Request]
+    is_list: bool
+
+
+def path_or_example(command: str, options: argparse.Namespace) -> Path:
+    """Return the path of the file, or of the built-in example, that a command was called with.
+
+    Raises:
+        ValueError: Neither or both are given.
+    """
+    if options.example == (options.file is not None):
+        raise ValueError(f"{command} needs exactly one of a file and --example")
+    return example_path() if options.example else Path(options.file)
+
+
+def requests_of(options: argparse.Namespace, path: Path, *, with_plan: bool) -> Requests:
+    """Read a design file under the options of the command line.
 
     Args:
-        options: Those of `experiments.cli` that begin with `--select`.
+        options: Those of `experiments.commands.arguments` that begin with `--select`.
         path: The file.
         with_plan: Whether the file's plans are read; else they are ignored.
 
     Raises:
         ValueError: The file or an option is wrong.
     """
-    overrides = _overrides(options)
-    try:
-        data = read_json(path)
-        if not with_plan and path == example_path():
-            data = {key: value for key, value in data.items() if key in ("name", "network")}
-        options.is_list = isinstance(data, list) and options.select is None
-        return read_requests(data, path.parent, overrides, select=options.select, with_plan=with_plan)
-    except ValueError as error:
-        prefix = "" if str(error).startswith(str(path)) else f"{path}: "
-        raise ValueError(f"{prefix}{error}") from None
+    return _read(path, _overrides(options), options.select, with_plan=with_plan, bare_example=not with_plan)
 
 
-def designs_of(options: argparse.Namespace, overrides: Overrides, *, with_plan: bool) -> list[Request]:
-    """Return the designs of the file or example that `options` name, in its order.
+def designs_of(command: str, options: argparse.Namespace, overrides: Overrides, *, with_plan: bool) -> list[Request]:
+    """Read the designs of the file or example of a command, with the overrides in place of options.
 
     Raises:
-        ValueError: Neither or both are named, or the file is wrong.
+        ValueError: Neither or both are given, or the file is wrong.
     """
-    if options.example == (options.file is not None):
-        raise ValueError(f"{options.command} needs exactly one of a file and --example")
-    path = example_path() if options.example else Path(options.file)
+    return _read(path_or_example(command, options), overrides, options.select, with_plan=with_plan).designs
+
+
+def _read(
+    path: Path, overrides: Overrides, select: str | None, *, with_plan: bool, bare_example: bool = False
+) -> Requests:
+    """Read a design file; of the example, only the network where `bare_example`."""
     try:
-        return read_requests(read_json(path), path.parent, overrides, select=options.select, with_plan=with_plan)
+        data = read_json(path)
+        if bare_example and path == example_path():
+            data = {key: value for key, value in data.items() if key in ("name", "network")}
+        designs = read_requests(data, path.parent, overrides, select=select, with_plan=with_plan)
     except ValueError as error:
         prefix = "" if str(error).startswith(str(path)) else f"{path}: "
         raise ValueError(f"{prefix}{error}") from None
+    return Requests(designs=designs, is_list=isinstance(data, list) and select is None)
 
 
 def _overrides(options: argparse.Namespace) -> Overrides:

@@ -61,7 +61,7 @@ def simulate(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> Request:
-    requests = requests_of(options, Path(options.file), with_plan=True)
+    requests = requests_of(options, Path(options.file), with_plan=True).designs
     if len(requests) > 1:
         n = len(requests)
         raise ValueError(f"{options.file}: simulate plays one design; the file holds {n}, --select picks one")

@@ -361,7 +361,7 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["serch"], "there is no command 'serch'; did you mean 'search'?"),
+        (["serch"], "unknown command 'serch'; did you mean 'search'?"),
         (["price"], "required: DESIGN.json"),
         (["price", "nowhere.json"], "nowhere.json: there is no such file"),
         (["plan"], "exactly one of a file and --example"),
@@ -370,7 +370,7 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
         (["plan", "--example", "--usable-fraction", "1.5"], "usable_fraction must be at most 1, not 1.5"),
         (["plan", "--example", "--usable-fraction", "much"], "optional unit such as 0.6 or 60%, not 'much'"),
         (["plan", "--example", "--vm-bytes", "20.5"], "--vm-bytes must be a whole number"),
-        (["plan", "--example", "--polcy", "x"], "there is no option '--polcy'; did you mean '--policy'?"),
+        (["plan", "--example", "--polcy", "x"], "unknown option '--polcy'; did you mean '--policy'?"),
         (["plan", "--example", "--counting", "published"], "counting must be 'exact' under policy 'packed'"),
         (
             ["plan", "--example", "--rules", "inas2021"],

@@ -123,7 +123,7 @@ def test_mistakes_are_one_line_and_exit_2(capsys, write_design, design):
         ([], "exactly one of a file and --example"),
         ([path, "--example"], "exactly one of a file and --example"),
         ([path, "--select", "on"], "did you mean 'one'"),
-        ([path, "--capacitance", "1mF"], "no option '--capacitance'"),
+        ([path, "--capacitance", "1mF"], "unknown option '--capacitance'"),
         (["missing.json"], "missing.json"),
     ):
         assert main(["replan", *arguments]) == 2
