@@ -96,9 +96,7 @@ def robust(options: argparse.Namespace) -> int:
         seed=work.config.seed,
     )
     reporter = Reporter(quiet=options.quiet or options.json)
-    stages = Stages(work=work, store=run.store, reporter=reporter, log=lambda entry: None)
-    if stages.supernet_folder.result() is None:
-        raise ValueError(f"{path}: the shared weights of the run are not trained; finish it with ebbnas search {path}")
+    stages = run.trained_stages(reporter)
     accuracies = stages.accuracies(stages.evaluator(stages.supernet()))
     searching = _Searching(stages=stages, accuracies=accuracies, settings=settings, cases=cases)
     with reporter.task("robust", 1 + len(cases)) as task:

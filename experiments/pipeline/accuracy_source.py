@@ -48,15 +48,12 @@ def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space)
 def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
     from experiments.config.schema import read_config
     from experiments.pipeline.run import Run
-    from experiments.pipeline.stages import Stages
 
     run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
     own = run.work.space
     if [own.name, own.stages, own.padding] != [space.name, space.stages, space.padding]:
         raise ValueError(f"--accuracies must be a run of space {space.name!r}, this one is of {own.name!r}")
-    stages = Stages(work=run.work, store=run.store, reporter=Reporter(), log=lambda entry: None)
-    if stages.supernet_folder.result() is None:
-        raise ValueError(f"{path}: the shared weights of the run are not trained; finish it with ebbnas search {path}")
+    stages = run.trained_stages(Reporter())
     source = stages.accuracies(stages.evaluator(stages.supernet()))
     steps = range(0, len(archs), _NETWORKS_A_STEP)
     return np.concatenate([source.evaluate(archs[start : start + _NETWORKS_A_STEP]) for start in steps])

@@ -1,13 +1,14 @@
-"""The last stage of training: the networks of all fronts on their own, from their inherited weights.
+"""Fine-tuning: the networks of all fronts are trained on their own, from their inherited weights.
 
-The largest network of the shared weights teaches, or the config's own teacher. Each network and seed is a small stage
-of its own (`experiments.pipeline.training`).
+Their teacher is the config's, or the largest network of the shared weights. Each network and seed is a small stage of
+its own (`experiments.pipeline.training`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +34,21 @@ from models.training.supernet_trainer import SupernetTrainer
 _SEED_STEP = 1_000_003
 
 
+class FinetunedNetworks(NamedTuple):
+    """Fine-tuned networks by the text form of their architectures, and the keys of their stages."""
+
+    networks: dict[str, Finetuned]
+    keys: list[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finetuned:
     """One network after fine-tuning.
 
     Attributes:
         weights: Its weights, safetensors.
-        accuracy_finetuned_val: On the validation split. [1]
-        seed: The seed that did best on validation.
+        accuracy_finetuned_val: Accuracy on the validation split. [1]
+        seed: The seed that is best on validation.
     """
 
     weights: bytes
@@ -49,12 +57,12 @@ class Finetuned:
 
 
 def chosen_members(fronts: Sequence[Front], networks: Sequence[Sequence[str]], most: int) -> list[NDArray[np.int64]]:
-    """Which members of several fronts to fine-tune: their ends first, then as many as go, evenly along each.
+    """Return the members of several fronts to fine-tune: their ends first, then as many as fit, evenly along each.
 
     Args:
         fronts: The fronts.
         networks: The network of each member of each front, text.
-        most: Distinct networks of all fronts together.
+        most: Most distinct networks of all fronts together. [1]
 
     Returns:
         For each front the positions of its members whose networks are chosen, rising.
@@ -91,18 +99,18 @@ def _thinned(front: Front, size: int) -> list[int]:
 
 def finetune(
     stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator, archs: Archs, *, fresh: bool = False
-) -> tuple[dict[str, Finetuned], list[str]]:
-    """Fine-tune networks, or take from the cache those that are.
+) -> FinetunedNetworks:
+    """Return fine-tuned networks, trained first where the cache lacks them.
 
     Args:
         stages: The run.
-        trainer: Gives the shared weights.
-        evaluator: Gives each network's statistics.
+        trainer: Holds the shared weights.
+        evaluator: Computes the statistics of each network.
         archs: Distinct networks, `(n, n_genes)`.
-        fresh: Train again what the cache holds.
+        fresh: Train them even where the cache holds them.
 
     Returns:
-        What became of each, by the text form of its architecture; the keys of the stages.
+        Each network with the weights of its best seed on validation.
     """
     config, space = stages.work.config, stages.work.space
     seeds = finetune_seeds(stages)
@@ -128,7 +136,7 @@ def finetune(
         found = _finetuned(read_trained(folder), seed)
         if name not in best or found.accuracy_finetuned_val > best[name].accuracy_finetuned_val:
             best[name] = found
-    return best, [folder.key for folder in folders.values()]
+    return FinetunedNetworks(best, [folder.key for folder in folders.values()])
 
 
 def _finetuned(trained: Trained, seed: int) -> Finetuned:
@@ -136,9 +144,9 @@ def _finetuned(trained: Trained, seed: int) -> Finetuned:
 
 
 def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32] | None:
-    """What single networks learn beside the labels, `(n_train, n_classes)`; None where they learn from labels alone.
+    """Return the answers of the teacher of single networks, `(n_train, n_classes)`; None where labels teach alone.
 
-    The answers of the config's teacher, else those of the largest network of the shared weights.
+    They are of the config's teacher, else of the largest network of the shared weights.
     """
     if not stages.work.config.finetune.distillation:
         return None
@@ -149,13 +157,13 @@ def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedE
 
 
 def finetune_seeds(stages: Stages) -> list[int]:
-    """Seeds with which each network is fine-tuned; the one that is best on validation is kept, the first of equals."""
+    """Return the seeds of each network; the best on validation is kept, the first of equals."""
     config = stages.work.config
     return [config.seed + _SEED_STEP * k for k in range(config.finetune.seeds)]
 
 
 def finetune_settings(stages: Stages) -> FinetuneSettings:
-    """How each network is fine-tuned."""
+    """Return the settings of fine-tuning."""
     return FinetuneSettings(**stages.work.config.finetune.model_dump(exclude={"max_networks", "seeds"}))
 
 

@@ -1,6 +1,6 @@
-"""Inherited accuracies of many networks at once: which networks, in a pool of processes, and as a table of all.
+"""Inherited accuracies of many networks: samples of networks, evaluation in a pool of processes, a table of all.
 
-What an accuracy is, `models.evaluation.shared_weights` says; which stage keeps it, `experiments.pipeline.stages`.
+`models.evaluation.shared_weights` defines inherited accuracy; stages of `experiments.pipeline.stages` keep it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from models.spaces import Archs, Space
 LARGEST_TABLE = WIDENS_UP_TO
 """Spaces of at most this many networks are evaluated completely before the search. [1]"""
 
-_A_PIECE, _A_PIECE_OF_A_LARGE_SPACE = 1024, 20
-"""Networks that a worker judges together: many where they share layers. [1]"""
+_PIECE, _PIECE_OF_LARGE_SPACE = 1024, 20
+"""Networks that a worker evaluates together, many where they share layers. [1]"""
 
 
 def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
-    """Distinct networks to learn from: the smallest, the largest, and random ones of all sizes, `(n, n_genes)`."""
+    """Return distinct networks `(n, n_genes)`: the smallest, the largest, and random ones of all sizes."""
     corners = space.canonical(np.stack([space.smallest, space.largest]))
     found = dict.fromkeys(arch.tobytes() for arch in corners)
     while len(found) < n:
@@ -32,38 +32,38 @@ def sampled_networks(space: Space, n: int, rng: np.random.Generator) -> Archs:
     return np.frombuffer(rows, dtype=np.int64).reshape(n, len(space.genes)).copy()
 
 
-def judge_all(evaluator: SharedEvaluator, archs: Archs, progress: Task, *, n_processes: int) -> NDArray[np.float64]:
-    """Return the accuracies of many networks, in pieces that share the beginning of their networks.
+def evaluate_all(evaluator: SharedEvaluator, archs: Archs, progress: Task, *, n_processes: int) -> NDArray[np.float64]:
+    """Return the accuracies of many networks, evaluated in pieces that share the first layers of their networks.
 
     Args:
-        evaluator: Gives them.
+        evaluator: The evaluator.
         archs: The networks, `(n, n_genes)`.
-        progress: Who is told; a step a network.
-        n_processes: Workers at most. [1]
+        progress: Advances by one step per network.
+        n_processes: Most worker processes. [1]
 
     Returns:
         Accuracies, `(n,)`. [1]
     """
-    size = _A_PIECE if evaluator.space.size <= WIDENS_UP_TO else _A_PIECE_OF_A_LARGE_SPACE
+    size = _PIECE if evaluator.space.size <= WIDENS_UP_TO else _PIECE_OF_LARGE_SPACE
     starts = range(0, len(archs), size)
-    tasks = [_Judging(evaluator, archs[start : start + size]) for start in starts]
+    tasks = [_Piece(evaluator, archs[start : start + size]) for start in starts]
     found = np.empty(len(archs))
-    for position, part in run_tasks(_judge, tasks, n_processes):
+    for position, part in run_tasks(_evaluate, tasks, n_processes):
         found[starts[position] : starts[position] + len(part)] = part
         progress.advance(f"{len(part)} networks", steps=len(part))
     return found
 
 
 @dataclass(frozen=True)
-class _Judging:
-    """Networks for a worker to judge."""
+class _Piece:
+    """Networks for a worker to evaluate."""
 
     evaluator: SharedEvaluator
     archs: Archs
 
 
-def _judge(task: _Judging) -> NDArray[np.float64]:
-    """Return the accuracies of a piece of a table; runs in a worker."""
+def _evaluate(task: _Piece) -> NDArray[np.float64]:
+    """Return the accuracies of a piece; runs in a worker."""
     return task.evaluator.evaluate(task.archs)
 
 
@@ -71,8 +71,8 @@ class AccuracyTable:
     """Accuracies that are known for every network of a space.
 
     Attributes:
-        kind: How they came about.
-        split: Data they were measured on.
+        kind: Kind of accuracy.
+        split: Split on which they were measured.
     """
 
     kind = "inherited"

@@ -1,15 +1,20 @@
-"""What a search will ask the explorer, answered beside the training, which keeps one core busy for a minute or more.
+"""Work beside the training, which keeps one core busy for a minute or more: compiling, and exploring layers.
 
-A small space has a few hundred layer shapes and a search meets nearly all of them. Answers do not depend on when they
-are found.
+A small space has a few hundred layer shapes, and a search needs nearly all of them. The results do not depend on when
+they are found.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from subprocess import DEVNULL
 from threading import Event, Thread
 
+from energy.jit_cache import precompiled_marker
 from energy.networks.shapes import LayerShape
 from energy.planning.protocol import ScenariosExplorer
 from energy.precompile import is_precompiled
@@ -23,11 +28,27 @@ _LOOK_EVERY_S = 0.5
 
 
 @contextmanager
+def compiling() -> Iterator[None]:
+    """Compile the inner loops of `energy` in another process during the block, where they are not cached."""
+    if is_precompiled() or precompiled_marker() is None:
+        yield
+        return
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "energy.precompile"]
+    with subprocess.Popen(command, env=environment, stdout=DEVNULL, stderr=DEVNULL) as work:
+        try:
+            yield
+        except BaseException:
+            work.kill()
+            raise
+
+
+@contextmanager
 def exploring(explorer: ScenariosExplorer, space: Space) -> Iterator[None]:
-    """Have the layers of a space explored in the background until the block ends.
+    """Explore the layers of a space in a thread until the block ends.
 
     Args:
-        explorer: Remembers its answers; nobody else may use it meanwhile.
+        explorer: The explorer, which keeps its results; nothing else may use it during the block.
         space: The networks.
     """
     layers = list(dict.fromkeys(layer for shapes in reachable_layers(space).values() for layer in shapes))
@@ -55,4 +76,4 @@ def _explore(explorer: ScenariosExplorer, layers: Sequence[LayerShape], stop: Ev
         try:
             explorer.best([layer])
         except ValueError:
-            return  # whoever needs the layer will be told
+            return  # the search raises the error where it needs the layer

@@ -1,10 +1,11 @@
-"""The stage after fine-tuning: every network of the fronts in integers, as its programs compute it."""
+"""Quantisation: every fine-tuned network of the fronts in integers, as its programs compute it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from experiments.config.schema import DataSection
 from experiments.parallel.pool import run_tasks
@@ -21,6 +22,13 @@ from models.supernet.subnet import Subnet
 _NETWORK = "network.int16.safetensors"
 
 
+class QuantisedNetworks(NamedTuple):
+    """Networks in integers by the text form of their architectures, and the keys of their stages."""
+
+    networks: dict[str, bytes]
+    keys: list[str]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Quantising:
     """One network for a worker to quantise, and the place of its result; picklable."""
@@ -32,18 +40,16 @@ class _Quantising:
     weights: bytes
 
 
-def quantise_all(
-    stages: Stages, finetuned: Mapping[str, Finetuned], *, fresh: bool = False
-) -> tuple[dict[str, bytes], list[str]]:
-    """Quantise fine-tuned networks, or take from the cache those that are.
+def quantise_all(stages: Stages, finetuned: Mapping[str, Finetuned], *, fresh: bool = False) -> QuantisedNetworks:
+    """Return fine-tuned networks in integers, quantised first where the cache lacks them.
 
     Args:
         stages: The run.
         finetuned: The networks, by the text form of their architectures.
-        fresh: Quantise again what the cache holds.
+        fresh: Quantise them even where the cache holds them.
 
     Returns:
-        The integer network of each, `models.deploy.weights_file` bytes; the keys of the stages.
+        The networks, `models.deploy.weights_file` bytes.
     """
     space, config = stages.work.space, stages.work.config
     folders = {name: _folder(stages, one.weights) for name, one in finetuned.items()}
@@ -63,7 +69,7 @@ def quantise_all(
                 stages.log({"stage": "quantise", "network": name})
                 progress.advance(name)
     found = {name: (folder.path / _NETWORK).read_bytes() for name, folder in folders.items()}
-    return found, [folder.key for folder in folders.values()]
+    return QuantisedNetworks(found, [folder.key for folder in folders.values()])
 
 
 def _folder(stages: Stages, weights: bytes) -> StageFolder:

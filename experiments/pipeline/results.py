@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +35,31 @@ from models.evaluation.shared_weights import SharedEvaluator
 from models.supernet.subnet import Subnet
 
 
+class BudgetSearch(NamedTuple):
+    """A supply and its search."""
+
+    budget: Budget
+    search: Search
+
+
+class OwnWeights(NamedTuple):
+    """Networks with weights of their own by the text form of their architectures: fine-tuned, and in integers."""
+
+    finetuned: Mapping[str, Finetuned]
+    quantised: Mapping[str, bytes]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One design of a front.
 
     Attributes:
-        budget: The supply it was found for.
-        id: Short and stable: the budget and a hash of the genome.
+        budget: The supply of its search.
+        id: Short and stable name: the supply and a hash of the genome.
         decoded: Network and plan.
         genome: The genome as JSON.
-        accuracy: Inherited, on validation. [1]
-        figures: What it costs, columns of `evo.objectives.FIGURES` by name.
+        accuracy: Inherited accuracy on validation. [1]
+        figures: Its costs, columns of `evo.objectives.FIGURES` by name.
     """
 
     budget: Budget
@@ -55,8 +70,15 @@ class Member:
     figures: Mapping[str, float]
 
 
-def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
+def members(one: BudgetSearch) -> list[Member]:
+    """Return the designs of the front of a search."""
+    genomes = one.search.archive.evaluations.genomes
+    return [member(one, genomes[row]) for row in one.search.front.rows]
+
+
+def member(one: BudgetSearch, genome: NDArray[np.int64]) -> Member:
     """Return a design of a search by its genome, `(n_genes,)`."""
+    budget, search = one
     layout = search.problem.layout
     text = layout.to_json(genome)
     short = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -72,7 +94,7 @@ def member(search: Search, budget: Budget, genome: NDArray[np.int64]) -> Member:
 
 
 def design_request(work: Workload, one: Member, device_file: Path | None) -> Request:
-    """Return the design as `price` takes it."""
+    """Return the request that prices a design."""
     network = one.decoded.network
     return Request(
         name=one.id,
@@ -89,7 +111,7 @@ def design_request(work: Workload, one: Member, device_file: Path | None) -> Req
 
 
 def cost_columns(request: Request) -> Row:
-    """What `price` says of a design, as columns of `fronts`."""
+    """Return the costs of a design as columns of `fronts`."""
     answer = price(request)
     names = (
         "latency_s", "response_latency_s", "worst_case_latency_s", "energy_j", "power_cycles", "active_s",
@@ -107,116 +129,116 @@ def cost_columns(request: Request) -> Row:
     return columns
 
 
-_Judged = tuple[NDArray[np.bool_], NDArray[np.int64]]
-"""Which samples were right, and the group of each, `(n,)` both."""
+class _Answers(NamedTuple):
+    """Which samples a network gets right, and the group of each, both `(n,)`."""
+
+    right: NDArray[np.bool_]
+    groups: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
-    """Gives accuracies with their intervals.
+class AccuracyColumns:
+    """Accuracies with their intervals, as columns of `fronts`.
 
     Attributes:
-        work: The workload.
-        evaluator: The shared weights.
-        judged_by: The validation samples that it judges by.
+        work: The settings and inputs of the run.
+        evaluator: The evaluator of networks with shared weights.
+        samples: The validation samples of the evaluator.
     """
 
     work: Workload
     evaluator: SharedEvaluator
-    judged_by: Split
+    samples: Split
     _known: dict[tuple[str, str], Row] = field(default_factory=dict)
 
     def inherited(self, one: Member) -> Row:
-        """Of a network with the shared weights, on validation."""
+        """Return the columns of a network with the shared weights, on validation."""
 
-        def judge() -> _Judged:
+        def evaluate() -> _Answers:
             answers = self.evaluator.scores(one.decoded.arch).argmax(dim=1).numpy()
-            return np.asarray(answers == self.judged_by.labels), self.judged_by.groups
+            return _Answers(np.asarray(answers == self.samples.labels), self.samples.groups)
 
-        columns = self._columns("accuracy_inherited_val", one, judge)
+        columns = self._columns("accuracy_inherited_val", one, evaluate)
         assert columns["accuracy_inherited_val"] == one.accuracy
         return columns
 
     def finetuned(self, one: Member, weights: bytes, split: str) -> Row:
-        """Of a network with its own weights."""
+        """Return the columns of a network with its own weights."""
 
-        def judge() -> _Judged:
+        def evaluate() -> _Answers:
             data = self.work.data.split(split)
-            return correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data), data.groups
+            return _Answers(correct(Subnet.from_bytes(self.work.space, one.decoded.arch, weights), data), data.groups)
 
-        return self._columns(f"accuracy_finetuned_{split}", one, judge)
+        return self._columns(f"accuracy_finetuned_{split}", one, evaluate)
 
     def deployed(self, one: Member, network: bytes, split: str) -> Row:
-        """Of a network in integers."""
+        """Return the columns of a network in integers."""
 
-        def judge() -> _Judged:
+        def evaluate() -> _Answers:
             data = self.work.data.split(split)
-            return deployed_correct(read_network(network), data), data.groups
+            return _Answers(deployed_correct(read_network(network), data), data.groups)
 
-        return self._columns(f"accuracy_deployed_{split}", one, judge)
+        return self._columns(f"accuracy_deployed_{split}", one, evaluate)
 
-    def _columns(self, name: str, one: Member, judge: Callable[[], _Judged]) -> Row:
-        """Return the columns of one accuracy; a network that is on several fronts is judged once."""
+    def _columns(self, name: str, one: Member, evaluate: Callable[[], _Answers]) -> Row:
+        """Return the columns of one accuracy; a network on several fronts is evaluated once."""
         key = (name, one.decoded.network.name)
         if key not in self._known:
-            found = accuracy(*judge(), stream(self.work.config.seed, " ".join(key)))
+            found = accuracy(*evaluate(), stream(self.work.config.seed, " ".join(key)))
             self._known[key] = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         return self._known[key]
 
 
 def front_rows(
-    judge: Judge,
-    members: Sequence[Member],
-    finetuned: Mapping[str, Finetuned],
-    quantised: Mapping[str, bytes],
-    device_file: Path | None,
+    accuracies: AccuracyColumns, chosen: Sequence[Member], own: OwnWeights, device_file: Path | None
 ) -> list[Row]:
-    """Return the rows of `fronts`, membership decided on fine-tuned validation accuracy; the test columns come last.
+    """Return the rows of `fronts`: membership by fine-tuned validation accuracy first, the test columns last.
 
     Args:
-        judge: Gives the accuracies.
-        members: Designs whose networks are fine-tuned, budgets together.
-        finetuned: Fine-tuned networks by architecture.
-        quantised: The same in integers.
-        device_file: Where the run keeps the device's file, None for a shipped one.
+        accuracies: Evaluates the networks.
+        chosen: Designs whose networks are fine-tuned, of all supplies.
+        own: Those networks, fine-tuned and in integers.
+        device_file: The run's copy of a user's device file, None for a built-in device.
     """
-    work = judge.work
-    rows = []
-    for one in members:
-        own = finetuned[one.decoded.network.name]
-        request = design_request(work, one, device_file)
-        row: Row = {
-            "id": one.id,
-            "budget": one.budget.name,
-            "capacitance_f": one.budget.supply.capacitance_f,
-            "resistance_ohm": one.budget.supply.resistance_ohm,
-            **judge.inherited(one),
-            **judge.finetuned(one, own.weights, "val"),
-            **judge.deployed(one, quantised[one.decoded.network.name], "val"),
-            **cost_columns(request),
-            "n_parameters": request.network.n_parameters,
-            "n_macs": request.network.n_macs,
-            "architecture": one.decoded.network.name,
-            "genome": one.genome,
-            "policy": request.execution.policy,
-            "rules": request.rules,
-            "network": request.network.name,
-            "seed": own.seed,
-        }
-        rows.append(row)
-    member_of = {one.id: one for one in members}
+    work = accuracies.work
+    rows = [_validation_row(accuracies, one, own, device_file) for one in chosen]
+    member_of = {one.id: one for one in chosen}
     _mark_fronts(rows, member_of, objectives(work.config.search.objectives))
     order = {budget.name: index for index, budget in enumerate(work.budgets)}
     rows.sort(key=lambda row: (order[row["budget"]], row["latency_s"], row["id"]))
     for row in rows:
         one, name = member_of[row["id"]], row["architecture"]
-        row.update(judge.finetuned(one, finetuned[name].weights, "test"))
-        row.update(judge.deployed(one, quantised[name], "test"))
+        row.update(accuracies.finetuned(one, own.finetuned[name].weights, "test"))
+        row.update(accuracies.deployed(one, own.quantised[name], "test"))
     return rows
 
 
+def _validation_row(accuracies: AccuracyColumns, one: Member, own: OwnWeights, device_file: Path | None) -> Row:
+    """Return the row of one design but for `on_front` and the test columns."""
+    name, request = one.decoded.network.name, design_request(accuracies.work, one, device_file)
+    finetuned = own.finetuned[name]
+    return {
+        "id": one.id,
+        "budget": one.budget.name,
+        "capacitance_f": one.budget.supply.capacitance_f,
+        "resistance_ohm": one.budget.supply.resistance_ohm,
+        **accuracies.inherited(one),
+        **accuracies.finetuned(one, finetuned.weights, "val"),
+        **accuracies.deployed(one, own.quantised[name], "val"),
+        **cost_columns(request),
+        "n_parameters": request.network.n_parameters,
+        "n_macs": request.network.n_macs,
+        "architecture": name,
+        "genome": one.genome,
+        "policy": request.execution.policy,
+        "rules": request.rules,
+        "network": request.network.name,
+        "seed": finetuned.seed,
+    }
+
+
 def _mark_fronts(rows: list[Row], members: Mapping[str, Member], minimised: Sequence[Objective]) -> None:
-    """Decide `on_front` for each budget by the objectives of the search, accuracy fine-tuned on validation."""
+    """Set `on_front` for each supply by the objectives of the search, with fine-tuned validation accuracy."""
 
     def value(row: Row, objective: Objective) -> float:
         is_error = objective.column == "error"
@@ -229,8 +251,9 @@ def _mark_fronts(rows: list[Row], members: Mapping[str, Member], minimised: Sequ
             row["on_front"] = index in front.rows
 
 
-def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
-    """Everything a search has priced."""
+def evaluation_rows(one: BudgetSearch) -> list[Row]:
+    """Return a row for each design that a search has priced."""
+    budget, search = one
     found: Evaluations = search.archive.evaluations
     layout = search.problem.layout
     archs = found.genomes[:, layout.architecture]
@@ -257,6 +280,6 @@ def evaluation_rows(search: Search, budget: Budget) -> list[Row]:
 
 
 def write_designs(folder: Path, work: Workload, members: Sequence[Member], device_file: Path | None) -> None:
-    """Write a DESIGN.json for each member."""
+    """Write the design file of each member."""
     for one in members:
         write_json(folder / f"{one.id}.json", design_request(work, one, device_file).to_dict(folder))

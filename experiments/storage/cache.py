@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.parallel.progress import say
 from experiments.storage.files import TEMPORARY, read_mapping, write_bytes, write_json
@@ -21,60 +21,76 @@ from experiments.storage.locks import locked
 from experiments.storage.sources import code_digest
 
 
+class Checkpoint(NamedTuple):
+    """A saved state: the step after which it was saved, and its content."""
+
+    step: int
+    content: bytes
+
+
+class _File(NamedTuple):
+    """A file of a checkpoint: its step, the expected hash of its content, its path."""
+
+    step: int
+    expected: str
+    path: Path
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """The last two states of something that takes long, each one file whose name carries the hash of its content.
+    """The last two states of something that takes long, each in a file whose name holds the hash of its content.
 
     Attributes:
-        folder: Where they lie.
-        name: What their file names begin with.
+        folder: Folder of the files.
+        name: First part of their names.
     """
 
     folder: Path
     name: str = "checkpoint"
 
     def save(self, step: int, content: bytes) -> Path:
-        """Keep the state after `step`, and the one before it."""
-        path = self.folder / f"{self.name}-{step:06d}-{hashlib.sha256(content).hexdigest()[:16]}.bin"
+        """Write the state after `step`; keep the one before it and remove older ones."""
+        path = self.folder / f"{self.name}-{step:06d}-{_content_hash(content)}.bin"
         write_bytes(path, content)
-        for _, _, old in self._found()[2:]:
-            old.unlink(missing_ok=True)
+        for old in self._files()[2:]:
+            old.path.unlink(missing_ok=True)
         return path
 
-    def newest(self, *, most: int | None = None) -> tuple[int, bytes] | None:
-        """Return the newest state whose content matches its name, with its step; None where there is none.
+    def newest(self, *, most: int | None = None) -> Checkpoint | None:
+        """Return the newest state whose content matches its name; None without one.
 
         Args:
             most: Ignore states after this step.
         """
-        for step, expected, path in self._found():
-            if most is None or step <= most:
+        for file in self._files():
+            if most is None or file.step <= most:
                 try:
-                    content = path.read_bytes()
+                    content = file.path.read_bytes()
                 except OSError:
                     continue
-                if hashlib.sha256(content).hexdigest()[:16] == expected:
-                    return step, content
-                say(f"checkpoint {path.name} is damaged; going on from the one before it")
+                if _content_hash(content) == file.expected:
+                    return Checkpoint(file.step, content)
+                say(f"checkpoint {file.path.name} is damaged; using the one before it")
         return None
 
-    def _found(self) -> list[tuple[int, str, Path]]:
-        """Step, expected hash and path of every file, newest first."""
+    def _files(self) -> list[_File]:
+        """Return the files, newest first."""
         pattern = re.compile(rf"{re.escape(self.name)}-(\d+)-([0-9a-f]{{16}})\.bin")
-        found = []
-        for path in self.folder.glob(f"{self.name}-*.bin"):
-            if match := pattern.fullmatch(path.name):
-                found.append((int(match[1]), match[2], path))
-        return sorted(found, reverse=True)
+        matches = [(pattern.fullmatch(path.name), path) for path in self.folder.glob(f"{self.name}-*.bin")]
+        return sorted((_File(int(match[1]), match[2], path) for match, path in matches if match), reverse=True)
+
+
+def _content_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageFolder:
-    """What one stage keeps.
+    """Folder of one stage.
 
     Attributes:
         name: Name of the stage.
-        key: Hash of what it reads.
+        key: Key of its result.
         path: Its folder.
     """
 
@@ -84,31 +100,31 @@ class StageFolder:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """Its states under way."""
+        """Its saved states."""
         return Checkpoints(folder=self.path)
 
     def result(self) -> dict[str, Any] | None:
-        """What `finish` recorded, None while the stage is not done."""
+        """Return the record of `finish`, None while the stage is not done."""
         path = self.path / "done.json"
         found = read_mapping(path)
         if found is None and path.exists():
-            say(f"{path} is damaged; the stage is done again")
+            say(f"{path} is damaged; the stage is repeated")
         return found
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Record that the stage is done; only now is it used by others."""
+        """Record that the stage is done; others use it from now on."""
         write_json(self.path / "done.json", {"schema": SCHEMA, **result})
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out while this one works on the stage; a killed process lets go by itself."""
+        """Keep other processes out while this one works on the stage."""
         with locked(self.path / "lock", work=str(self.path)):
             for left in self.path.rglob(f"*{TEMPORARY}"):
                 left.unlink(missing_ok=True)
             yield
 
     def clear(self) -> None:
-        """Forget everything but the lock."""
+        """Remove everything but the lock."""
         for path in self.path.glob("*"):
             if path.is_dir():
                 shutil.rmtree(path)

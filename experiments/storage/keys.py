@@ -61,7 +61,7 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "supernet": _TRAINING,
     "predictor": (*_SHARED_WEIGHTS, "experiments.pipeline.inherited_accuracy"),
     "card": (*_SHARED_WEIGHTS, "experiments.pipeline.inherited_accuracy"),
-    "search": _SEARCH,
+    "search": (*_SEARCH, "experiments.pipeline.search_stage"),
     "robust": (*_SEARCH, "evo.robust"),
     "finetune": (*_TRAINING, "experiments.pipeline.training"),
     "standalone": (*_TRAINING, "experiments.pipeline.training"),

@@ -87,8 +87,8 @@ def test_networks_of_a_large_space_are_judged_by_more_windows_of_the_same_people
     work = look_up(read_config(config))
     stages = Stages(work=work, store=Store(root=tmp_path), reporter=Reporter(quiet=True), log=lambda entry: None)
     val = work.data.split("val")
-    assert (len(stages.judged_by) > 3 * len(val)) == is_dense
-    np.testing.assert_array_equal(np.unique(stages.judged_by.groups), np.unique(val.groups))
+    assert (len(stages.evaluation_samples) > 3 * len(val)) == is_dense
+    np.testing.assert_array_equal(np.unique(stages.evaluation_samples.groups), np.unique(val.groups))
     assert "test" not in work.data.opened
 
 

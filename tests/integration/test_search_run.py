@@ -36,9 +36,9 @@ def write_bytes(path, content, whole=files.write_bytes):
     whole(path, content)
 
 files.write_bytes = write_bytes
-from experiments.pipeline import stages
+from experiments.pipeline import search_stage
 from experiments.cli import main
-stages.SAVE_EVERY_S = 0.0
+search_stage.SAVE_EVERY_S = 0.0
 main(sys.argv[4:])
 """
 """A program that is killed in the middle of writing the n-th file whose name and folder its arguments describe."""
@@ -223,7 +223,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny_run, copied_root
         return whole(search)
 
     monkeypatch.setattr(Search, "step", step)
-    monkeypatch.setattr("experiments.pipeline.stages.SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr("experiments.pipeline.search_stage.SAVE_EVERY_S", 0.0)
     assert main(tiny_arguments(copied_root)) == 130
     assert "goes on from here" in capsys.readouterr().err
     best = (run_folder(copied_root) / "best_so_far.csv").read_text().splitlines()
@@ -273,6 +273,19 @@ def test_a_run_of_other_code_that_is_extended_takes_nothing_of_the_older_code(ti
     stages = json.loads((folder / "manifest.json").read_text())["stages"]
     keys = [stages["supernet"], stages["predictor"], *stages["search"].values(), *stages["finetune"]]
     assert not [name for name in before if name.rpartition("-")[2] in keys]
+
+
+def test_shared_weights_of_other_code_are_refused_with_the_command_that_trains_them(
+    tiny_run, copied_root, monkeypatch, capsys
+):
+    folder = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name)
+    monkeypatch.setattr("experiments.storage.cache.code_digest", lambda modules, memory: "other")
+    assert main(["robust", str(folder), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"ebbnas: {folder}: another version of the code trained the shared weights of the run; "
+        f"train them again with ebbnas search {folder} --fresh\n"
+    )
 
 
 def test_where_nothing_is_feasible_the_least_infeasible_design_and_its_amount_are_named(copied_root, capsys):

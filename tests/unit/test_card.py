@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.cards.sections import Effort, fold_configs, inherited
 from experiments.cards.shared_weights import SharedWeightsCard
+from experiments.cards.sizes import networks_over_sizes
 from experiments.cli import main
-from experiments.commands.card import Effort, fold_configs, inherited, networks_over_sizes
 from experiments.config.resolve import look_up
 from experiments.config.schema import read_config, to_toml
 from experiments.parallel.progress import Reporter

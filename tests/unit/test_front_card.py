@@ -12,8 +12,8 @@ import pytest
 
 import experiments.pipeline.training
 from experiments.cards.front import FrontCard
+from experiments.cards.sections import Effort, front
 from experiments.cli import main
-from experiments.commands.card import Effort, front
 from experiments.config.schema import read_config, to_toml
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.finetune import finetune, teacher_answers

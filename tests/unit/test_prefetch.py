@@ -6,7 +6,7 @@ import pytest
 
 from energy.precompile import precompile
 from evo.genome.reachable_layers import reachable_layers
-from experiments.pipeline import prefetch as ahead
+from experiments.pipeline import prefetch
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Scenarios, explorer_for, rules
 
 SCENARIOS = Scenarios.of([FAMILY.supply(100e-6)])
@@ -32,7 +32,7 @@ def test_layers_are_known_when_the_block_was_long_enough_and_the_answers_are_the
         return whole(layers)
 
     monkeypatch.setattr(explorer, "best", best)
-    with ahead.exploring(explorer, TINY):
+    with prefetch.exploring(explorer, TINY):
         (thread,) = [one for one in threading.enumerate() if one.name == "explorer"]
         watched.set()
         thread.join(60)
@@ -41,12 +41,12 @@ def test_layers_are_known_when_the_block_was_long_enough_and_the_answers_are_the
 
 
 def test_the_thread_ends_with_the_block_even_where_that_raises():
-    with pytest.raises(KeyboardInterrupt), ahead.exploring(new_explorer("ebbnas"), TINY):
+    with pytest.raises(KeyboardInterrupt), prefetch.exploring(new_explorer("ebbnas"), TINY):
         raise KeyboardInterrupt
     assert "explorer" not in {one.name for one in threading.enumerate()}
 
 
 def test_a_large_space_is_left_to_the_search(monkeypatch):
-    monkeypatch.setattr(ahead, "MOST_LAYERS", len(set(LAYERS)) - 1)
-    with ahead.exploring(new_explorer("ebbnas"), TINY):
+    monkeypatch.setattr(prefetch, "MOST_LAYERS", len(set(LAYERS)) - 1)
+    with prefetch.exploring(new_explorer("ebbnas"), TINY):
         assert "explorer" not in {one.name for one in threading.enumerate()}

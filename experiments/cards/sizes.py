@@ -1,0 +1,47 @@
+"""Networks spread over all sizes of a space, for accuracies to be compared over."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from models.spaces import Archs, Space
+
+_LARGEST_POOL = 4096
+"""Networks of which some are chosen, at most, unless more are needed. [1]"""
+
+
+def networks_over_sizes(space: Space, n: int, rng: np.random.Generator) -> Archs:
+    """Return distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their work.
+
+    Where a step has none left, the network nearest to its middle is taken.
+
+    Args:
+        space: The space; of a large one a random part is drawn from.
+        n: Number of networks. [1]
+        rng: Source of the choice.
+
+    Returns:
+        Architectures by rising work, `(n, n_genes)`.
+
+    Raises:
+        ValueError: The space has fewer networks.
+    """
+    if n > space.size:
+        raise ValueError(f"networks must be at most the {space.size} of space {space.name}, not {n}")
+    small = space.size <= _LARGEST_POOL
+    pool = space.enumerate() if small else np.unique(space.sample(rng, max(_LARGEST_POOL, 4 * n)), axis=0)
+    # In an order of their own, so that the choice does not hang on how a space lists its networks.
+    keyed = sorted((space.network(arch).n_macs, space.encode(arch), row) for row, arch in enumerate(pool))
+    size = np.log([macs for macs, _, _ in keyed])
+    edges = np.linspace(size[0], size[-1], n + 1)
+    free, chosen = np.ones(len(keyed), dtype=bool), []
+    for low, high in pairwise(edges):
+        inside = np.flatnonzero(free & (size >= low) & (size <= high))
+        if len(inside):
+            chosen.append(int(rng.choice(inside)))
+        else:
+            chosen.append(int(np.where(free, np.abs(size - (low + high) / 2), np.inf).argmin()))
+        free[chosen[-1]] = False
+    return np.array([pool[keyed[index][2]] for index in sorted(chosen)])
