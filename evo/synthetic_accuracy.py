@@ -25,7 +25,7 @@ PAIR_SHARE = 0.02
 """Standard deviation of the sum of the pair terms. [1]"""
 
 
-class StatedAccuracy:
+class SyntheticAccuracy:
     """An accuracy source without data.
 
     Attributes:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
-from energy.validation import closest, require_keys
 from evo.genome.legal_designs import ABSENT, EXECUTION_GENES, N_FREE, Indices, LegalDesigns
 from evo.genome.reachable_layers import reachable_layers
 from models.spaces import Archs, Space
@@ -234,19 +233,3 @@ class JointGenome:
         rows = zip(decoded.network.layer_names, decoded.plan, strict=True)
         designs = {name: {gene: getattr(design, gene) for gene in EXECUTION_GENES} for name, design in rows}
         return json.dumps({"architecture": self.space.encode(decoded.arch), "designs": designs})
-
-    def from_json(self, text: str) -> Genomes:
-        """Return the genome that `to_json` wrote, `(n_genes,)`.
-
-        Raises:
-            ValueError: The text is not a legal genome of this space and these rules.
-        """
-        data: Any = json.loads(text)
-        require_keys("genome", data, required=("architecture", "designs"))
-        arch = self.space.decode(data["architecture"])
-        names = self._known(arch)[0].layer_names
-        for name in data["designs"]:
-            if name not in names:
-                raise ValueError(f"genome: designs name no layer {name!r}{closest(name, names)}")
-        require_keys("genome designs", data["designs"], required=names)
-        return self.encode(arch, [LayerDesign.from_dict(data["designs"][name]) for name in names])

@@ -54,13 +54,11 @@ class Optima:
     Attributes:
         layout: The genome.
         explorer: Where the designs come from.
-        n_sent: Networks sent to the explorer so far.
     """
 
     def __init__(self, layout: JointGenome, explorer: Explorer) -> None:
         self.layout = layout
         self.explorer = explorer
-        self.n_sent = 0
         self._genes: dict[int, tuple[int, ...]] = {}
         self._table = np.zeros((0, len(EXECUTION_GENES)), dtype=np.int64)
         self._plans: dict[bytes, Genomes] = {}
@@ -72,12 +70,12 @@ class Optima:
     def __getstate__(self) -> dict[str, Any]:
         """What a checkpoint holds: layer shapes instead of ids, which another process numbers differently."""
         genes = {self.layout.layer(shape_id): genes for shape_id, genes in self._genes.items()}
-        state = {"layout": self.layout, "explorer": self.explorer, "n_sent": self.n_sent}
+        state = {"layout": self.layout, "explorer": self.explorer}
         return {**state, "genes": genes, "plans": self._plans}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rebuild from a checkpoint."""
-        self.layout, self.explorer, self.n_sent = state["layout"], state["explorer"], state["n_sent"]
+        self.layout, self.explorer = state["layout"], state["explorer"]
         self._plans = state["plans"]
         shape_id = self.layout.legal.shape_id
         self._genes = {shape_id(layer): genes for layer, genes in state["genes"].items()}
@@ -97,7 +95,6 @@ class Optima:
             self._genes[shape] = self.layout.legal.genes(shape, self.explorer.designs(layer)[0])
         if layers:
             self._tabulate()
-        self.n_sent += len(shape_ids)
 
     def _tabulate(self) -> None:
         """Genes of the best design of every layer shape known by now, `(n_shapes, 7)`, -1 where it is not settled."""

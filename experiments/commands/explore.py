@@ -26,7 +26,7 @@ from energy.planning.published import Explorer
 from energy.scheduling.execution import Execution
 from energy.scheduling.schedule import Pricer
 from evo.exhaustive import every_network, exact_front
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from experiments.commands.output import INFEASIBLE, print_json
 from experiments.formatting.quantities import budget_name, parse, whole, write
 from experiments.formatting.table import Table
@@ -123,11 +123,11 @@ def explored(
         found = every_network(space, explorer)
         latency_s = found.latency_s
         if source == STATED:
-            accuracies = StatedAccuracy(space).of(rows, found.n_macs, found.n_parameters)
+            accuracies = SyntheticAccuracy(space).of(rows, found.n_macs, found.n_parameters)
     else:
         latency_s = one_by_one(space, rows, conditions, reporter)
         if source == STATED:
-            accuracies = StatedAccuracy(space).evaluate(rows)
+            accuracies = SyntheticAccuracy(space).evaluate(rows)
     return Networks(space=space, archs=rows, names=names, latency_s=latency_s, accuracies=accuracies, kind=kind)
 
 

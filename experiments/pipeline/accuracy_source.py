@@ -1,4 +1,4 @@
-"""Accuracies of given networks: of a run's shared weights, of a table, or by the stated formula."""
+"""Accuracies of given networks: of a run's shared weights, of a table, or by the synthetic formula."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from experiments.parallel.progress import Reporter
 from experiments.storage.tables import read_table
 from models.spaces import Archs, Space
 
 Accuracies = NDArray[np.float64]
 
-STATED = StatedAccuracy.kind
+STATED = SyntheticAccuracy.kind
 """What `--accuracies` calls the formula."""
 
 _NETWORKS_A_STEP = 20_000

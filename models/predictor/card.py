@@ -1,6 +1,6 @@
-"""The predictor's card: how well it ranks networks that it was not fitted on, beside two dumb predictors.
+"""The predictor's card: agreement with measured accuracies on held-out networks, beside two baselines.
 
-A dumb predictor is a line through the logarithm of a network's parameters or multiply-accumulates. Each draw splits the
+A baseline is a line through the logarithm of a network's parameters or multiply-accumulates. Each draw splits the
 measured networks at random: some are held out, growing parts of the rest are learnt from. Torch-free.
 """
 
@@ -24,7 +24,10 @@ METHODS: Mapping[str, str] = {
     "parameters": "log parameters",
     "macs": "log multiply-accumulates",
 }
-"""What is compared, with how a person calls it: ours first."""
+"""Predictors that the card compares, with their names in tables and figures; the first is the Gaussian process."""
+
+BASELINES = ("parameters", "macs")
+"""Predictors of `METHODS` that read one size of a network alone."""
 
 FIGURES: Mapping[str, str] = {
     "kendall_tau": "Kendall tau",
@@ -92,14 +95,14 @@ class PredictorCard:
 
     @property
     def beats_both(self) -> bool:
-        """Whether, learning from most networks, it ranks better than both dumb predictors in every single draw."""
+        """Whether, learning from most networks, it ranks better than both baselines in every single draw."""
         ours = self.curves["predictor"]["kendall_tau"][:, -1]
-        return all((ours > self.curves[dumb]["kendall_tau"][:, -1]).all() for dumb in ("parameters", "macs"))
+        return all((ours > self.curves[name]["kendall_tau"][:, -1]).all() for name in BASELINES)
 
     @property
     def verdict(self) -> str:
         """`beats_both` in plain words."""
-        return f"{'beats' if self.beats_both else 'does NOT beat'} both dumb predictors"
+        return f"{'beats' if self.beats_both else 'does NOT beat'} both baselines"
 
     def summary(self, method: str) -> dict[str, tuple[float, float]]:
         """Return mean and standard deviation over the draws of each of `FIGURES` at the largest size."""
@@ -189,8 +192,8 @@ def predictor_card(
         for train in (rest[:size] for size in n_training):
             predictor = Predictor.fit(space, archs[train], values[train], split=split)
             predicted, deviation = predictor.predict(archs[held])
-            dumb = [_line(column[train], values[train], column[held]) for column in counts.T]
-            found[-1].append([agreement(guess, values[held]) for guess in (predicted, *dumb)])
+            baselines = [_line(column[train], values[train], column[held]) for column in counts.T]
+            found[-1].append([agreement(guess, values[held]) for guess in (predicted, *baselines)])
         first = first or dict(measured=values[held], predicted=predicted, deviation=deviation, noise=predictor.noise)
     return PredictorCard(
         space=space.name,

@@ -166,11 +166,6 @@ class Space:
                 found.setdefault(node.slot, Slot(node=node, shape=shape))
         return tuple(found.values())
 
-    def slot_indices(self, arch: Archs) -> tuple[int, ...]:
-        """For each layer of a network the index of its slot in `slots`."""
-        index_of = {slot.node.slot: index for index, slot in enumerate(self.slots)}
-        return tuple(index_of[node.slot] for node in self.graph(arch))
-
     def active(self, archs: Archs) -> NDArray[np.bool_]:
         """Which genes are not silenced by others.
 
@@ -363,19 +358,6 @@ class Space:
         """
         levels = rng.random((n, 1))
         return self.canonical(rng.binomial(np.maximum(self.n_options - 1, 0), levels))
-
-    def neighbours(self, arch: Archs) -> Archs:
-        """Return every other network that is one active gene away, canonical and distinct, `(n, n_genes)`."""
-        arch = self.canonical(np.asarray(arch)[None])[0]
-        rows = []
-        for column in np.flatnonzero(self.active(arch[None])[0]):
-            for option in range(self.n_options[column]):
-                row = arch.copy()
-                row[column] = option
-                rows.append(row)
-        found = np.unique(self.canonical(np.array(rows)), axis=0)
-        is_other = (found != arch).any(axis=1)
-        return np.asarray(found[is_other])
 
 
 def scaled_channels(channels: int, width_percent: int) -> int:

@@ -29,11 +29,11 @@ from models.training.optim import (
     AdamW,
     average_into,
     batches,
+    cosine_with_warm_up,
     precision,
     require_convergence,
     smooth_targets,
     soft_loss,
-    warm_cosine,
 )
 from models.training.settings import FinetuneSettings
 
@@ -184,7 +184,7 @@ class _Training:
             loss = soft_loss(scores.float(), self._targets[batch.to(job.device)])
             loss.backward()
             progress = (epoch - 1 + step / len(chosen)) / settings.epochs
-            optimiser.step(settings.learning_rate * warm_cosine(progress, settings.warm_up))
+            optimiser.step(settings.learning_rate * cosine_with_warm_up(progress, settings.warm_up))
             averaged = list(self.averaged.parameters())
             average_into(averaged, optimiser.weights, decay=settings.averaging, n_steps=optimiser.n_steps)
             total += loss.detach()

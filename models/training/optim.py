@@ -86,7 +86,7 @@ def require_convergence(epoch: int, loss: float, learning_rate: float) -> None:
         raise ValueError(f"{rule}: training diverged in epoch {epoch}, where the loss is {loss:g}")
 
 
-def warm_cosine(progress: float, warm_up: float) -> float:
+def cosine_with_warm_up(progress: float, warm_up: float) -> float:
     """Return the fraction of the largest learning rate: a linear rise, then half a cosine down to 0.
 
     Args:

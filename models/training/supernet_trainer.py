@@ -33,11 +33,11 @@ from models.training.optim import (
     TrainingSettings,
     average_into,
     batches,
+    cosine_with_warm_up,
     precision,
     require_convergence,
     smooth_targets,
     soft_loss,
-    warm_cosine,
 )
 
 DRAWS = ("by gene", "by size")
@@ -195,7 +195,7 @@ class SupernetTrainer:
             losses = np.zeros(2)
             for step, batch in enumerate(chosen):
                 progress = (self.epoch + (step + 1) / len(chosen)) / settings.epochs
-                learning_rate = settings.learning_rate * warm_cosine(progress, settings.warm_up)
+                learning_rate = settings.learning_rate * cosine_with_warm_up(progress, settings.warm_up)
                 losses += self._step(batch, learning_rate, progress)
             require_convergence(self.epoch + 1, losses.sum(), settings.learning_rate)
             self.epoch += 1

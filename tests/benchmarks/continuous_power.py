@@ -3,7 +3,7 @@
     python tests/benchmarks/continuous_power.py [DESIGNS.json]
 
 For each task and capacitor the front of all networks is taken that a search for continuous power would return
-(accuracies by the stated formula), nine of it are planned for continuous power and planned again as 2021 does, one
+(accuracies by the synthetic formula), nine of it are planned for continuous power and planned again as 2021 does, one
 batch a power cycle, and as we do, cycles shared. Told are how many plans for continuous power are unsafe, and by how
 much the others lose. With a file of published designs their own pairs are compared the same way.
 """
@@ -26,7 +26,7 @@ from energy.planning.published import Explorer
 from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.exhaustive import every_network, exact_front
 from evo.methods import Planning
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from experiments.designs.request import Overrides, read_requests
 from experiments.storage.files import read_json
 from models.spaces import preset
@@ -48,7 +48,7 @@ def continuous_front(space, supply):
     explorer = Explorer(powered.device, Scenarios.of(powered.supplies), powered.rules, n_threads=2)
     every = every_network(space, explorer)
     archs = space.enumerate()
-    accuracies = StatedAccuracy(space).of(archs, every.n_macs, every.n_parameters)
+    accuracies = SyntheticAccuracy(space).of(archs, every.n_macs, every.n_parameters)
     rows = exact_front(accuracies, every.latency_s[:, 0]).thin(N_NETWORKS).rows
     networks = [space.network(archs[row]) for row in rows]
     return networks, [explorer.plan(network) for network in networks]

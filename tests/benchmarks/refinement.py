@@ -2,7 +2,7 @@
 
     python tests/benchmarks/refinement.py --seeds 11 --evaluations 1000
 
-Accuracies by the stated formula. Prints, for each setting, the median hypervolume of each rate as a share of that of
+Accuracies by the synthetic formula. Prints, for each setting, the median hypervolume of each rate as a share of that of
 the front of all runs together, and against nested search (rate 1, one plan a network) the probability of a higher one
 and the p value of the Mann-Whitney test, Holm-corrected over all comparisons.
 """
@@ -30,7 +30,7 @@ from evo.genome.layout import JointGenome
 from evo.problem.problem import JointProblem, Pricing
 from evo.robust import RobustExplorer
 from evo.search import Search, SearchSettings
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from models.spaces import preset
 
 DEVICE, FAMILY, RULES = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025"), rules("ebbnas")
@@ -72,7 +72,7 @@ def one_run(task):
     rate = WAYS[way]
     method = "nested" if rate == 1 else "joint"
     settings = SearchSettings(evaluations=n_evaluations, refinement_rate=rate, method=method, seed=seed)
-    search = Search(JointProblem(layout, StatedAccuracy(space), pricing), explorer, settings)
+    search = Search(JointProblem(layout, SyntheticAccuracy(space), pricing), explorer, settings)
     while not search.done:
         search.step()
     return search.front.values

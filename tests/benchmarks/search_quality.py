@@ -3,7 +3,7 @@
     python tests/benchmarks/search_quality.py conv2d-5 --evaluations 10000 --seeds 11 --figure docs/search.png
     python tests/benchmarks/search_quality.py conv1d-3 --accuracies runs/explore.parquet --policy packed
 
-Prints, for each budget, the share of the front's hypervolume that searches reach. Accuracies come from the stated
+Prints, for each budget, the share of the front's hypervolume that searches reach. Accuracies come from the synthetic
 formula, or from the table that `ebbnas explore SPACE --accuracies RUN` wrote. Under the published policy the front is
 exact; packed plans come from a heuristic, so that a share may pass 1, and their table must hold the latencies.
 """
@@ -35,7 +35,7 @@ from evo.methods import ADAPTIVE, METHODS, Planning, method, planning
 from evo.problem.problem import Pricing
 from evo.problem.variants import PROBLEMS
 from evo.search import Search, SearchSettings
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from models.spaces import preset
 
 DEVICE, FAMILY = read_device("msp430fr5994-tinas2025"), read_supply_family("tinas2025")
@@ -73,7 +73,7 @@ def references(space_name, accuracies, policy):
             raise SystemExit("packed plans of every network come from a table: give --accuracies TABLE")
         scenarios = Scenarios.of([FAMILY.supply(capacitance_f) for capacitance_f in BUDGETS.values()])
         every = every_network(space, Explorer(DEVICE, scenarios, POLICIES[policy][0]))
-        source = StatedAccuracy(space)
+        source = SyntheticAccuracy(space)
         known = source.of(space.enumerate(), every.n_macs, every.n_parameters)
         return source, {name: exact_front(known, every.latency_s[:, i]) for i, name in enumerate(BUDGETS)}
     frame = pd.read_parquet(accuracies).set_index("architecture")

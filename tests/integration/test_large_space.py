@@ -75,7 +75,7 @@ def test_a_search_that_was_left_off_ends_like_one_that_was_not(run, tmp_path):
 def test_the_card_of_the_predictor_is_printed_kept_and_drawn(run, capsys):
     assert main(["card", str(run), "--quiet"]) == 0
     printed = capsys.readouterr().out
-    assert "both dumb predictors" in printed
+    assert "both baselines" in printed
     card = json.loads((run / "card.json").read_text())
     assert card["predictor"]["kind"] == "inherited"
     assert main(["plot", str(run), "--kind", "predictor", "--format", "png"]) == 0

@@ -12,7 +12,7 @@ from energy.networks.rules import rules
 from energy.planning.published import Explorer
 from energy.scheduling.execution import PUBLISHED
 from evo.exhaustive import every_network
-from evo.synthetic_accuracy import StatedAccuracy
+from evo.synthetic_accuracy import SyntheticAccuracy
 from models.spaces import Space, Stage, preset
 
 DEVICE = read_device("msp430fr5994-tinas2025")
@@ -83,7 +83,7 @@ def test_text_forms_of_all_networks(name):
 
 def test_stated_accuracies_need_no_networks_where_sizes_are_known():
     space = SPACES["deep"]
-    source = StatedAccuracy(space)
+    source = SyntheticAccuracy(space)
     archs = space.enumerate()
     found = every_network(space, Explorer(DEVICE, SCENARIOS, rules("inas2021")))
     accuracies = source.evaluate(archs)

