@@ -30,7 +30,7 @@ PAGES = {"networks.md": 10, "own-space.md": 2, "own-board.md": 7, "paper-table.m
 TEXTS = {
     "README.md": 40, "docs/datasets.md": 2, "docs/finished-runs.md": 10, "docs/grids.md": 5, "docs/networks.md": 10,
     "docs/own-board.md": 8, "docs/own-space.md": 2, "docs/paper-table.md": 12, "docs/programs.md": 4,
-    "docs/report.md": 1,
+    "docs/report.md": 1, "docs/finding-your-way.md": 0,
     "docs/fronts/cifar10/README.md": 3,
 }  # fmt: skip
 """All that a user reads, and how many commands each has at least."""
@@ -160,3 +160,16 @@ def test_the_list_of_commands_is_complete():
 def test_no_text_is_forgotten():
     found = {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")} | {"README.md"}
     assert found == set(TEXTS)
+
+
+def test_the_map_of_the_rooms_has_every_folder_and_no_other_and_its_files_exist():
+    text = (ROOT / "docs" / "finding-your-way.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+/(?:\w+/)?)` \|", text, re.MULTILINE)
+    packages = ("energy", "models", "evo", "experiments")
+    folders = {f"{package}/" for package in packages}
+    folders |= {
+        f"{path.parent.relative_to(ROOT)}/" for package in packages for path in (ROOT / package).glob("*/__init__.py")
+    }
+    assert sorted(listed) == sorted(folders)
+    named = re.findall(r"`((?:energy|models|evo|experiments)/[\w./]+)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
