@@ -23,7 +23,7 @@ from typing import Any
 
 import numba
 from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator, NullCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 from numba.misc.appdirs import AppDirs
 
 _settings: Any = config
@@ -158,22 +158,34 @@ class FunctionFiles:
             self._files.flush()
 
 
-class _FolderLocator(InTreeCacheLocator):
-    """Place of the files of one function: a sub-folder of `cache_folder` for each sub-package."""
+class _FolderLocator:
+    """Place of the files of one function, with the methods of numba's locators, whose names differ by version."""
 
     def __init__(self, function: Any, source: str) -> None:
-        self._py_file = source
-        self._lineno = function.__code__.co_firstlineno
-        self._cache_path = str((cache_folder() or _PACKAGE) / Path(source).parent.relative_to(_PACKAGE))
-
-    def get_source_stamp(self) -> str:
-        """Return the digest in the name of the folder, which covers the source already."""
-        return _DIGEST
+        self._py_file = source  # the name by which numba warns
+        self._line = function.__code__.co_firstlineno
+        self._path = (cache_folder() or _PACKAGE) / Path(source).parent.relative_to(_PACKAGE)
 
     @classmethod
     def from_function(cls, function: Callable[..., object], source: str) -> _FolderLocator:
         """Return the place without a look whether it can be written: files may be there to read alone."""
         return cls(function, source)
+
+    def ensure_cache_path(self) -> None:
+        """Make the folder."""
+        self._path.mkdir(parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        """Return the folder, one for each sub-package."""
+        return str(self._path)
+
+    def get_source_stamp(self) -> str:
+        """Return the digest in the name of the folder, which covers the source already."""
+        return _DIGEST
+
+    def get_disambiguator(self) -> str:
+        """Return what tells functions of one name apart, their line."""
+        return str(self._line)
 
 
 class _FolderCacheImpl(CompileResultCacheImpl):

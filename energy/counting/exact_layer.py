@@ -12,6 +12,9 @@ from energy.counting.tiles import inner_count
 from energy.events import RECORD_WORDS, IntArray
 from energy.jit import compiled
 
+COMMIT_EVENTS = (rows.RECORD_CALLS, rows.RECORD_WRITTEN, rows.SUM_CALLS, rows.SUM_WRITTEN, rows.OUTPUT_CALLS)
+"""Events whose number depends on the number of batches."""
+
 
 @compiled
 def count_layer(
@@ -88,7 +91,7 @@ def count_commits(
 ) -> int:
     """Set the events that depend on the number of batches a loop, and return the batches of the layer.
 
-    Only records, partial sums of loops along channels, and joined outputs do; see `COMMIT_EVENTS`.
+    Only records, partial sums of loops along channels, and joined outputs do: `COMMIT_EVENTS`.
     """
     rc, m, n = tiles
     op, order = layer[rows.OP], design[rows.ORDER]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,19 +24,33 @@ RECHARGES = ("energy-balance", "margin-scaled")
 """Recharge formulas: equation (3), and the one that reproduces the 2021 tables."""
 
 
-def recharge_law(energy_j: Any, start_v2: Any, v2_per_j: Any, v_supply_v: Any, v_on_v: Any, scale_s: Any) -> Any:
-    """Return the time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
+class RechargeLaw(NamedTuple):
+    """Constants of `recharge_law`: of one supply, or arrays of several.
 
-    Args:
-        energy_j: Energy drawn in the cycle. [J]
+    Attributes:
         start_v2: Square of the voltage at which the cycle starts. [V^2]
         v2_per_j: What a joule takes from the square of the voltage, 2 / C. [V^2/J]
         v_supply_v: Open-circuit voltage Vs. [V]
         v_on_v: Boot voltage Von. [V]
         scale_s: R C. [s]
     """
-    voltage_v = np.sqrt(start_v2 - energy_j * v2_per_j)
-    return scale_s * np.log((v_supply_v - voltage_v) / (v_supply_v - v_on_v))
+
+    start_v2: Any
+    v2_per_j: Any
+    v_supply_v: Any
+    v_on_v: Any
+    scale_s: Any
+
+
+def recharge_law(energy_j: Any, law: RechargeLaw) -> Any:
+    """Return the time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
+
+    Args:
+        energy_j: Energy drawn in the cycle. [J]
+        law: Constants of the supply.
+    """
+    voltage_v = np.sqrt(law.start_v2 - energy_j * law.v2_per_j)
+    return law.scale_s * np.log((law.v_supply_v - voltage_v) / (law.v_supply_v - law.v_on_v))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,20 +182,25 @@ class Scenarios:
             Recharge time, `(..., n_scenarios)`; nan where more is drawn than the capacitor holds. [s]
         """
         with np.errstate(invalid="ignore"):
-            times: FloatArray = recharge_law(energy_j, *self._law)
+            times: FloatArray = recharge_law(energy_j, self._law)
         return times
 
-    def law_of(self, index: int) -> tuple[float, float, float, float, float]:
+    def law_of(self, index: int) -> RechargeLaw:
         """Return the constants of `recharge_law` in one scenario."""
-        first, second, third, fourth, fifth = (float(constant[index]) for constant in self._law)
-        return first, second, third, fourth, fifth
+        return RechargeLaw(*(float(constant[index]) for constant in self._law))
 
     @cached_property
-    def _law(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    def _law(self) -> RechargeLaw:
         """Constants of `recharge_law`, `(n_scenarios,)` each; margin-scaled supplies start at the margin."""
         margin = 2 * self.budget_j / self.capacitance_f + self.v_off_v**2
         start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
-        return start, 2 / self.capacitance_f, self.v_supply_v, self.v_on_v, self.resistance_ohm * self.capacitance_f
+        return RechargeLaw(
+            start_v2=start,
+            v2_per_j=2 / self.capacitance_f,
+            v_supply_v=self.v_supply_v,
+            v_on_v=self.v_on_v,
+            scale_s=self.resistance_ohm * self.capacitance_f,
+        )
 
     @cached_property
     def is_concave(self) -> NDArray[np.bool_]:
@@ -203,9 +222,9 @@ class Scenarios:
 
     def _voltage_v(self, energy_j: FloatArray) -> FloatArray:
         """Return voltage left after spending `energy_j`, Eq. (3); nan where there is not so much. [V]"""
-        start_v2, v2_per_j = self._law[:2]
         with np.errstate(invalid="ignore"):
-            return np.sqrt(start_v2 - energy_j * v2_per_j)
+            voltage_v: FloatArray = np.sqrt(self._law.start_v2 - energy_j * self._law.v2_per_j)
+        return voltage_v
 
 
 @dataclass(frozen=True, kw_only=True)

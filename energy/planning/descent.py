@@ -7,26 +7,25 @@ on plain arrays; `energy.planning.packed` has the records.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from energy.events import FloatArray, IntArray
 from energy.jit import compiled
-from energy.scheduling.cuts import greedy_s, optimal_s
+from energy.scheduling.cuts import CutBatches, Cycle, greedy_s, optimal_s
 from energy.scheduling.schedule import LayerBatches
 
 
-@dataclass(frozen=True, kw_only=True)
-class CandidateBatches:
-    """The batches of every candidate of one layer or of several.
+class CandidateBatches(NamedTuple):
+    """Batches of every candidate of one layer or of several, as `descend` takes them.
 
     Attributes:
-        warm_nj: Energy of a batch that follows another, all candidates joined, `(n_batches,)`. [nJ]
-        cold_nj: The same of one that follows a boot. [nJ]
+        warm_nj: Energy of a batch that follows another in its power cycle, all candidates joined, `(n_batches,)`. [nJ]
+        cold_nj: Energy of a batch that follows a boot, likewise. [nJ]
         reload_s: Active time that a boot before a batch adds, likewise. [s]
-        first: Where the batches of a candidate start, `(n_layers, most)`.
-        length: How many they are, 0 where a layer has fewer candidates, `(n_layers, most)`.
+        first: Index of the first batch of a candidate, `(n_layers, most)`.
+        length: Batches of a candidate, 0 where a layer has fewer candidates, `(n_layers, most)`.
         warm_total_s: Active time of all batches of a candidate without a boot, `(n_layers, most)`. [s]
     """
 
@@ -69,21 +68,10 @@ class CandidateBatches:
             warm_total_s=warm_total_s,
         )
 
-    @property
-    def arrays(self) -> tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray]:
-        """The attributes in order, as `descend` takes them."""
-        return self.warm_nj, self.cold_nj, self.reload_s, self.first, self.length, self.warm_total_s
-
 
 @compiled
 def descend(
-    start: IntArray,
-    candidates: tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray],
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-    cuts: tuple[bool, bool],
-    most_sweeps: int,
+    start: IntArray, candidates: CandidateBatches, cycle: Cycle, is_optimal: bool, most_sweeps: int
 ) -> tuple[float, IntArray]:
     """Return candidates where no change of one layer makes the network faster.
 
@@ -92,23 +80,21 @@ def descend(
 
     Args:
         start: Candidate of each layer to start from, `(n_layers,)`.
-        candidates: `CandidateBatches.arrays`.
-        boot: Energy [nJ] and active time [s] of a boot.
-        budget_nj: Energy of a cycle at most. [nJ]
-        law: Constants of `energy.hardware.supply.recharge_law`.
-        cuts: Whether cuts are optimal, else greedy; and whether recharge is concave within the budget.
+        candidates: Batches of the candidates.
+        cycle: Costs and budget of a power cycle.
+        is_optimal: Whether cuts are optimal, else greedy.
         most_sweeps: Sweeps over the layers at most.
 
     Returns:
         Latency [s], and the candidate of each layer.
     """
-    length = candidates[4]
+    length = candidates.length
     room = 0
     for layer in range(len(start)):
         room += length[layer].max()
-    buffers = (np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64), np.empty(room))
+    buffers = CutBatches(np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64), np.empty(room))
     chosen = start.copy()
-    best_s = _latency_s(chosen, candidates, boot, budget_nj, law, cuts, buffers)
+    best_s = _latency_s(chosen, candidates, cycle, is_optimal, buffers)
     for _ in range(most_sweeps):
         before_s = best_s
         for layer in range(len(chosen)):
@@ -117,7 +103,7 @@ def descend(
                 if index == kept or length[layer, index] == 0:
                     continue
                 chosen[layer] = index
-                latency_s = _latency_s(chosen, candidates, boot, budget_nj, law, cuts, buffers)
+                latency_s = _latency_s(chosen, candidates, cycle, is_optimal, buffers)
                 if latency_s < best_s:
                     best_s = latency_s
                 else:
@@ -129,26 +115,19 @@ def descend(
 
 @compiled
 def _latency_s(
-    chosen: IntArray,
-    candidates: tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray],
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-    cuts: tuple[bool, bool],
-    buffers: tuple[IntArray, IntArray, FloatArray],
+    chosen: IntArray, candidates: CandidateBatches, cycle: Cycle, is_optimal: bool, buffers: CutBatches
 ) -> float:
-    """Return the latency of one candidate a layer, written one after the other into buffers. [s]"""
-    warm_nj, cold_nj, reload_s, first, length, warm_total_s = candidates
+    """Return the latency of one candidate per layer, their batches written one after the other into buffers. [s]"""
     total_s, n = 0.0, 0
     for layer in range(len(chosen)):
         index = chosen[layer]
-        begin, count = first[layer, index], length[layer, index]
-        buffers[0][n : n + count] = warm_nj[begin : begin + count]
-        buffers[1][n : n + count] = cold_nj[begin : begin + count]
-        buffers[2][n : n + count] = reload_s[begin : begin + count]
+        begin, count = candidates.first[layer, index], candidates.length[layer, index]
+        buffers.warm_nj[n : n + count] = candidates.warm_nj[begin : begin + count]
+        buffers.cold_nj[n : n + count] = candidates.cold_nj[begin : begin + count]
+        buffers.reload_s[n : n + count] = candidates.reload_s[begin : begin + count]
         n += count
-        total_s += warm_total_s[layer, index]
-    energies_nj, reloads_s = (buffers[0][:n], buffers[1][:n]), buffers[2][:n]
-    if cuts[0]:
-        return total_s + optimal_s(energies_nj, reloads_s, boot, budget_nj, law, cuts[1])
-    return total_s + greedy_s(energies_nj, reloads_s, boot, budget_nj, law)
+        total_s += candidates.warm_total_s[layer, index]
+    batches = CutBatches(buffers.warm_nj[:n], buffers.cold_nj[:n], buffers.reload_s[:n])
+    if is_optimal:
+        return total_s + optimal_s(batches, cycle)
+    return total_s + greedy_s(batches, cycle)

@@ -6,17 +6,21 @@ its marginal price, says which designs can be worth their place in cycles that a
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from energy.counting import rows
-from energy.counting.exact import add_compute, count_batch, n_batches_of, place_batch
-from energy.counting.exact_layer import count_commits, count_layer, count_reloads
+from energy.counting.exact import add_compute
+from energy.counting.exact_layer import COMMIT_EVENTS, count_commits, count_layer, count_reloads
 from energy.counting.nanojoules import ROUNDING_J
-from energy.counting.tiles import axis_sums, inner_count, map_sums, map_totals, tile_counts
+from energy.counting.tiles import axis_sums, inner_count, map_totals
 from energy.counting.vm import operand_words, result_words
 from energy.events import FloatArray, IntArray
+from energy.hardware.supply import RechargeLaw
 from energy.jit import compiled
 from energy.networks.vectors import fits_vector_unit, has_vector
+from energy.planning.costliest import batch_bound_j, largest_batch_j, largest_tile, priced
 from energy.scheduling.cuts import recharge_s
 
 _has_vector, _fits_vector_unit = compiled(has_vector), compiled(fits_vector_unit)
@@ -28,80 +32,153 @@ FIGURES = 3
 """Of a design kept: time of Eq. (7), energy, lower bound of its time."""
 
 
+class Options(NamedTuple):
+    """Choices of the explorer.
+
+    Attributes:
+        tile_h, tile_w, tile_out, tile_in: Tile sizes of each axis of the rewritten layer, falling. [1]
+        orders: Legal loop orders.
+        vectors: Vector modes that may be chosen.
+        vm_words: Volatile memory. [words]
+        max_vector: Longest vector. [1]
+        most_per_cycle: Most batches per power cycle. [1]
+    """
+
+    tile_h: IntArray
+    tile_w: IntArray
+    tile_out: IntArray
+    tile_in: IntArray
+    orders: IntArray
+    vectors: IntArray
+    vm_words: int
+    max_vector: int
+    most_per_cycle: int
+
+
+class Costs(NamedTuple):
+    """Prices and supplies.
+
+    Attributes:
+        energy_j, time_s: Price of an event by loop order, `(n_orders, n_events)`. [J], [s]
+        boot_j, boot_s: Energy and active time of a boot. [J], [s]
+        cycle_budget_j: Cycle energy budget of each supply, `(n,)`. [J]
+        laws: Constants of `recharge_law` of each supply, `(n, 5)`.
+        least_s_per_j: Least time that a joule of batches costs, `(n,)`. [s/J]
+    """
+
+    energy_j: FloatArray
+    time_s: FloatArray
+    boot_j: float
+    boot_s: float
+    cycle_budget_j: FloatArray
+    laws: FloatArray
+    least_s_per_j: FloatArray
+
+
+class Kept(NamedTuple):
+    """Designs that can be worth choosing under each supply.
+
+    Attributes:
+        designs: Design rows, `(n, capacity, DESIGN_WIDTH)`.
+        figures: Their figures, `(n, capacity, FIGURES)`.
+        counts: How many there are, `(n,)`. [1]
+        best_s: Least time by Eq. (7) so far, `(n,)`. [s]
+    """
+
+    designs: IntArray
+    figures: FloatArray
+    counts: IntArray
+    best_s: FloatArray
+
+
+class Tiling(NamedTuple):
+    """A tiling of the layer.
+
+    Attributes:
+        tiles: Numbers of tiles of the map, of the output and of the input channels, r c, m and n. [1]
+        totals: Sums over the tiles of the map, see `map_totals`.
+        largest: A tile that counts at least as much as every tile, see `largest_tile`.
+    """
+
+    tiles: tuple[int, int, int]
+    totals: IntArray
+    largest: IntArray
+
+
+class Whole(NamedTuple):
+    """Sums over all batches of a design: how many, how many per innermost loop, energy [J] and active time [s]."""
+
+    n_batches: int
+    n_a_loop: int
+    energy_j: float
+    active_s: float
+
+
 @compiled
-def enumerate_designs(
-    layer: IntArray,
-    options: tuple[IntArray, IntArray, IntArray, IntArray],
-    limits: tuple[int, int, int],
-    modes: tuple[IntArray, IntArray],
-    prices: tuple[FloatArray, FloatArray],
-    boot: tuple[float, float],
-    supplies: tuple[FloatArray, FloatArray, FloatArray],
-    kept: tuple[IntArray, FloatArray, IntArray],
-) -> int:
+def enumerate_designs(layer: IntArray, options: Options, costs: Costs, kept: Kept) -> int:
     """Walk all designs of a layer and keep those that can be worth choosing under each supply.
+
+    Large tiles come first, so that good designs found early exclude the others. The loops are long, and in one function
+    because each level reuses what the level above has computed.
 
     Args:
         layer: Layer row.
-        options: Tile sizes of the four axes of the rewritten layer, falling, so that good designs come first.
-        limits: Words of volatile memory, the longest vector, and the most batches a power cycle. [words], [1], [1]
-        modes: Legal loop orders, and vector modes that may be chosen.
-        prices: Energy [J] and time [s] of an event by loop order.
-        boot: Energy [J] and active time [s] of a boot.
-        supplies: Budget of a cycle `(n,)` [J], constants of `recharge_law` `(n, 5)`, and the least time that a joule
-            of batches costs `(n,)` [s/J].
-        kept: Filled with designs `(n, capacity, 7)`, their figures `(n, capacity, FIGURES)` and how many `(n,)`.
+        options: Sizes and modes.
+        costs: Prices and supplies.
+        kept: Filled; `best_s` starts at infinity.
 
     Returns:
         Legal designs inside the volatile memory. [1]
     """
-    heights, widths = axis_sums(layer, False, options[0]), axis_sums(layer, True, options[1])
+    heights, widths = axis_sums(layer, False, options.tile_h), axis_sums(layer, True, options.tile_w)
     design, totals = np.zeros(rows.DESIGN_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    best_s, largest = np.full(len(supplies[0]), np.inf), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    least_s = np.zeros(len(supplies[0]))
-    scratch = (np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64))
-    longest = max(layer[rows.TILED_H] * layer[rows.TILED_W], layer[rows.OUT_CH], layer[rows.IN_WORDS])
-    n_sizes = np.zeros(longest + 1, dtype=np.int64)
-    for n_inner in range(1, longest + 1):
-        n_sizes[n_inner] = _n_batch_sizes(n_inner, n_inner)
+    largest = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
+    events, commits = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
+    n_sizes = _numbers_of_batch_sizes(layer)
     n_designs = 0
-    for at_h in range(len(options[0])):
-        for at_w in range(len(options[1])):
-            design[rows.TILE_H], design[rows.TILE_W] = options[0][at_h], options[1][at_w]
+    for at_h in range(len(options.tile_h)):
+        for at_w in range(len(options.tile_w)):
+            design[rows.TILE_H], design[rows.TILE_W] = options.tile_h[at_h], options.tile_w[at_w]
             map_totals(layer, heights[at_h], widths[at_w], totals)
             largest_tile(layer, design, heights[at_h], widths[at_w], largest)
-            rc = heights[at_h, 0] * widths[at_w, 0]
-            for tile_out in options[2]:
+            rc = heights[at_h, rows.AXIS_TILES] * widths[at_w, rows.AXIS_TILES]
+            for tile_out in options.tile_out:
                 m = -(-layer[rows.OUT_CH] // tile_out)
-                for tile_in in options[3]:
+                for tile_in in options.tile_in:
                     design[rows.TILE_OUT], design[rows.TILE_IN] = tile_out, tile_in
                     design[rows.VECTOR], design[rows.ORDER], design[rows.BATCH] = rows.CHANNEL, rows.OUTPUT, 1
                     n = -(-layer[rows.IN_WORDS] // tile_in) if layer[rows.OP] == rows.CONV else 1
                     tiles = (rc, m, n)
-                    if operand_words(layer, design, n) + result_words(layer, design, tiles, 1) > limits[0]:
+                    if operand_words(layer, design, n) + result_words(layer, design, tiles, 1) > options.vm_words:
                         continue
-                    for vector in modes[1]:
+                    for vector in options.vectors:
                         design[rows.VECTOR] = vector
-                        if not _is_legal_vector(layer, design, limits[1]):
+                        room = options.vm_words - operand_words(layer, design, n)
+                        if room < 2 or not _is_legal_vector(layer, design, options.max_vector):
                             continue
-                        room = limits[0] - operand_words(layer, design, n)
-                        if room < 2:
-                            continue
-                        _least_s(layer, design, tiles, prices, supplies[2], scratch[0], least_s)
-                        is_out = True
-                        for supply in range(len(best_s)):
-                            is_out &= least_s[supply] > best_s[supply]
-                        for order in modes[0]:
+                        is_out = _is_excluded(layer, design, tiles, costs, kept.best_s, events)
+                        for order in options.orders:
                             design[rows.ORDER] = order
                             n_inner = inner_count(layer, design, tiles)
                             most = _largest_batch(layer, design, tiles, n_inner, room - room % 2)
                             n_designs += n_sizes[n_inner] if most == n_inner else _n_batch_sizes(n_inner, most)
                             if most > 0 and not is_out:
+                                tiling = Tiling(tiles, totals, largest)
+                                most_per_cycle = options.most_per_cycle
                                 _enumerate_batches(
-                                    layer, design, (tiles, totals, largest), (n_inner, most, limits[2]), prices, boot,
-                                    supplies, kept, best_s, scratch,
-                                )  # fmt: skip
+                                    layer, design, tiling, n_inner, most, most_per_cycle, costs, kept, events, commits
+                                )
     return n_designs
+
+
+@compiled
+def _numbers_of_batch_sizes(layer: IntArray) -> IntArray:
+    """Return the number of batch sizes of every innermost loop that the layer can have, `(longest + 1,)`. [1]"""
+    longest = max(layer[rows.TILED_H] * layer[rows.TILED_W], layer[rows.OUT_CH], layer[rows.IN_WORDS])
+    found = np.zeros(longest + 1, dtype=np.int64)
+    for n_inner in range(1, longest + 1):
+        found[n_inner] = _n_batch_sizes(n_inner, n_inner)
+    return found
 
 
 @compiled
@@ -118,63 +195,54 @@ def _is_legal_vector(layer: IntArray, design: IntArray, max_vector: int) -> bool
 def _enumerate_batches(
     layer: IntArray,
     design: IntArray,
-    map_: tuple[tuple[int, int, int], IntArray, IntArray],
-    loop: tuple[int, int, int],
-    prices: tuple[FloatArray, FloatArray],
-    boot: tuple[float, float],
-    supplies: tuple[FloatArray, FloatArray, FloatArray],
-    kept: tuple[IntArray, FloatArray, IntArray],
-    best_s: FloatArray,
-    scratch: tuple[IntArray, IntArray],
+    tiling: Tiling,
+    n_inner: int,
+    most: int,
+    most_per_cycle: int,
+    costs: Costs,
+    kept: Kept,
+    events: IntArray,
+    commits: IntArray,
 ) -> None:
-    """All batches of one tiling with its order and vector mode.
+    """Try all batches of one tiling with its order and vector mode, from `most` iterations down.
 
-    The bound falls with the batch, so the largest batch says whether any is worth a look.
+    The lower bound falls as the batch grows, so once a batch is excluded under all supplies the smaller ones are too.
+    `events` and `commits` are scratch space.
     """
-    tiles, totals, largest = map_
-    n_inner, most, most_a_cycle = loop
-    events, commits = scratch
-    price_j, price_s = prices[0][design[rows.ORDER]], prices[1][design[rows.ORDER]]
+    tiles, totals = tiling.tiles, tiling.totals
+    price_j, price_s = costs.energy_j[design[rows.ORDER]], costs.time_s[design[rows.ORDER]]
     count_layer(layer, design, tiles, totals, events)
-    fixed_j, fixed_s = _priced(events, price_j), _priced(events, price_s)
+    fixed_j, fixed_s = priced(events, price_j), priced(events, price_s)
     n_a_loop = -(-n_inner // most)
     while True:
         batch = -(-n_inner // n_a_loop)
         n_a_loop = -(-n_inner // batch)
         n_batches = count_commits(layer, design, tiles, totals, n_a_loop, commits)
         energy_j, active_s = fixed_j, fixed_s
-        for event in (rows.RECORD_CALLS, rows.RECORD_WRITTEN, rows.SUM_CALLS, rows.SUM_WRITTEN, rows.OUTPUT_CALLS):
+        for event in COMMIT_EVENTS:
             energy_j += commits[event] * price_j[event]
             active_s += commits[event] * price_s[event]
             commits[event] = 0
         is_bound_out = True
-        for supply in range(len(best_s)):
-            bound_s = active_s + energy_j * supplies[2][supply]
-            if bound_s > best_s[supply]:
+        for supply in range(len(kept.best_s)):
+            bound_s = active_s + energy_j * costs.least_s_per_j[supply]
+            if bound_s > kept.best_s[supply]:
                 continue
             is_bound_out = False
             design[rows.BATCH] = batch
-            time_s = _own_time_s(
-                layer,
-                design,
-                (tiles, totals, n_a_loop),
-                (n_batches, energy_j, active_s, most_a_cycle),
-                prices,
-                boot,
-                supplies,
-                supply,
-            )
+            whole = Whole(n_batches, n_a_loop, energy_j, active_s)
+            time_s = _own_time_s(layer, design, tiling, whole, most_per_cycle, costs, supply)
             if time_s == np.inf:
                 continue
-            if time_s < best_s[supply]:
-                most_j = supplies[0][supply] - boot[0] + ROUNDING_J
+            if time_s < kept.best_s[supply]:
+                most_j = costs.cycle_budget_j[supply] - costs.boot_j + ROUNDING_J
                 if (
-                    batch_bound_j(layer, design, tiles, largest, prices) > most_j
-                    and largest_batch_j(layer, design, prices) > most_j
+                    batch_bound_j(layer, design, tiles, tiling.largest, costs.energy_j) > most_j
+                    and largest_batch_j(layer, design, costs.energy_j) > most_j
                 ):
                     continue
-                best_s[supply] = time_s
-            _keep(design, (time_s, energy_j, bound_s), supply, kept, best_s)
+                kept.best_s[supply] = time_s
+            _keep(design, (time_s, energy_j, bound_s), supply, kept)
         if is_bound_out or batch == 1:
             break
         n_a_loop = -(-n_inner // (batch - 1))
@@ -182,32 +250,27 @@ def _enumerate_batches(
 
 @compiled
 def _own_time_s(
-    layer: IntArray,
-    design: IntArray,
-    loops: tuple[tuple[int, int, int], IntArray, int],
-    figures: tuple[int, float, float, int],
-    prices: tuple[FloatArray, FloatArray],
-    boot: tuple[float, float],
-    supplies: tuple[FloatArray, FloatArray, FloatArray],
-    supply: int,
+    layer: IntArray, design: IntArray, tiling: Tiling, whole: Whole, most_per_cycle: int, costs: Costs, supply: int
 ) -> float:
-    """Time of a layer that packs its own power cycles, Eq. (7), each with the mean reload; inf where none fits. [s]"""
-    tiles, totals, n_a_loop = loops
-    n_batches, energy_j, active_s, most_a_cycle = figures
-    order = design[rows.ORDER]
+    """Return the time of a layer that packs its own power cycles, each with the mean reload, Eq. (7). [s]
+
+    Infinite where no batch fits into a cycle.
+    """
+    order, n_batches = design[rows.ORDER], whole.n_batches
     reloads = np.zeros(rows.N_EVENTS, dtype=np.int64)
-    count_reloads(layer, design, tiles, totals, n_a_loop, reloads)
-    reload_j = _priced(reloads, prices[0][order]) / n_batches
-    reload_s = _priced(reloads, prices[1][order]) / n_batches
-    mean_j = energy_j / n_batches
-    room_j = supplies[0][supply] - boot[0] - reload_j + ROUNDING_J
-    n_a_cycle = min(np.floor(room_j / mean_j), float(most_a_cycle))
+    count_reloads(layer, design, tiling.tiles, tiling.totals, whole.n_a_loop, reloads)
+    reload_j = priced(reloads, costs.energy_j[order]) / n_batches
+    reload_s = priced(reloads, costs.time_s[order]) / n_batches
+    mean_j = whole.energy_j / n_batches
+    room_j = costs.cycle_budget_j[supply] - costs.boot_j - reload_j + ROUNDING_J
+    n_a_cycle = min(np.floor(room_j / mean_j), float(most_per_cycle))
     if n_a_cycle < 1:
         return np.inf
-    law = supplies[1][supply]
-    cycle_j = boot[0] + reload_j + n_a_cycle * mean_j
-    cycle_s = boot[1] + reload_s + recharge_s(cycle_j, law[0], law[1], law[2], law[3], law[4])
-    return float(active_s + n_batches / n_a_cycle * cycle_s)
+    constants = costs.laws[supply]
+    law = RechargeLaw(constants[0], constants[1], constants[2], constants[3], constants[4])
+    cycle_j = costs.boot_j + reload_j + n_a_cycle * mean_j
+    cycle_s = costs.boot_s + reload_s + recharge_s(cycle_j, law)
+    return float(whole.active_s + n_batches / n_a_cycle * cycle_s)
 
 
 @compiled
@@ -228,16 +291,13 @@ def _largest_batch(layer: IntArray, design: IntArray, tiles: tuple[int, int, int
 
 
 @compiled
-def _least_s(
-    layer: IntArray,
-    design: IntArray,
-    tiles: tuple[int, int, int],
-    prices: tuple[FloatArray, FloatArray],
-    least_s_per_j: FloatArray,
-    events: IntArray,
-    found_s: FloatArray,
-) -> None:
-    """Fill the least time that the work of a tiling takes in any loop order and batch, for each supply. [s]"""
+def _is_excluded(
+    layer: IntArray, design: IntArray, tiles: tuple[int, int, int], costs: Costs, best_s: FloatArray, events: IntArray
+) -> bool:
+    """Return whether the work of a tiling, in any loop order and batch, takes longer than the best under each supply.
+
+    `events` is scratch space.
+    """
     rc, m, n = tiles
     for event in WORK_EVENTS:
         events[event] = 0
@@ -247,10 +307,12 @@ def _least_s(
         events[rows.ITERATIONS] = rc * m * n
     energy_j = active_s = 0.0
     for event in WORK_EVENTS:
-        energy_j += events[event] * min(prices[0][0, event], prices[0][1, event], prices[0][2, event])
-        active_s += events[event] * min(prices[1][0, event], prices[1][1, event], prices[1][2, event])
-    for supply in range(len(found_s)):
-        found_s[supply] = active_s + energy_j * least_s_per_j[supply]
+        energy_j += events[event] * min(costs.energy_j[0, event], costs.energy_j[1, event], costs.energy_j[2, event])
+        active_s += events[event] * min(costs.time_s[0, event], costs.time_s[1, event], costs.time_s[2, event])
+    is_excluded = True
+    for supply in range(len(best_s)):
+        is_excluded &= active_s + energy_j * costs.least_s_per_j[supply] > best_s[supply]
+    return is_excluded
 
 
 @compiled
@@ -266,23 +328,9 @@ def _n_batch_sizes(n_inner: int, most: int) -> int:
 
 
 @compiled
-def _priced(events: IntArray, prices: FloatArray) -> float:
-    total = 0.0
-    for event in range(rows.N_EVENTS):
-        total += events[event] * prices[event]
-    return total
-
-
-@compiled
-def _keep(
-    design: IntArray,
-    figures: tuple[float, float, float],
-    supply: int,
-    kept: tuple[IntArray, FloatArray, IntArray],
-    best_s: FloatArray,
-) -> None:
-    """Note a design; where the list is full, first those go that the best has excluded meanwhile, then the slowest."""
-    designs, values, counts = kept
+def _keep(design: IntArray, figures: tuple[float, float, float], supply: int, kept: Kept) -> None:
+    """Note a design; a full list first loses designs that the best now excludes, then the slowest."""
+    designs, values, counts, best_s = kept
     n, capacity = counts[supply], designs.shape[1]
     limit_s, column = best_s[supply], BOUND_S
     while n == capacity:
@@ -300,90 +348,3 @@ def _keep(
     for field in range(FIGURES):
         values[supply, n, field] = figures[field]
     counts[supply] = n + 1
-
-
-@compiled
-def largest_batch_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray]) -> float:
-    """Return the energy of the costliest batch after a boot. [J]"""
-    price_j = prices[0][design[rows.ORDER]]
-    sums = map_sums(layer, design)
-    place, tiles = np.zeros(rows.PLACE_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    warm, reload = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
-    largest_j = 0.0
-    for index in range(n_batches_of(layer, design)):
-        place_batch(layer, design, index, sums, place, tiles)
-        count_batch(layer, design, place, tiles, warm, reload)
-        largest_j = max(largest_j, _priced(warm, price_j) + _priced(reload, price_j))
-    return largest_j
-
-
-@compiled
-def largest_tile(layer: IntArray, design: IntArray, height: IntArray, width: IntArray, tile: IntArray) -> None:
-    """Fill a tile of the map that counts at least as much as every tile, see `energy.counting.exact.map_tile`."""
-    box_h, box_w = (
-        layer[rows.STRIDE_H] * (design[rows.TILE_H] - 1) + layer[rows.KERNEL_H],
-        layer[rows.STRIDE_W] * (design[rows.TILE_W] - 1) + layer[rows.KERNEL_W],
-    )
-    tile[rows.MAP_OUTPUTS] = design[rows.TILE_H] * design[rows.TILE_W]
-    tile[rows.MAP_ROWS] = design[rows.TILE_H]
-    tile[rows.MAP_BOX] = box_h * box_w
-    tile[rows.MAP_INSIDE] = height[rows.AXIS_MOST] * width[rows.AXIS_MOST]
-    tile[rows.MAP_CALLS] = 1 if width[rows.AXIS_WHOLE] == width[rows.AXIS_TILES] else height[rows.AXIS_MOST]
-
-
-@compiled
-def batch_bound_j(
-    layer: IntArray,
-    design: IntArray,
-    tiles: tuple[int, int, int],
-    largest: IntArray,
-    prices: tuple[FloatArray, FloatArray],
-) -> float:
-    """At least the energy of the costliest batch after a boot, and just that where a tile lies clear of borders. [J]
-
-    Batches of the largest tile are tried at the ends of every loop.
-    """
-    rc, m, n = tiles
-    order, price_j = design[rows.ORDER], prices[0][design[rows.ORDER]]
-    runs_map = layer[rows.OP] == rows.POOL or order == rows.WEIGHT
-    n_inner = inner_count(layer, design, tiles)
-    batch = min(design[rows.BATCH], n_inner)
-    last = (n_inner - 1) // batch
-    place = np.zeros(rows.PLACE_WIDTH, dtype=np.int64)
-    warm, reload = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
-    place[rows.N_RC], place[rows.N_M], place[rows.N_N] = rc, m, n
-    most = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    for column in range(rows.MAP_WIDTH):
-        most[column] = largest[column] * (batch if runs_map else 1)
-    found_j = 0.0
-    for piece in (0, min(1, last), last):
-        place[rows.BEGIN], place[rows.END] = piece * batch, min((piece + 1) * batch, n_inner)
-        place[rows.INDEX] = piece
-        for at_m in (0, m - 1):
-            for at_n in (0, min(1, n - 1), max(n - 2, 0), n - 1):
-                if (order == rows.INPUT and at_m > 0 and not runs_map) or (order == rows.OUTPUT and at_n > 0):
-                    continue
-                place[rows.AT_M], place[rows.AT_N] = at_m, at_n
-                count_batch(layer, design, place, most, warm, reload)
-                found_j = max(found_j, _priced(warm, price_j) + _priced(reload, price_j))
-    return found_j
-
-
-@compiled
-def costliest_j(layer: IntArray, designs: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> FloatArray:
-    """Energy of the costliest batch of designs `(n, 7)` after a boot, or a bound that does not exceed `most_j`. [J]"""
-    found_j = np.empty(len(designs))
-    for row in range(len(designs)):
-        found_j[row] = _costliest_j(layer, designs[row], prices, most_j)
-    return found_j
-
-
-@compiled
-def _costliest_j(layer: IntArray, design: IntArray, prices: tuple[FloatArray, FloatArray], most_j: float) -> float:
-    r, c, m, n = tile_counts(layer, design)
-    largest = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    heights = axis_sums(layer, False, design[rows.TILE_H : rows.TILE_H + 1])
-    widths = axis_sums(layer, True, design[rows.TILE_W : rows.TILE_W + 1])
-    largest_tile(layer, design, heights[0], widths[0], largest)
-    bound_j = batch_bound_j(layer, design, (r * c, m, n), largest, prices)
-    return bound_j if bound_j <= most_j else largest_batch_j(layer, design, prices)

@@ -24,18 +24,21 @@ from energy.networks.designs import TILE_GENES, LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.networks.vectors import NO_LIMIT, VECTORS
+from energy.planning.costliest import costliest_j
 from energy.planning.descent import CandidateBatches, descend
 from energy.planning.enumeration import (
     BOUND_S,
     ENERGY_J,
     FIGURES,
     TIME_S,
-    costliest_j,
+    Costs,
+    Kept,
+    Options,
     enumerate_designs,
 )
 from energy.planning.protocol import LayerOptima
 from energy.scheduling.execution import CUTS
-from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, budget_nj, schedule
+from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, budget_nj, cycle_of, schedule
 
 _CAPACITY = 2048
 """Designs that a layer keeps while it is enumerated."""
@@ -106,13 +109,17 @@ class PackedExplorer:
         self.cuts = cuts
         self.pricer = Pricer(device, runtime)
         self._n_threads = n_threads
-        self._budget_j = np.array([budget_nj(scenarios, index) * 1e-9 for index in range(len(scenarios))])
-        self._boot = (self.pricer.boot_nj, self.pricer.boot_s)
-        self._budget_nj = [budget_nj(scenarios, index) for index in range(len(scenarios))]
-        self._law_of = [scenarios.law_of(index) for index in range(len(scenarios))]
-        self._is_concave = [bool(concave) for concave in scenarios.is_concave]
-        self._laws = np.array(self._law_of)
-        self._s_per_j = self._least_s_per_j()
+        boot = (self.pricer.boot_nj, self.pricer.boot_s)
+        self._cycles = [cycle_of(boot, scenarios, index) for index in range(len(scenarios))]
+        self._budget_j = np.array([cycle.budget_nj * 1e-9 for cycle in self._cycles])
+        self._costs = Costs(
+            *self.pricer.tables,
+            boot_j=self.pricer.boot_nj * 1e-9,
+            boot_s=self.pricer.boot_s,
+            cycle_budget_j=self._budget_j,
+            laws=np.array([cycle.law for cycle in self._cycles]),
+            least_s_per_j=self._least_s_per_j(),
+        )
         self._memo: dict[LayerShape, tuple[int, tuple[Candidates, ...]]] = {}
         self._known_batches: dict[tuple[LayerShape, int], CandidateBatches] = {}
         self._n_known_batches = 0
@@ -182,14 +189,13 @@ class PackedExplorer:
         Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
         """
         first = np.zeros(len(layers), dtype=np.int64)
-        candidates = CandidateBatches.joined(layers).arrays
-        boot, budget, law = self._boot, self._budget_nj[scenario], self._law_of[scenario]
-        is_concave = self._is_concave[scenario]
-        greedy_s, greedy = descend(first, candidates, boot, budget, law, (False, is_concave), _MOST_SWEEPS)
+        candidates = CandidateBatches.joined(layers)
+        cycle = self._cycles[scenario]
+        greedy_s, greedy = descend(first, candidates, cycle, False, _MOST_SWEEPS)
         found = [(greedy_s, greedy.tolist())]
         if self.cuts == "optimal":
             starts = [first] if np.array_equal(first, greedy) else [first, greedy]
-            ends = [descend(start, candidates, boot, budget, law, (True, is_concave), _MOST_SWEEPS) for start in starts]
+            ends = [descend(start, candidates, cycle, True, _MOST_SWEEPS) for start in starts]
             found = [(latency_s, chosen.tolist()) for latency_s, chosen in ends]
         _, chosen = min(found)
         return list(chosen)
@@ -217,30 +223,25 @@ class PackedExplorer:
             axes["tile_h"], axes["tile_w"] = axes["tile_w"], axes["tile_h"]
         # Large tiles come first: good designs found early exclude the others.
         height, width, out, into = (np.array(axes[gene][::-1], dtype=np.int64) for gene in TILE_GENES)
-        kept = (
-            np.empty((n, _CAPACITY, rows.DESIGN_WIDTH), dtype=np.int64),
-            np.empty((n, _CAPACITY, FIGURES)),
-            np.zeros(n, dtype=np.int64),
+        kept = Kept(
+            designs=np.empty((n, _CAPACITY, rows.DESIGN_WIDTH), dtype=np.int64),
+            figures=np.empty((n, _CAPACITY, FIGURES)),
+            counts=np.zeros(n, dtype=np.int64),
+            best_s=np.full(n, np.inf),
         )
-        boot = (self.pricer.boot_nj * 1e-9, self.pricer.boot_s)
-        n_designs = enumerate_designs(
-            row,
-            (height, width, out, into),
-            (
-                self.device.vm_bytes // self.device.word_bytes,
-                self.rules.max_vector or NO_LIMIT,
-                1 if self.cuts == "each" else NO_LIMIT,
-            ),
-            (
-                np.array([ORDERS.index(order) for order in self.rules.orders(layer)], dtype=np.int64),
-                np.array([VECTORS.index(vector) for vector in self.rules.vector_modes], dtype=np.int64),
-            ),
-            self.pricer.tables,
-            boot,
-            (self._budget_j, self._laws, self._s_per_j),
-            kept,
+        options = Options(
+            tile_h=height,
+            tile_w=width,
+            tile_out=out,
+            tile_in=into,
+            orders=np.array([ORDERS.index(order) for order in self.rules.orders(layer)], dtype=np.int64),
+            vectors=np.array([VECTORS.index(vector) for vector in self.rules.vector_modes], dtype=np.int64),
+            vm_words=self.device.vm_bytes // self.device.word_bytes,
+            max_vector=self.rules.max_vector or NO_LIMIT,
+            most_per_cycle=1 if self.cuts == "each" else NO_LIMIT,
         )
-        designs, figures, counts = kept
+        n_designs = enumerate_designs(row, options, self._costs, kept)
+        designs, figures, counts, _ = kept
         choices = (
             self._chosen(
                 layer, np.array(row, dtype=np.int64), is_swapped, designs[i, : counts[i]], figures[i, : counts[i]], i
@@ -264,7 +265,7 @@ class PackedExplorer:
         worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
         designs, figures = designs[worth], figures[worth]
         room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
-        largest_j = costliest_j(row, designs, self.pricer.tables, room_j + ROUNDING_J)
+        largest_j = costliest_j(row, designs, self.pricer.tables[0], room_j + ROUNDING_J)
         fitting = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
         criteria = (
             np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if fitting else np.empty((0, 3))

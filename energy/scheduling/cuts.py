@@ -6,16 +6,49 @@ works on plain arrays; `energy.scheduling.schedule` has the records.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from energy.events import FloatArray, IntArray
-from energy.hardware.supply import recharge_law
+from energy.hardware.supply import RechargeLaw, recharge_law
 from energy.jit import compiled
 
 _TIE = 1e-13
 """Relative difference below which two latencies are the same."""
 
 recharge_s = compiled(recharge_law)
+
+
+class CutBatches(NamedTuple):
+    """Batches that are cut into power cycles, arrays `(n,)`.
+
+    Attributes:
+        warm_nj: Energy of a batch that follows another in its cycle. [nJ]
+        cold_nj: Energy of a batch that follows a boot. [nJ]
+        reload_s: Active time that a boot before a batch adds. [s]
+    """
+
+    warm_nj: IntArray
+    cold_nj: IntArray
+    reload_s: FloatArray
+
+
+class Cycle(NamedTuple):
+    """What a power cycle costs and holds.
+
+    Attributes:
+        boot_nj, boot_s: Energy and active time of a boot. [nJ], [s]
+        budget_nj: Cycle energy budget. [nJ]
+        law: Constants of the recharge.
+        is_concave: Whether recharge is concave within the budget.
+    """
+
+    boot_nj: int
+    boot_s: float
+    budget_nj: int
+    law: RechargeLaw
+    is_concave: bool
 
 
 @compiled
@@ -43,14 +76,7 @@ def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, budget_nj:
 
 
 @compiled
-def optimal_starts(
-    energies_nj: tuple[IntArray, IntArray],
-    reload_s: FloatArray,
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-    is_concave: bool,
-) -> IntArray:
+def optimal_starts(batches: CutBatches, cycle: Cycle) -> IntArray:
     """Return first batch of every cycle for the cuts of least latency, by dynamic programming over batch boundaries.
 
     F(j) = min over i of F(i) + boot and reload time of i + t_rc(E[i, j)). Where recharge is concave, shifting energy
@@ -58,71 +84,45 @@ def optimal_starts(
     than the batches beside it is needed only where one of the two cycles can take no more; the others are not followed.
 
     Args:
-        energies_nj: Energy of a batch that follows another, and of one that follows a boot, `(n,)` each. [nJ]
-        reload_s: Active time that a boot before a batch adds, `(n,)`. [s]
-        boot: Energy [nJ] and active time [s] of a boot.
-        budget_nj: Energy of a cycle at most; every batch must fit after a boot. [nJ]
-        law: Constants of `energy.hardware.supply.recharge_law`.
-        is_concave: Whether recharge is concave within the budget.
+        batches: Every batch must fit into a cycle after a boot.
+        cycle: Costs and budget of a cycle.
     """
-    n = len(energies_nj[0])
+    n = len(batches.warm_nj)
     best_s, before = np.empty(n + 1), np.zeros(n + 1, dtype=np.int64)
-    _fill_best(energies_nj, reload_s, boot, budget_nj, law, is_concave, best_s, before)
+    _fill_best(batches, cycle, best_s, before)
     return _path(before, n)
 
 
 @compiled
-def optimal_s(
-    energies_nj: tuple[IntArray, IntArray],
-    reload_s: FloatArray,
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-    is_concave: bool,
-) -> float:
+def optimal_s(batches: CutBatches, cycle: Cycle) -> float:
     """What the cuts of `optimal_starts` cost on top of the batches themselves: boots, reloads and recharging. [s]"""
-    n = len(energies_nj[0])
+    n = len(batches.warm_nj)
     best_s, before = np.empty(n + 1), np.zeros(n + 1, dtype=np.int64)
-    _fill_best(energies_nj, reload_s, boot, budget_nj, law, is_concave, best_s, before)
+    _fill_best(batches, cycle, best_s, before)
     return float(best_s[n])
 
 
 @compiled
-def greedy_s(
-    energies_nj: tuple[IntArray, IntArray],
-    reload_s: FloatArray,
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-) -> float:
+def greedy_s(batches: CutBatches, cycle: Cycle) -> float:
     """What the cuts of `greedy_starts` cost on top of the batches themselves, as `optimal_s`. [s]"""
-    warm_nj, cold_nj = energies_nj
+    warm_nj, cold_nj, reload_s = batches
     total_s, cycle_nj = 0.0, 0
     for batch in range(len(warm_nj)):
-        if batch == 0 or cycle_nj + warm_nj[batch] > budget_nj:
+        if batch == 0 or cycle_nj + warm_nj[batch] > cycle.budget_nj:
             if batch > 0:
-                total_s += recharge_s(cycle_nj * 1e-9, *law)
-            total_s += boot[1] + reload_s[batch]
-            cycle_nj = boot[0] + cold_nj[batch]
+                total_s += recharge_s(cycle_nj * 1e-9, cycle.law)
+            total_s += cycle.boot_s + reload_s[batch]
+            cycle_nj = cycle.boot_nj + cold_nj[batch]
         else:
             cycle_nj += warm_nj[batch]
-    return float(total_s + recharge_s(cycle_nj * 1e-9, *law))
+    return float(total_s + recharge_s(cycle_nj * 1e-9, cycle.law))
 
 
 @compiled
-def _fill_best(
-    energies_nj: tuple[IntArray, IntArray],
-    reload_s: FloatArray,
-    boot: tuple[int, float],
-    budget_nj: int,
-    law: tuple[float, float, float, float, float],
-    is_concave: bool,
-    best_s: FloatArray,
-    before: IntArray,
-) -> None:
+def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: IntArray) -> None:
     """Fill, for each batch boundary, the least cost of the cycles before it and where the last of them starts."""
-    warm_nj, cold_nj = energies_nj
-    boot_nj, boot_s = boot
+    warm_nj, cold_nj, reload_s = batches
+    boot_nj, boot_s, budget_nj, law, is_concave = cycle
     n = len(warm_nj)
     spent = np.zeros(n + 1, dtype=np.int64)
     for batch in range(n):
@@ -132,7 +132,7 @@ def _fill_best(
     for batch in range(n):
         most_reload = max(most_reload, cold_nj[batch] - warm_nj[batch])
     # The chord of t_rc within the budget is below it where t_rc is concave.
-    at_boot_s, at_budget_s = recharge_s(boot_nj * 1e-9, *law), recharge_s(budget_nj * 1e-9, *law)
+    at_boot_s, at_budget_s = recharge_s(boot_nj * 1e-9, law), recharge_s(budget_nj * 1e-9, law)
     slope = (at_budget_s - at_boot_s) / max(budget_nj - boot_nj, 1) if is_concave else 0.0
     chord_s = at_boot_s - slope * boot_nj if is_concave else 0.0
     best_s[0] = 0.0
@@ -141,7 +141,7 @@ def _fill_best(
     low, high = 0, 0
     for end in range(1, n + 1):
         start = end - 1
-        if start == 0 or not is_concave or _is_cut(start, before[start], energies_nj, reload_s, base, spent, budget_nj):
+        if start == 0 or not is_concave or _is_cut(start, before[start], batches, base, spent, budget_nj):
             followed[n_followed] = start
             n_followed += 1
         # Below `low` no cycle that ends here fits, from `high` on every one does.
@@ -167,7 +167,7 @@ def _fill_best(
                 sofar_s = best_s[begin] + boot_s + reload_s[begin]
                 if sofar_s + chord_s + slope * energy_nj > found_s * (1 + _TIE):
                     continue
-                total_s = sofar_s + recharge_s(energy_nj * 1e-9, *law)
+                total_s = sofar_s + recharge_s(energy_nj * 1e-9, law)
                 is_full = end < n and energy_nj + warm_nj[min(end, n - 1)] > budget_nj
                 is_tie = abs(total_s - found_s) <= _TIE * total_s
                 if (is_found_full and not is_full) if is_tie else total_s < found_s:
@@ -176,17 +176,9 @@ def _fill_best(
 
 
 @compiled
-def _is_cut(
-    cut: int,
-    begin: int,
-    energies_nj: tuple[IntArray, IntArray],
-    reload_s: FloatArray,
-    base: IntArray,
-    spent: IntArray,
-    budget_nj: int,
-) -> bool:
+def _is_cut(cut: int, begin: int, batches: CutBatches, base: IntArray, spent: IntArray, budget_nj: int) -> bool:
     """Whether a cut before batch `cut` can be best whatever follows, its best cycle before it starting at `begin`."""
-    warm_nj, cold_nj = energies_nj
+    warm_nj, cold_nj, reload_s = batches
     if base[begin] + spent[cut] + warm_nj[cut] > budget_nj:
         return True
     reload_nj = cold_nj[cut] - warm_nj[cut]

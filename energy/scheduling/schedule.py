@@ -22,7 +22,7 @@ from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
-from energy.scheduling.cuts import cycle_totals, greedy_starts, optimal_starts
+from energy.scheduling.cuts import CutBatches, Cycle, cycle_totals, greedy_starts, optimal_starts
 from energy.scheduling.execution import CUTS
 from energy.validation import require_choice
 
@@ -70,6 +70,11 @@ class BatchSequence:
     def seconds(self) -> tuple[FloatArray, FloatArray]:
         """Active time of a batch that follows another, and of one that follows a boot. [s]"""
         return self.warm_s, self.cold_s
+
+    @property
+    def to_cut(self) -> CutBatches:
+        """Batches as they are cut into power cycles."""
+        return CutBatches(self.warm_nj, self.cold_nj, self.cold_s - self.warm_s)
 
     @property
     def boot(self) -> tuple[int, float]:
@@ -249,6 +254,13 @@ def budget_nj(scenarios: Scenarios, index: int = 0) -> int:
     return min(rounded_down_nj(scenarios.budget_j[index]), _MOST_BUDGET_NJ)
 
 
+def cycle_of(boot: tuple[int, float], scenarios: Scenarios, index: int = 0) -> Cycle:
+    """Return costs and budget of a power cycle in one scenario, given energy [nJ] and active time [s] of a boot."""
+    boot_nj, boot_s = boot
+    is_concave = bool(scenarios.is_concave[index])
+    return Cycle(boot_nj, boot_s, budget_nj(scenarios, index), scenarios.law_of(index), is_concave)
+
+
 def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts: str = CUTS[0]) -> Schedule:
     """Cut a sequence of batches into power cycles.
 
@@ -270,14 +282,7 @@ def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts
     greedy = with_starts(sequence, starts, scenarios, index)
     if cuts == "greedy" or greedy.over_nj:
         return greedy
-    starts = optimal_starts(
-        sequence.energies_nj,
-        sequence.cold_s - sequence.warm_s,
-        sequence.boot,
-        budget,
-        scenarios.law_of(index),
-        bool(scenarios.is_concave[index]),
-    )
+    starts = optimal_starts(sequence.to_cut, cycle_of(sequence.boot, scenarios, index))
     optimal = with_starts(sequence, starts, scenarios, index)
     return optimal if optimal.latency_s < greedy.latency_s else greedy
 

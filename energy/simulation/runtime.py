@@ -33,16 +33,15 @@ class Ending(IntEnum):
     FINISHED, OUT_OF_TIME, NEVER_FULL, NEVER_ENDS = range(4)
 
 
-class Moment(IntEnum):
-    """What happens at the edges of activity."""
+MOMENTS = ("boot", "commit", "sleep", "brown_out")
+"""Kinds of moments at the edges of activity; compiled code holds the index into this tuple."""
 
-    BOOT, COMMIT, SLEEP, BROWN_OUT = range(4)
+BOOT, COMMIT, SLEEP, BROWN_OUT = range(len(MOMENTS))
 
-
-class Count(IntEnum):
-    """Columns of the counters: the moments, then what else is counted."""
-
-    BOOTS, COMMITS, SLEEPS, BROWN_OUTS, REPEATS, SAMPLES, MOMENTS = range(7)
+N_REPEATS, N_SAMPLES, N_MOMENTS = range(len(MOMENTS), len(MOMENTS) + 3)
+N_COUNTS = len(MOMENTS) + 3
+"""Counters: one of each kind of moment, then repeated batches, samples and moments. Plain integers, by which every
+version of the compiler can index."""
 
 
 class Batches(NamedTuple):
@@ -71,9 +70,9 @@ class Log(NamedTuple):
     """What is written down on the way; what does not fit is counted and dropped, so that lengths can be learned.
 
     Attributes:
-        counts: One count per `Count`.
+        counts: Counters, `(N_COUNTS,)`.
         sample_time_s, sample_stored_j: Times [s] and stored energies [J] along the way.
-        moment: Kinds of the moments, as `Moment`.
+        moment: Kinds of the moments, indices into `MOMENTS`.
         moment_time_s: When they were. [s]
         moment_batch: Batch booted for, committed, committed last before the sleep, or lost.
     """
@@ -88,21 +87,21 @@ class Log(NamedTuple):
 
 @compiled
 def _sample(log: Log, state: State) -> None:
-    index = log.counts[Count.SAMPLES]
+    index = log.counts[N_SAMPLES]
     if index < len(log.sample_time_s):
         log.sample_time_s[index] = state.time_s
         log.sample_stored_j[index] = state.stored_j
-    log.counts[Count.SAMPLES] += 1
+    log.counts[N_SAMPLES] += 1
 
 
 @compiled
 def _note(log: Log, moment: int, state: State, batch: int) -> None:
-    index = log.counts[Count.MOMENTS]
+    index = log.counts[N_MOMENTS]
     if index < len(log.moment):
         log.moment[index] = moment
         log.moment_time_s[index] = state.time_s
         log.moment_batch[index] = batch
-    log.counts[Count.MOMENTS] += 1
+    log.counts[N_MOMENTS] += 1
     log.counts[moment] += 1
 
 
@@ -158,7 +157,7 @@ def _power_cycle(
     circuit: Circuit, trace: Trace, batches: Batches, state: State, first: int, log: Log
 ) -> tuple[State, int]:
     """Boot and run batches until the engine sleeps or the power fails; the batch to go on with."""
-    _note(log, Moment.BOOT, state, first)
+    _note(log, BOOT, state, first)
     state, is_up = _work(circuit, trace, state, batches.boot_nj, batches.boot_s, log)
     batch, left_nj = first, batches.budget_nj - batches.boot_nj
     while is_up and batch < len(batches.warm_nj):
@@ -169,15 +168,15 @@ def _power_cycle(
         active_s = batches.cold_s[batch] if is_cold else batches.warm_s[batch]
         state, is_up = _work(circuit, trace, state, energy_nj, active_s, log)
         if is_up:
-            _note(log, Moment.COMMIT, state, batch)
+            _note(log, COMMIT, state, batch)
             left_nj -= energy_nj
             batch += 1
         else:
-            log.counts[Count.REPEATS] += 1
+            log.counts[N_REPEATS] += 1
     if is_up:
-        _note(log, Moment.SLEEP, state, max(batch - 1, 0))
+        _note(log, SLEEP, state, max(batch - 1, 0))
     else:
-        _note(log, Moment.BROWN_OUT, state, batch)
+        _note(log, BROWN_OUT, state, batch)
     return state, batch
 
 

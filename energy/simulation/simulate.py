@@ -17,10 +17,11 @@ import numpy as np
 from energy.events import FloatArray, IntArray
 from energy.hardware.supply import Supply
 from energy.scheduling.schedule import BatchSequence
+from energy.simulation import runtime
 from energy.simulation.capacitor import Circuit, State, Trace
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Outcome, Simulation, SimulationOptions, Timeline
-from energy.simulation.runtime import Batches, Count, Ending, Log, Moment, play
+from energy.simulation.runtime import Batches, Ending, Log, play
 from energy.validation import require_number
 
 
@@ -109,7 +110,7 @@ class _Player:
     def run(self, harvest: Harvest, n_samples: int = 0, n_moments: int = 0) -> tuple[_Run, Log]:
         """Play one harvest and keep so many samples and moments."""
         log = Log(
-            np.zeros(len(Count), dtype=np.int64),
+            np.zeros(runtime.N_COUNTS, dtype=np.int64),
             np.empty(n_samples),
             np.empty(n_samples),
             np.empty(n_moments, dtype=np.int64),
@@ -125,12 +126,11 @@ class _Player:
     def timeline(self, harvest: Harvest) -> Timeline:
         """Play one harvest twice: to learn how much happens, and to write it down."""
         counts = self.run(harvest)[0].counts
-        log = self.run(harvest, int(counts[Count.SAMPLES]), int(counts[Count.MOMENTS]))[1]
-        names = np.array([moment.name.lower() for moment in Moment])
+        log = self.run(harvest, int(counts[runtime.N_SAMPLES]), int(counts[runtime.N_MOMENTS]))[1]
         return Timeline(
             time_s=log.sample_time_s,
             voltage_v=np.sqrt(2 * log.sample_stored_j / self.circuit.capacitance_f),
-            event=names[log.moment],
+            event=np.array(runtime.MOMENTS)[log.moment],
             event_time_s=log.moment_time_s,
             event_batch=log.moment_batch,
             event_layer=self.layer[log.moment_batch],
@@ -171,11 +171,11 @@ def _collected(runs: list[_Run], stored_j: float, timeline: Timeline | None) -> 
         response_latency_s=np.array([run.response_s for run in runs]),
         ends_s=ends_s,
         simulated_s=states["time_s"],
-        n_boots=counts[:, Count.BOOTS],
-        n_cycles=counts[:, Count.SLEEPS],
-        n_brown_outs=counts[:, Count.BROWN_OUTS],
-        n_repeats=counts[:, Count.REPEATS],
-        n_commits=counts[:, Count.COMMITS],
+        n_boots=counts[:, runtime.BOOT],
+        n_cycles=counts[:, runtime.SLEEP],
+        n_brown_outs=counts[:, runtime.BROWN_OUT],
+        n_repeats=counts[:, runtime.N_REPEATS],
+        n_commits=counts[:, runtime.COMMIT],
         drawn_j=states["drawn_j"],
         harvested_j=states["harvested_j"],
         leaked_j=states["leaked_j"],

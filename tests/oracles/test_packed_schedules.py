@@ -9,7 +9,7 @@ import pytest
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.scheduling.cuts import greedy_starts, optimal_starts
-from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, schedule
+from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, cycle_of, schedule
 from tests.oracles import exact_cases
 from tests.oracles import packed_schedules as oracle
 from tests.oracles.packed_schedules import SUPPLIES, Batches
@@ -41,14 +41,8 @@ def greedy(batches: Batches) -> list[int]:
 
 def optimal(batches: Batches) -> list[int]:
     sequence, supplies = sequence_of(batches), Scenarios.of([batches.supply])
-    return optimal_starts(
-        sequence.energies_nj,
-        sequence.cold_s - sequence.warm_s,
-        sequence.boot,
-        batches.budget_nj,
-        supplies.law_of(0),
-        bool(supplies.is_concave[0]),
-    ).tolist()
+    cycle = cycle_of(sequence.boot, supplies)._replace(budget_nj=batches.budget_nj)
+    return optimal_starts(sequence.to_cut, cycle).tolist()
 
 
 def plain(warm_nj, reload_nj, budget_nj, *, boot_nj=0, boot_s=0.0, reload_s=0.0, supply=NEAR_VS_SUPPLY) -> Batches:
