@@ -122,6 +122,9 @@ def write_run(
     for miss in misses:
         write_json(folder / "designs" / f"{miss['id']}.json", design(2, 1e-6))
     write_text(folder / "config.toml", CONFIG)
-    manifest = {"schema": 1, "key": "k", "is_finished": True, "notes": ["a note <of> its own"], "infeasible": misses}
+    manifest = {
+        "schema": 1, "key": "k", "is_finished": True, "notes": ["a note <of> its own"], "infeasible": misses,
+        "n_inherited_front": {budget: len(ACCURACIES[budget]) for budget in budgets},
+    }  # fmt: skip
     write_text(folder / "manifest.json", json.dumps(manifest))
     return rows

@@ -6,6 +6,7 @@ faster is the less accurate, so a deadline cuts off one end and a floor the othe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from energy.validation import require_choice, require_number
 from evo.fronts.front import Front
-from evo.objectives import scaled
+from evo.objectives import Floats, scaled
 
 PREFERENCES = ("knee", "accuracy", "latency", "energy")
 """What may be preferred: the best balance, the most accurate, the fastest, the one that takes least energy."""
@@ -64,62 +65,112 @@ class Choice:
     short: float = 0.0
 
 
-def choose(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike, limits: Limits, prefer: str = "knee") -> Choice:
-    """Choose one design.
+@dataclass(frozen=True, kw_only=True)
+class RankedFront:
+    """The non-dominated designs, and how each preference ranks them.
+
+    Attributes:
+        members: Rows of the designs given, fastest first, `(n_members,)`.
+        accuracies: Accuracies of the members, `(n_members,)`. [1]
+        times_s: Times that a deadline is compared with, `(n_members,)`. [s]
+        badness: For each of `PREFERENCES`, the quantity that a choice minimises, `(n_members,)`.
+    """
+
+    members: NDArray[np.int64]
+    accuracies: Floats
+    times_s: Floats
+    badness: Mapping[str, Floats]
+
+    def order(self, prefer: str) -> NDArray[np.int64]:
+        """Return the positions from the most to the least preferred one, `(n_members,)`.
+
+        `choose` takes the first that keeps to the limits.
+        """
+        return np.argsort(self.badness[prefer], kind="stable")
+
+    def choose(self, limits: Limits, prefer: str) -> Choice:
+        """Return the choice under limits."""
+        in_time = np.ones(len(self.members), dtype=bool)
+        if limits.deadline_s is not None:
+            in_time = self.times_s <= limits.deadline_s
+        is_accurate = np.ones(len(self.members), dtype=bool)
+        if limits.min_accuracy is not None:
+            is_accurate = self.accuracies >= limits.min_accuracy
+        order = self.order(prefer)
+        unlimited, knee = int(order[0]), int(self.order("knee")[0])
+        allowed = order[(in_time & is_accurate)[order]]
+        if len(allowed):
+            kept = (("deadline", in_time), ("accuracy", is_accurate))
+            return Choice(
+                members=self.members,
+                chosen=int(allowed[0]),
+                unlimited=unlimited,
+                knee=knee,
+                binding=tuple(name for name, is_kept in kept if not is_kept[unlimited]),
+            )
+        late_s = short = 0.0
+        if limits.deadline_s is not None:
+            among = is_accurate if is_accurate.any() else ~is_accurate
+            late_s = max(float(self.times_s[among].min()) - limits.deadline_s, 0.0)
+        if limits.min_accuracy is not None:
+            among = in_time if in_time.any() else ~in_time
+            short = max(limits.min_accuracy - float(self.accuracies[among].max()), 0.0)
+        return Choice(
+            members=self.members,
+            chosen=None,
+            unlimited=unlimited,
+            knee=knee,
+            binding=tuple(name for name, amount in (("deadline", late_s), ("accuracy", short)) if amount > 0),
+            late_s=late_s,
+            short=short,
+        )
+
+
+def ranked_front(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike) -> RankedFront:
+    """Rank the non-dominated ones of some designs by every preference.
 
     The knee is the member with the least sum of normalised error and log time, by ideal and nadir of the whole front:
     where the limits exclude it, the member that keeps to them and comes nearest by that sum is taken.
 
     Args:
-        accuracy: What decides, `(n,)`. [1]
-        time_s: What the deadline is compared with, `(n,)`. [s]
-        energy_j: Energy of an inference, `(n,)`. [J]
-        limits: What the design must keep to.
-        prefer: Of `PREFERENCES`.
+        accuracy: Accuracies that decide, `(n,)`. [1]
+        time_s: Times that a deadline is compared with, `(n,)`. [s]
+        energy_j: Energies of an inference, `(n,)`. [J]
 
     Raises:
-        ValueError: There is no design, or the preference is unknown.
+        ValueError: No design is given.
     """
-    require_choice("prefer", prefer, PREFERENCES)
     accuracies, times, energies = (np.asarray(column, dtype=np.float64) for column in (accuracy, time_s, energy_j))
     if not len(accuracies):
         raise ValueError("a choice needs at least one design")
     # Errors rise along a front; turned round it is fastest first.
     front = Front.of(np.column_stack([1.0 - accuracies, times]))
     members = front.rows[::-1].copy()
-    balance = front.bounds.normalise(scaled(front.values, front.objectives)).sum(axis=1)[::-1]
-    badness = {
-        "knee": balance,
-        "accuracy": -accuracies[members],
-        "latency": times[members],
-        "energy": energies[members],
-    }[prefer]
-    in_time = np.ones(len(members), dtype=bool)
-    if limits.deadline_s is not None:
-        in_time = times[members] <= limits.deadline_s
-    is_accurate = np.ones(len(members), dtype=bool)
-    if limits.min_accuracy is not None:
-        is_accurate = accuracies[members] >= limits.min_accuracy
-    unlimited, knee = int(np.argmin(badness)), int(np.argmin(balance))
-    allowed = np.flatnonzero(in_time & is_accurate)
-    if len(allowed):
-        binding = [name for name, kept in (("deadline", in_time), ("accuracy", is_accurate)) if not kept[unlimited]]
-        chosen = int(allowed[np.argmin(badness[allowed])])
-        return Choice(members=members, chosen=chosen, unlimited=unlimited, knee=knee, binding=tuple(binding))
-    late_s = short = 0.0
-    if limits.deadline_s is not None:
-        among = is_accurate if is_accurate.any() else ~is_accurate
-        late_s = max(float(times[members][among].min()) - limits.deadline_s, 0.0)
-    if limits.min_accuracy is not None:
-        among = in_time if in_time.any() else ~in_time
-        short = max(limits.min_accuracy - float(accuracies[members][among].max()), 0.0)
-    names = (("deadline", late_s), ("accuracy", short))
-    return Choice(
+    return RankedFront(
         members=members,
-        chosen=None,
-        unlimited=unlimited,
-        knee=knee,
-        binding=tuple(name for name, amount in names if amount > 0),
-        late_s=late_s,
-        short=short,
+        accuracies=accuracies[members],
+        times_s=times[members],
+        badness={
+            "knee": front.bounds.normalise(scaled(front.values, front.objectives)).sum(axis=1)[::-1],
+            "accuracy": -accuracies[members],
+            "latency": times[members],
+            "energy": energies[members],
+        },
     )
+
+
+def choose(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike, limits: Limits, prefer: str = "knee") -> Choice:
+    """Choose one design.
+
+    Args:
+        accuracy: Accuracies that decide, `(n,)`. [1]
+        time_s: Times that a deadline is compared with, `(n,)`. [s]
+        energy_j: Energies of an inference, `(n,)`. [J]
+        limits: Limits that the design must keep to.
+        prefer: One of `PREFERENCES`.
+
+    Raises:
+        ValueError: No design is given, or the preference is unknown.
+    """
+    require_choice("prefer", prefer, PREFERENCES)
+    return ranked_front(accuracy, time_s, energy_j).choose(limits, prefer)

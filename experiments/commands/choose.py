@@ -1,7 +1,7 @@
 """`ebbnas choose`: one design of a run for a budget, decided on validation, with the reasons in plain sentences.
 
-What is chosen is `evo.fronts.decision`'s, why is `experiments.runs.choice_explanation`'; here the run is read and the
-answer printed.
+`evo.fronts.decision` chooses and `experiments.runs.choice_explanation` explains; here the run is read and the answer
+printed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from energy.validation import require_choice
 from evo.fronts.decision import PREFERENCES, Limits
-from evo.fronts.decision import choose as choose_design
 from experiments.commands.output import INFEASIBLE, print_json
 from experiments.formatting.quantities import parse, write
 from experiments.formatting.table import Table
-from experiments.runs.choice_explanation import TIMES, Picture
+from experiments.runs.candidates import Candidates, accuracy_kind
+from experiments.runs.choice_explanation import ChoiceExplanation
 from experiments.runs.finished import KINDS, FinishedRun
 
 _UNITS = {"J": "j", "B": "bytes", "s": "s"}
@@ -53,48 +51,43 @@ def choose(options: argparse.Namespace) -> int:
 
 
 def answer(run: FinishedRun, budget: str, limits: Limits, prefer: str) -> dict[str, Any]:
-    """Return the design of a budget as JSON types, and why.
+    """Return the design of a budget as JSON types, with its explanation.
 
     Args:
         run: The run.
         budget: One of its budgets.
-        limits: What the design must keep to.
-        prefer: Of `evo.fronts.decision.PREFERENCES`.
+        limits: Limits that the design must keep to.
+        prefer: One of `evo.fronts.decision.PREFERENCES`.
     """
     rows = run.of_budget(budget)
     if not rows:
         return _nothing_found(run, budget)
-    # Kinds are never mixed: where some were fine-tuned, only those are compared.
-    kind = "finetuned" if any(row.accuracy_finetuned_val is not None for row in rows) else "inherited"
-    rows = [row for row in rows if row.accuracy(kind, "val") is not None]
-    time = next(name for name in TIMES if all(row.number(name) is not None for row in rows))
-    accuracies = [row.known_accuracy(kind, "val") for row in rows]
-    times_s = np.array([row.number(time) for row in rows], dtype=np.float64)
-    found = choose_design(accuracies, times_s, [row.energy_j for row in rows], limits, prefer)
-    picture = Picture(rows=[rows[row] for row in found.members], kind=kind, time=time, choice=found, limits=limits)
+    candidates = Candidates.of(rows, accuracy_kind(run.rows))
+    explained = ChoiceExplanation.of(candidates, limits, prefer)
+    found = explained.choice
     result: dict[str, Any] = {
         "budget": budget,
         "feasible": found.chosen is not None,
         "id": None,
         "binding_constraint": " and ".join(found.binding) or "none",
         "violations": {"deadline_s": found.late_s, "accuracy": found.short},
-        "accuracy_kind": kind,
-        "time_column": time,
+        "accuracy_kind": candidates.kind,
+        "time_column": candidates.time,
         "n_on_front": len(found.members),
-        "knee": picture.summary(found.knee),
+        "knee": explained.summary(found.knee),
     }
     if found.chosen is None:
-        return {**result, "design": None, "explanation": picture.why_none()}
-    chosen = picture.rows[found.chosen]
+        return {**result, "design": None, "explanation": explained.why_none()}
+    chosen = explained.rows[found.chosen]
     files = {"design": f"designs/{chosen.id}.json", "weights": f"designs/{chosen.id}.safetensors"}
     return {
         **result,
         "id": chosen.id,
         "design": chosen.to_dict(),
-        "faster": picture.step(found.chosen - 1),
-        "more_accurate": picture.step(found.chosen + 1),
+        "faster": explained.step(found.chosen - 1),
+        "more_accurate": explained.step(found.chosen + 1),
         "files": {what: str(run.folder / name) for what, name in files.items() if (run.folder / name).is_file()},
-        "explanation": picture.why(prefer),
+        "explanation": explained.why(prefer),
     }
 
 
@@ -137,7 +130,7 @@ def _text(one: dict[str, Any]) -> str:
 
 
 def _overview(answers: Sequence[dict[str, Any]], prefer: str) -> str:
-    """Return a line a budget, where none was named."""
+    """Return one line per budget, where none was named."""
     rows, notes = [], []
     for one in answers:
         if not one["feasible"]:

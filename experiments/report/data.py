@@ -1,6 +1,6 @@
-"""What a report shows, read from a run's files: rows of the fronts, supplies, and every design priced again.
+"""The content of a report, read from a run's files: rows of the fronts, supplies, and every design priced again.
 
-Prices come from the code of `ebbnas price`; nothing is trained, searched or judged here.
+Prices come from the code of `ebbnas price`, rankings from that of `ebbnas choose`; nothing is trained or searched.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ import numpy as np
 from energy.events import FloatArray
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios, Supply
+from evo.fronts.decision import PREFERENCES
 from experiments.designs.price import Answer, price
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.formatting.quantities import parse
+from experiments.runs.candidates import LATENCY, Candidates, accuracy_kind
 from experiments.runs.finished import read_front_rows, read_manifest
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
 from experiments.storage.run_folder import CONFIG_FILE, require_run_folder
-
-KINDS = ("finetuned", "inherited")
-"""Kinds of accuracy by which a design may be chosen, the better first."""
 
 _OUTLINE_POINTS = 9
 """Points of the curve along which a capacitor is charged again."""
@@ -80,13 +79,18 @@ class Front:
     Attributes:
         name: The budget, such as `470uF`.
         supply: Its capacitor and harvester.
-        designs: From the fastest to the slowest; empty where nothing is feasible.
-        miss: Where nothing is feasible, what the manifest says of the least infeasible design.
+        designs: Designs from the fastest to the slowest; empty where nothing is feasible.
+        time: Column that a deadline is compared with, a key of `experiments.runs.candidates.TIMES`.
+        ranking: For each preference of `ebbnas choose`, ids of the designs that it chooses from, the most preferred
+            first: it takes the first that keeps to the limits.
+        miss: Entry of the manifest on the least infeasible design, where nothing is feasible.
     """
 
     name: str
     supply: Supply
     designs: tuple[Design, ...]
+    time: str
+    ranking: Mapping[str, tuple[str, ...]]
     miss: Mapping[str, Any] | None = None
 
 
@@ -97,7 +101,7 @@ class Report:
     Attributes:
         name: Name of the run's folder.
         place: The folder as commands name it, from the folder that holds `runs/` or the run.
-        kind: One of `KINDS`: the accuracy on validation by which designs are chosen.
+        kind: Kind of the accuracy on validation by which designs are chosen, `finetuned` or `inherited`.
         device: The device of all designs.
         fronts: A front a budget, from the smallest capacitor to the largest.
         rows: All rows of `fronts` in their order.
@@ -158,14 +162,15 @@ def read_report(folder: Path) -> Report:
     designs = [_design(row, requests[row.id], price(requests[row.id])) for row in rows]
     names = {**missed, **{row.budget: row.id for row in rows}}
     supplies = {budget: requests[name].supply for budget, name in names.items()}
+    kind = accuracy_kind(rows)
     resolved = folder.resolve()
     return Report(
         name=resolved.name,
         place=f"runs/{resolved.name}" if resolved.parent.name == "runs" else resolved.name,
-        kind=next((kind for kind in KINDS if _is_known(rows, f"accuracy_{kind}_val")), KINDS[-1]),
+        kind=kind,
         device=next(iter(requests.values())).device,
         fronts=tuple(
-            _front(name, supply, designs, misses.get(name))
+            _front(name, supply, designs, kind, misses.get(name))
             for name, supply in sorted(supplies.items(), key=lambda item: item[1].capacitance_f)
         ),
         rows=rows,
@@ -173,7 +178,7 @@ def read_report(folder: Path) -> Report:
         config_text=config_text,
         manifest=manifest,
         what=_what(config),
-        notes=(*_notes(manifest, rows), *_differences(designs)),
+        notes=(*_notes(manifest, rows, kind), *_differences(designs)),
     )
 
 
@@ -185,10 +190,6 @@ def _config(path: Path) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{path}: there is no such file") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: must be TOML: {error}") from None
-
-
-def _is_known(rows: Sequence[FrontRow], column: str) -> bool:
-    return bool(rows) and all(row.number(column) is not None for row in rows)
 
 
 def _request(folder: Path, id: str) -> Request:
@@ -251,9 +252,15 @@ def cycle_outline(energy_j: float, active_s: float, supply: Supply) -> tuple[Flo
     return times_s, voltages_v
 
 
-def _front(name: str, supply: Supply, designs: Sequence[Design], miss: Mapping[str, Any] | None) -> Front:
-    own = sorted((one for one in designs if one.row.budget == name), key=lambda one: one.row.latency_s)
-    return Front(name=name, supply=supply, designs=tuple(own), miss=None if own else miss)
+def _front(name: str, supply: Supply, designs: Sequence[Design], kind: str, miss: Mapping[str, Any] | None) -> Front:
+    own = tuple(sorted((one for one in designs if one.row.budget == name), key=lambda one: one.row.latency_s))
+    if not own:
+        return Front(name=name, supply=supply, designs=own, time=LATENCY, ranking={}, miss=miss)
+    candidates = Candidates.of([one.row for one in own], kind)
+    ranked = candidates.ranked()
+    ids = [candidates.rows[member].id for member in ranked.members]
+    ranking = {prefer: tuple(ids[position] for position in ranked.order(prefer)) for prefer in PREFERENCES}
+    return Front(name=name, supply=supply, designs=own, time=candidates.time, ranking=ranking)
 
 
 def _what(config: Mapping[str, Any]) -> str:
@@ -264,12 +271,15 @@ def _what(config: Mapping[str, Any]) -> str:
     return next((note.what for note in describe(None) if note.name == name), "")
 
 
-def _notes(manifest: Mapping[str, Any], rows: Sequence[FrontRow]) -> list[str]:
+def _notes(manifest: Mapping[str, Any], rows: Sequence[FrontRow], kind: str) -> list[str]:
     notes = [str(note) for note in manifest.get("notes", ())]
     if not manifest.get("is_finished"):
         notes.append("the run was not finished when this page was written: its fronts are those of a shorter search")
-    if rows and not _is_known(rows, "accuracy_finetuned_val"):
+    n_untuned = sum(row.accuracy_finetuned_val is None for row in rows)
+    if rows and kind == "inherited":
         notes.append("not every network has been fine-tuned: accuracies are those with shared weights, a rough guide")
+    elif n_untuned:
+        notes.append(f"{n_untuned} of {len(rows)} designs are not fine-tuned; charts and choice leave them out")
     return notes
 
 

@@ -34,6 +34,7 @@ from experiments.report.text import (
     runs_table,
     sentence,
 )
+from experiments.runs.candidates import LATENCY
 from experiments.storage.tables import FRONTS, as_columns, csv_text
 
 
@@ -60,6 +61,7 @@ def page(report: Report) -> str:
         style=_shipped("report.css"),
         data=_embedded(_data(report)) if has_designs else '{"fronts": []}',
         bokeh=_library() if has_designs else "",
+        choice=_shipped("choice.js"),
         script=_shipped("report.js"),
     )
 
@@ -99,8 +101,8 @@ def _notes(report: Report) -> list[str]:
 
 
 def _deadline_rule(report: Report) -> str:
-    """What a deadline is compared with."""
-    if any(row.worst_case_latency_s is None for row in report.rows):
+    """Return the sentence on the time that a deadline is compared with."""
+    if any(front.designs and front.time == LATENCY for front in report.fronts):
         return "A deadline is compared with the latency: a worst case is not defined for this supply."
     if report.harvest_uncertainty == 1:
         return (
@@ -141,6 +143,7 @@ def _front(report: Report, front: Front, colour: str, position: dict[str, int]) 
         "v_on_v": supply.v_on_v,
         "v_off_v": supply.v_off_v,
         "v_budget_v": float(np.sqrt(start_v2 - supply.budget_j * v2_per_j)),
+        "ranking": front.ranking,
         "designs": [{"position": position[one.row.id], **_design(report, front, one)} for one in front.designs],
     }
 
@@ -163,6 +166,7 @@ def _design(report: Report, front: Front, one: Design) -> dict[str, Any]:
         "cycles_table": runs_table(front, one),
         "cycles_summary": _cycles_summary(front, one),
         "parts_tip": parts_tip(one),
+        "time_s": one.row.number(front.time),
         "runs": runs,
         "is_playable": one.is_playable,
     }

@@ -1,53 +1,62 @@
-"""Why a design was chosen, or none, in plain sentences: what decided, what the neighbours cost, where the knee is."""
+"""Why a design was chosen, or none, in sentences: the limit that decided, the neighbours on the front, the knee."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from evo.fronts.decision import Choice, Limits
-from experiments.formatting.quantities import write
+from experiments.formatting.quantities import percent_range, write
+from experiments.runs.candidates import TIMES, WORST_CASE, Candidates
 from experiments.runs.front_row import FrontRow
-
-TIMES = {"worst_case_latency_s": "worst-case latency", "latency_s": "latency"}
-"""Columns that a deadline is compared with, the first that is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A front and what was chosen from it, to be put into words.
+class ChoiceExplanation:
+    """A choice from the front of one budget, to be put into words.
 
     Attributes:
-        rows: Members of the front, fastest first.
-        kind: Of `KINDS`.
-        time: Of `TIMES`.
-        choice: What was chosen.
-        limits: What it had to keep to.
+        candidates: Designs of the budget.
+        choice: The choice among them.
+        limits: Limits that it had to keep to.
     """
 
-    rows: Sequence[FrontRow]
-    kind: str
-    time: str
+    candidates: Candidates
     choice: Choice
     limits: Limits
 
+    @classmethod
+    def of(cls, candidates: Candidates, limits: Limits, prefer: str) -> ChoiceExplanation:
+        """Choose among the designs of a budget.
+
+        Args:
+            candidates: The designs.
+            limits: Limits that the chosen design must keep to.
+            prefer: One of `evo.fronts.decision.PREFERENCES`.
+        """
+        return cls(candidates=candidates, choice=candidates.ranked().choose(limits, prefer), limits=limits)
+
+    @cached_property
+    def rows(self) -> Sequence[FrontRow]:
+        """Members of the front, fastest first."""
+        return [self.candidates.rows[member] for member in self.choice.members]
+
     def accuracy(self, at: int) -> float:
-        """What decides, of a member. [1]"""
-        return self.rows[at].known_accuracy(self.kind, "val")
+        """Return the accuracy of a member that decides. [1]"""
+        return self.rows[at].known_accuracy(self.candidates.kind, "val")
 
     def time_s(self, at: int) -> float:
-        """What the deadline is compared with, of a member. [s]"""
-        value = self.rows[at].number(self.time)
-        assert value is not None
-        return value
+        """Return the time of a member that the deadline is compared with. [s]"""
+        return self.candidates.time_s(self.rows[at])
 
     def summary(self, at: int) -> dict[str, Any]:
-        """Id, accuracy and time of a member."""
+        """Return id, accuracy and time of a member."""
         return {"id": self.rows[at].id, "accuracy": self.accuracy(at), "time_s": self.time_s(at)}
 
     def step(self, to: int) -> dict[str, Any] | None:
-        """What the neighbour at a position would give and cost beside the chosen one; None where there is none."""
+        """Return gain and cost of the member at a position beside the chosen one, None beyond the front."""
         assert self.choice.chosen is not None
         if not 0 <= to < len(self.rows):
             return None
@@ -65,12 +74,12 @@ class Picture:
         return [name for name, broken in (("deadline", late), ("accuracy", short)) if broken]
 
     def why(self, prefer: str) -> list[str]:
-        """Return the sentences that say why this design."""
+        """Return the sentences that explain the chosen design."""
         at = self.choice.chosen
         assert at is not None
         return [
             self._reason(at, prefer),
-            *self._what_bound(at),
+            *self._binding(at),
             *self._neighbours(at),
             *([] if at == self.choice.knee else [f"The knee of the front is {self._named(self.choice.knee)}."]),
             *self._deadline_against(),
@@ -98,8 +107,8 @@ class Picture:
         }[prefer]
         return f"It {superlative} of {among}."
 
-    def _what_bound(self, at: int) -> list[str]:
-        """Which limit decided; nothing where there is none."""
+    def _binding(self, at: int) -> list[str]:
+        """Return a sentence on the limit that decided, or on what the limits leave; none without limits."""
         other, limits = self.choice.unlimited, self.limits
         if "deadline" in self.choice.binding:
             assert limits.deadline_s is not None
@@ -117,7 +126,7 @@ class Picture:
         return [f"No limit decided: {', '.join(room)}."] if room else []
 
     def _neighbours(self, at: int) -> list[str]:
-        """What the next designs on either side would give and cost."""
+        """Return sentences on the gain and cost of the next designs on either side."""
         said = []
         if at + 1 < len(self.rows):
             gain, cost = self.accuracy(at + 1) - self.accuracy(at), self.time_s(at + 1) - self.time_s(at)
@@ -138,19 +147,18 @@ class Picture:
     def _deadline_against(self) -> list[str]:
         if self.limits.deadline_s is None:
             return []
-        unknown = "" if self.time == "worst_case_latency_s" else "; a worst case is not known here"
-        return [f"The deadline is compared with the {TIMES[self.time]}{unknown}."]
+        unknown = "" if self.candidates.time == WORST_CASE else "; a worst case is not known here"
+        return [f"The deadline is compared with the {TIMES[self.candidates.time]}{unknown}."]
 
     def _on_test(self, at: int) -> list[str]:
-        found = self.rows[at].accuracy(self.kind, "test")
+        found = self.rows[at].accuracy(self.candidates.kind, "test")
         if found is None:
             return []
-        value, low, high = found
-        interval = "" if low is None or high is None else f" (95 % CI {100 * low:.0f}-{100 * high:.0f})"
-        return [f"Test accuracy {_percent(value)}{interval}; not used for selection."]
+        interval = "" if found.low is None else f" (95 % CI {percent_range(found.low, found.high)})"
+        return [f"Test accuracy {_percent(found.value)}{interval}; not used for selection."]
 
     def why_none(self) -> list[str]:
-        """Return the sentences that say what cannot be kept, and by how much."""
+        """Return the sentences that explain which limit no design keeps to, and by how much."""
         limits, found = self.limits, self.choice
         best = max(range(len(self.rows)), key=self.accuracy)
         fastest = min(range(len(self.rows)), key=self.time_s)
@@ -176,6 +184,6 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float) -> str:
-    """Return a difference of accuracies in points of a percent, with as many digits as tell it from nothing."""
+    """Return a difference of accuracies in percentage points, with enough digits not to read as zero."""
     points = 100 * share
     return f"{round(points, 1):g} points" if points >= 0.05 else f"{points:.2g} points"

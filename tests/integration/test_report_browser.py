@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from evo.fronts.decision import PREFERENCES, Limits
 from experiments.cli import main
+from experiments.commands.choose import answer
+from experiments.runs.finished import FinishedRun
 from tests.report_runs import WORST, write_run
 
 OPTIONS = (
@@ -203,6 +206,17 @@ def test_another_preference_takes_another_design(page):
     put(page, "least", 65)
     assert put(page, "prefer", "latency") == "470uF-c4"
     assert put(page, "prefer", "accuracy") == "470uF-c6"
+
+
+def test_the_page_chooses_what_the_command_chooses(page, run):
+    finished = FinishedRun.read(run)
+    for budget in finished.budgets:
+        put(page, "budget", budget)
+        for prefer in PREFERENCES:
+            put(page, "prefer", prefer)
+            for deadline_s in (None, 2.0, 5.0, 10.0, 15.0, 40.0):
+                expected = answer(finished, budget, Limits(deadline_s=deadline_s), prefer)["id"]
+                assert put(page, "deadline-exact", deadline_s or "") == (expected or "")
 
 
 def test_where_nothing_fits_the_page_says_what_binds_and_by_how_much(page, run):

@@ -1,5 +1,5 @@
 // Fills the page of a report: the controls decide, one function chooses, one function each redraws a part.
-// Everything it shows was computed before; here is no physics.
+// All values that it shows were computed before; here is no physics.
 "use strict";
 
 (async () => {
@@ -15,7 +15,7 @@
   const LARGEST_POSITION = 1000;
 
   const accuracyOf = (design) => design.row[data.accuracy];
-  const timeOf = (design) => design.row.worst_case_latency_s ?? design.row.latency_s;
+  const timeOf = (design) => design.time_s;
   const isKnown = (design) => accuracyOf(design) !== null;
   const membersOf = (front) => front.designs.filter((design) => design.row.on_front && isKnown(design));
   const frontOf = (name) => fronts.find((front) => front.name === name);
@@ -43,44 +43,42 @@
   const deadlineAt = (position) =>
     position >= LARGEST_POSITION ? Infinity : rounded(shortest * (longest / shortest) ** (position / LARGEST_POSITION));
 
-  // ---- the choice: the same rule as `ebbnas choose` ----------------------------------------------------------------
-  const ORDERS = {
-    accuracy: (a, b) => accuracyOf(b) - accuracyOf(a) || a.row.latency_s - b.row.latency_s,
-    latency: (a, b) => a.row.latency_s - b.row.latency_s || accuracyOf(b) - accuracyOf(a),
-    energy: (a, b) => a.row.energy_j - b.row.energy_j || accuracyOf(b) - accuracyOf(a),
+  // ---- the choice: each front comes with the ranking of `ebbnas choose` for each preference ------------------------
+  const PREFERRED = {
+    knee: "nearest to the best balance of accuracy and log latency", accuracy: "most accurate on validation",
+    latency: "fastest", energy: "least in energy",
   };
-  const first = (designs, order) => [...designs].sort(order)[0];
-  const PREFERRED = { accuracy: "most accurate on validation", latency: "fastest", energy: "least in energy" };
+  const rankedBy = (prefer) =>
+    state.front.ranking[prefer].map((id) => state.front.designs.find((design) => design.row.id === id));
+  const first = (designs, prefer) => rankedBy(prefer).find((design) => designs.includes(design));
 
   function choose() {
-    const members = membersOf(state.front);
-    const inTime = members.filter((design) => timeOf(design) <= state.deadline);
-    const good = members.filter((design) => accuracyOf(design) >= state.least);
-    const fitting = inTime.filter((design) => good.includes(design));
-    if (fitting.length > 0) {
-      const design = first(fitting, ORDERS[state.prefer]);
-      return { design, why: `The ${PREFERRED[state.prefer]} of ${fitting.length} on the front of ${state.front.label} that fit.` };
+    const ranked = rankedBy(state.prefer);
+    const limited = ranked.map((design) => ({ time_s: timeOf(design), accuracy: accuracyOf(design) }));
+    const position = chosenPosition(limited, state.deadline, state.least);
+    const inTime = ranked.filter((design) => timeOf(design) <= state.deadline);
+    const good = ranked.filter((design) => accuracyOf(design) >= state.least);
+    if (position >= 0) {
+      const n = inTime.filter((design) => good.includes(design)).length;
+      return { design: ranked[position], why: `The ${PREFERRED[state.prefer]} of ${n} on the front of ${state.front.label} that fit.` };
     }
-    return { design: null, why: whyNothing(members, inTime, good) };
+    return { design: null, why: whyNothing(ranked, inTime, good) };
   }
 
-  const byTime = (a, b) => timeOf(a) - timeOf(b) || accuracyOf(b) - accuracyOf(a);
-
   function whyNothing(members, inTime, good) {
-    if (members.length === 0) return "No design of this front has a known accuracy.";
     const late = (design) => `${seconds(timeOf(design))}, ${seconds(timeOf(design) - state.deadline)} over the deadline`;
     const short = (design) =>
       `${percent(accuracyOf(design))}, ${(100 * (state.least - accuracyOf(design))).toFixed(1)} points short of the least accuracy`;
     const parts = [];
     if (inTime.length === 0) {
-      parts.push(`The deadline binds: the fastest design needs ${late(first(members, byTime))}.`);
+      parts.push(`The deadline binds: the fastest design needs ${late(first(members, "latency"))}.`);
     }
     if (good.length === 0) {
-      parts.push(`The least accuracy binds: the most accurate design has ${short(first(members, ORDERS.accuracy))}.`);
+      parts.push(`The least accuracy binds: the most accurate design has ${short(first(members, "accuracy"))}.`);
     }
     if (parts.length === 0) {
-      parts.push(`Deadline and least accuracy bind together: the most accurate design in time has ${short(first(inTime, ORDERS.accuracy))}; `
-        + `the fastest that is accurate enough needs ${late(first(good, byTime))}.`);
+      parts.push(`Deadline and least accuracy bind together: the most accurate design in time has ${short(first(inTime, "accuracy"))}; `
+        + `the fastest that is accurate enough needs ${late(first(good, "latency"))}.`);
     }
     return parts.join(" ");
   }
