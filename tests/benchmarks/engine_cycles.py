@@ -44,7 +44,7 @@ from experiments.boards.toolchains import missing_for_msp430, tool_versions
 from experiments.designs.request import Overrides, read_request
 from experiments.formatting.table import Table
 from experiments.storage.files import read_json
-from tests.exported_programs import PRICER, Case, export
+from tests.support.exported_programs import PRICER, Case, export
 
 N_NETWORKS = 120
 SHIPPED = "msp430fr5994-tinas2025"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.boards.exported import ExportedFolder, read_exported
-from tests.exported_programs import Case, export
+from tests.support.exported_programs import Case, export
 
 MUTANTS = {
     "commits before its data": (

@@ -13,7 +13,7 @@ from evo.fronts.decision import PREFERENCES, Limits
 from experiments.cli import main
 from experiments.commands.choose import answer
 from experiments.runs.finished import FinishedRun
-from tests.report_runs import WORST, write_run
+from tests.support.report_runs import WORST, write_run
 
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",

@@ -17,7 +17,7 @@ from experiments.report.page import page
 from experiments.runs.finished import FinishedRun
 from experiments.storage.tables import FRONTS, read_table, write_table
 from tests.conftest import ROOT
-from tests.report_runs import write_run
+from tests.support.report_runs import write_run
 
 CHOICE_JS = ROOT / "experiments" / "report" / "pages" / "choice.js"
 

@@ -16,7 +16,7 @@ from models.deploy.accuracy import deployed_correct
 from models.deploy.reference import answers_of
 from models.deploy.samples import quantise_input
 from models.deploy.weights_file import read_network
-from tests.exported_programs import needs_compiler
+from tests.support.exported_programs import needs_compiler
 
 CHECKS = [
     "compiles", "engine", "test vectors", "outputs", "counts", "a failure in every batch", "a failure at each write",

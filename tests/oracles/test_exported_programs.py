@@ -20,7 +20,7 @@ from energy.scheduling.schedule import schedule
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 from models.deploy.reference import run
 from models.spaces import PRESETS, preset
-from tests.exported_programs import (
+from tests.support.exported_programs import (
     PRICER,
     SANITIZED,
     Case,
@@ -32,7 +32,7 @@ from tests.exported_programs import (
     needs_compiler,
     safe_supply,
 )
-from tests.integer_networks import network_of_space, random_plan, random_samples
+from tests.support.integer_networks import network_of_space, random_plan, random_samples
 
 pytestmark = needs_compiler
 

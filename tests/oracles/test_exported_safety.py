@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.exported_programs import (
+from tests.support.exported_programs import (
     COMPILER,
     SANITIZED,
     Case,

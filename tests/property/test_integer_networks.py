@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.deploy.reference import maps_of, run
 from models.deploy.weights_file import network_bytes, read_network
-from tests.integer_networks import random_network, random_samples
 from tests.oracles.integer_inference import outputs
+from tests.support.integer_networks import random_network, random_samples
 
 seeds = st.integers(0, 2**32 - 1)
 

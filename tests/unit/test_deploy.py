@@ -25,8 +25,8 @@ from models.deploy.samples import quantise_input
 from models.exchange.deployable import steps_of
 from models.spaces import preset
 from models.supernet.subnet import Subnet
-from tests.exported_programs import Case
-from tests.integer_networks import random_network, random_plan
+from tests.support.exported_programs import Case
+from tests.support.integer_networks import random_network, random_plan
 
 PIXEL = LayerShape(op="conv", in_h=1, in_w=1, in_ch=2, out_h=1, out_w=1, out_ch=1, kernel_h=1, kernel_w=1)
 

@@ -18,7 +18,7 @@ from experiments.report.data import cycle_outline, read_report
 from experiments.report.page import page
 from experiments.storage.tables import FRONTS, write_table
 from tests.conftest import ROOT
-from tests.report_runs import write_run
+from tests.support.report_runs import write_run
 
 MISS = {
     "budget": "1uF",
