@@ -1,4 +1,4 @@
-"""Bytes of a running search: pickle, with names in place of the objects that whoever restores it brings along."""
+"""Bytes of a running search: pickle, with names in place of the objects that the caller of `loads` supplies."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def dumps(state: Any, outside: Mapping[str, Any]) -> bytes:
 
 
 def loads(state: bytes, outside: Mapping[str, Any]) -> Any:
-    """What `dumps` wrote, with the objects of `outside` where their names stand.
+    """Return the state that `dumps` wrote, with the objects of `outside` in place of their names.
 
-    Only bytes from a checkpoint that is known to be one's own may be read: a pickle can run code.
+    Read only checkpoints of your own: a pickle can run code.
 
     Raises:
-        ValueError: The bytes are damaged, or not of this version of the program.
+        ValueError: The bytes are damaged, or another version of the program wrote them.
     """
     try:
         return _Unpickler(io.BytesIO(state), outside).load()

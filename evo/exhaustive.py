@@ -1,8 +1,8 @@
-"""Every network of an enumerable space under its best plan, a million in seconds: sums over layers, stage by stage.
+"""Best plans of all networks of an enumerable space, a million in seconds: sums over layers, stage by stage.
 
-Where one batch makes a power cycle, the latency of a network is the sum of its layers' and the explorer's best designs
-of the layers are the best plan. What a stage costs depends on the map it is handed and on its own options alone, so
-each such pair is explored once and networks are sums of table entries, in the order of `Space.enumerate`.
+With one batch per power cycle, the latency of a network is the sum over its layers, and the best designs of the layers
+are the best plan. The cost of a stage depends only on its input map and its own options, so each such pair is explored
+once; networks are sums of table entries, in the order of `Space.enumerate`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NodesOf = Callable[[int, int], list[Node]]
 
 @dataclass(frozen=True, kw_only=True)
 class EveryNetwork:
-    """What all networks of a space cost, rows in the order of `Space.enumerate()`.
+    """Costs of all networks of a space, rows in the order of `Space.enumerate()`.
 
     Attributes:
         latency_s: Least latency, infinite where nothing is feasible, `(n, n_scenarios)`. [s]
@@ -46,7 +46,7 @@ class EveryNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class _Parts:
-    """Beginnings of networks, or single stages; what is counted so far.
+    """Counts of beginnings of networks, or of single stages.
 
     Attributes:
         latency_s: Latency of the layers, `(n, n_scenarios)`. [s]
@@ -54,7 +54,7 @@ class _Parts:
         n_parameters: Weights and biases, `(n,)`. [1]
         largest_map: Words of the largest map, `(n,)`. [1]
         adds: Whether maps are added, `(n,)`.
-        map_id: Which map lies behind it, an index into a list of maps, `(n,)`.
+        map_id: Index of the output map in a list of maps, `(n,)`.
     """
 
     latency_s: Floats
@@ -66,7 +66,7 @@ class _Parts:
 
     @classmethod
     def nothing(cls, n_scenarios: int) -> Self:
-        """Return one beginning without a layer, whose map is the first."""
+        """Return a single beginning without layers, whose output map is the first."""
         zero = np.zeros(1, dtype=np.int64)
         return cls(
             latency_s=np.zeros((1, n_scenarios)),
@@ -78,10 +78,10 @@ class _Parts:
         )
 
     def followed_by(self, stages: Self, n_options: int) -> Self:
-        """Return each beginning followed by each option of the stage behind it.
+        """Return each beginning followed by each option of the next stage.
 
         Args:
-            stages: What each option costs on each map, `(n_maps * n_options,)`, the options of a map in a row.
+            stages: Counts of each option on each map, `(n_maps * n_options,)`, the options of one map in a row.
             n_options: Options of the stage. [1]
         """
         before = np.repeat(np.arange(len(self.map_id)), n_options)
@@ -97,7 +97,7 @@ class _Parts:
 
 
 def every_network(space: Space, explorer: Explorer) -> EveryNetwork:
-    """Cost every network of a space, one batch a power cycle, published counting.
+    """Price every network of a space with one batch per power cycle and published counting.
 
     Args:
         space: The networks.
@@ -124,7 +124,7 @@ def every_network(space: Space, explorer: Explorer) -> EveryNetwork:
 
 
 def _options(space: Space, index: int, stage: Stage, width_percent: int) -> list[NodesOf]:
-    """Return every option of a stage, in the order in which `Space.enumerate` has them."""
+    """Return every option of a stage, in the order of `Space.enumerate`."""
 
     def nodes_of(row: list[int]) -> NodesOf:
         chosen = stage.chosen(stage.options(row))
@@ -134,7 +134,7 @@ def _options(space: Space, index: int, stage: Stage, width_percent: int) -> list
 
 
 def _table(maps: list[_Map], options: list[NodesOf], explorer: Explorer) -> tuple[_Parts, list[_Map]]:
-    """What each option costs on each map, and the distinct maps behind them."""
+    """Return the counts of each option on each map, and the distinct output maps."""
     networks = [
         shapes("part", Graph(nodes=tuple(nodes_of(NETWORK_INPUT, in_map[2])), input_shape=in_map))
         for in_map in maps
@@ -162,7 +162,7 @@ def _joined(parts: list[_Parts]) -> _Parts:
 
 
 def exact_front(accuracies: ArrayLike, latencies_s: ArrayLike) -> Front:
-    """Return the front of a space of which every network is known.
+    """Return the front of a space whose networks are all known.
 
     Args:
         accuracies: Accuracy of each network, `(n,)`. [1]

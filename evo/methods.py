@@ -1,7 +1,7 @@
-"""Ways to search: ours and what it is measured against, one row each; all price and log the same way.
+"""Search methods: the default and its baselines, one row each; all price and log the same way.
 
-They differ in how children come about, in how many networks the exact explorer sees, and in what selection looks at.
-Whatever selects, evaluations are priced under the supply that is asked for, and fronts are taken from those prices.
+They differ in breeding, in the share of networks that the explorer plans, and in the values that selection compares.
+Evaluations are always priced under the requested supply, and fronts are taken from those prices.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from energy.validation import require_choice
 OBJECTIVES, SCORE, CONTINUOUS = "objectives", "score", "continuous power"
 
 ADAPTIVE: Literal["adaptive"] = "adaptive"
-"""Refinement rate of a search that has every new network planned, and changes plans as often as that pays."""
+"""Refinement rate of a search that plans every new network, and mutates plans in proportion to past gains."""
 
 RefinementRate = float | Literal["adaptive"]
 """Share of the networks bred that the explorer plans before they are priced [1], or `ADAPTIVE`."""
 
 _ENDLESS_F, _NO_RESISTANCE_OHM = 1e4, 1e-9
-"""Tens of kilojoules that are back within nanoseconds: more than any inference here needs."""
+"""Capacitor of tens of kilojoules that recharges within nanoseconds: more than any inference needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One way to search.
+    """A search method.
 
     Attributes:
-        name: What a config calls it.
-        what: One line for people.
-        selects_by: What selection looks at: `OBJECTIVES`, `SCORE`, or objectives as if power never failed.
-        front_share: Share of the children that are neighbours of the front of everything priced; None for ours. [1]
-        refinement_rate: Share of the networks that the explorer plans; None for what the settings say. [1]
+        name: Name in a config.
+        what: Description, one line.
+        selects_by: Values that selection compares: `OBJECTIVES`, `SCORE`, or `CONTINUOUS` (objectives as if power never
+            failed).
+        front_share: Share of the children that are neighbours of the archive's front; None for `FRONT_SHARE`. [1]
+        refinement_rate: Share of the networks that the explorer plans; None for that of the settings. [1]
         is_random: Whether children are drawn at random instead of bred.
     """
 
@@ -78,10 +79,10 @@ METHODS: dict[str, Method] = {
 
 
 def method(name: str) -> Method:
-    """Return the method of that name.
+    """Return the method with a name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The name is unknown.
     """
     require_choice("method", name, METHODS)
     return METHODS[name]
@@ -89,12 +90,12 @@ def method(name: str) -> Method:
 
 @dataclass(frozen=True, kw_only=True)
 class Planning:
-    """What the explorer plans for.
+    """Conditions that the explorer plans for.
 
     Attributes:
-        device: Gives prices and memories.
+        device: Prices and memories.
         supplies: The supplies.
-        rules: Which designs may be chosen.
+        rules: Designs that may be chosen.
     """
 
     device: Device
@@ -103,7 +104,7 @@ class Planning:
 
     @property
     def as_if_powered(self) -> Planning:
-        """The same as if power never failed: nothing boots, no progress is recorded, and no batch is worth planning."""
+        """The same conditions on continuous power: no boots, no records of progress, and batches of one only."""
         return Planning(
             device=replace(
                 self.device,
@@ -116,7 +117,7 @@ class Planning:
 
 
 def planning(chosen: Method, given: Planning) -> Planning:
-    """What the explorer of a method plans for, where networks run on what is given."""
+    """Return the conditions that the explorer of a method plans for, given those under which networks run."""
     return given.as_if_powered if chosen.selects_by == CONTINUOUS else given
 
 
@@ -126,7 +127,7 @@ def continuous_power(supply: Supply) -> Supply:
 
 
 def _without_boots(prices: Prices) -> Prices:
-    """Return the prices of a program that never boots and records no progress."""
+    """Return the prices of a program that never boots and never records progress."""
     free = (*BOOT_EVENTS, "record_write_calls", "record_write_words")
     energy_j, time_s = (
         {event: np.zeros_like(price) if event in free else price for event, price in row.items()}

@@ -1,7 +1,7 @@
-"""What a search minimises and what it must respect: names, units, scales, and the only order of the columns.
+"""Objectives and constraints of a search: names, units, scales, and the order of their columns.
 
-An objective or a constraint is a row; a new one is one more row. Every objective is minimised. `scale` is the axis on
-which distances count: latency spans decades, so crowding and hypervolume see its logarithm (INTERFACE, hypervolume).
+An objective or a constraint is a row; a new one is one more row. Every objective is minimised. Latency spans decades,
+so crowding and hypervolume use its logarithm (`is_log`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Objective:
     """A quantity to minimise.
 
     Attributes:
-        name: What a config calls it.
-        column: Where its values come from: `error`, or a column of `energy.costing.population.Cost`.
+        name: Name in a config.
+        column: Source of its values: `error`, or a column of `energy.costing.population.Cost`.
         unit: SI unit of the values.
         is_log: Whether distances count on a log10 axis.
     """
@@ -44,11 +44,10 @@ class Constraint:
     """A limit whose violation is an amount, 0 where the limit holds.
 
     Attributes:
-        name: What results call it.
-        column: Its column of `energy.costing.population.Cost`; of the deadline, what the pricing makes of its
-            latencies.
+        name: Name in results.
+        column: Column of `energy.costing.population.Cost`; for the deadline, a column that `Pricing` computes.
         unit: SI unit of the amount.
-        limit: What the amount is divided by before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`,
+        limit: Divisor of the amount before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`,
             `deadline_s`.
     """
 
@@ -71,7 +70,7 @@ OBJECTIVES: dict[str, Objective] = {
 }
 
 FIGURES: tuple[str, ...] = tuple(row.column for row in OBJECTIVES.values() if row.column != "error")
-"""What every evaluation keeps of its cost, whatever is minimised: columns of `energy.costing.population.Cost`."""
+"""Columns of `energy.costing.population.Cost` that every evaluation keeps, for any objectives."""
 
 CONSTRAINTS: tuple[Constraint, ...] = (
     Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),
@@ -84,10 +83,10 @@ DEFAULT_OBJECTIVES: tuple[Objective, ...] = (OBJECTIVES["error"], OBJECTIVES["la
 
 
 def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
-    """Return the objectives of these names, in this order.
+    """Return the objectives with these names, in this order.
 
     Raises:
-        ValueError: Fewer than two, an unknown or a repeated name.
+        ValueError: Names are fewer than two, unknown or repeated.
     """
     for name in names:
         if name not in OBJECTIVES:
@@ -102,7 +101,7 @@ def scaled(values: ArrayLike, columns: Sequence[Objective] = DEFAULT_OBJECTIVES)
 
     Args:
         values: Objective values in SI units, `(n, n_objectives)`.
-        columns: What the columns are.
+        columns: Objectives of the columns.
 
     Returns:
         The same shape.

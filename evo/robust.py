@@ -1,7 +1,7 @@
-"""One design for several supplies at once: the explorer's plans for each of them, and which of them holds best.
+"""Designs for several supplies at once, from the explorer's plans for each supply.
 
-A plan found for one supply may be unsafe on a smaller capacitor and slow on a larger one. There is no exact answer for
-a network here; the best of the plans found for each supply alone is where evolution starts from.
+A plan for one supply may be unsafe on a smaller capacitor and slow on a larger one. The best plan of a network for
+several supplies is not found exactly; evolution starts from the best of the plans for each supply alone.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from evo.problem.problem import AGGREGATES, Pricing
 
 @dataclass(frozen=True, kw_only=True)
 class RobustExplorer:
-    """The explorer of several supplies as one that plans for all of them.
+    """Explorer that plans for several supplies at once.
 
     Attributes:
-        explorer: Explores the supplies of the pricing, in their order.
-        pricing: Several supplies, and what counts of their latencies.
+        explorer: Explorer of the supplies of the pricing, in their order.
+        pricing: Several supplies, and the aggregate of their latencies.
     """
 
     explorer: ScenariosExplorer
@@ -38,7 +38,7 @@ class RobustExplorer:
 
     @property
     def shares_cycles(self) -> bool:
-        """True: whatever the policy, the best plan of a network is more than its best layers."""
+        """True: under any policy, the best plan of a network is more than its best layers."""
         return True
 
     def best(self, layers: list[LayerShape]) -> LayerOptima:
@@ -46,17 +46,17 @@ class RobustExplorer:
         return self.explorer.best(layers)
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """The best design of a layer under the supply with the least energy a cycle, alone in a tuple: safe in all."""
+        """Return the best design of a layer under the supply with the least cycle energy, safe in all, in a tuple."""
         least = int(np.argmin(self.pricing.scenarios.budget_j))
         return (self.explorer.designs(layer)[least],)
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Return the designs of a layer that may be part of a good plan under any of the supplies."""
+        """Return designs of a layer that may be part of a good plan under any of the supplies."""
         scenarios = range(len(self.pricing.scenarios))
         return tuple(dict.fromkeys(one for index in scenarios for one in self.explorer.proposals(layer, index)))
 
     def plan(self, network: NetworkShape) -> Plan:
-        """The best, over all supplies, of the plans found for each; where none is safe in all the least unsafe."""
+        """Return the plan, of those for each supply, that is best over all; the least unsafe where none is safe."""
         scenarios = self.pricing.scenarios
         plans = list(dict.fromkeys(self.explorer.plan(network, index) for index in range(len(scenarios))))
         pricing = self.pricing
@@ -67,14 +67,14 @@ class RobustExplorer:
 
 
 def latency_factor(robust: Front, special: Front) -> float:
-    """How much longer a robust design takes than a specialised one that is no more accurate, on the median. [1]
+    """Return the median latency of robust designs relative to specialised ones of at most their accuracy. [1]
 
-    For each design of the specialised front the fastest robust one of at least its accuracy counts; designs that no
-    robust one is as accurate as are left out.
+    Each specialised design is compared with the fastest robust design of at least its accuracy; specialised designs
+    that are more accurate than every robust one are left out.
 
     Args:
-        robust: Front of error and latency under one supply, of designs that are safe under several.
-        special: Front of error and latency under that supply alone.
+        robust: Front of error and latency under one supply; its designs are safe under several.
+        special: Front of error and latency for that supply alone.
 
     Returns:
         The median factor, nan where no robust design is as accurate as any specialised one.

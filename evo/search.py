@@ -1,7 +1,8 @@
-"""The search: NSGA-II over joint genomes, a generation a step, resumable bit for bit.
+"""The search: NSGA-II over joint genomes, one generation per step, resumable bit for bit.
 
-pymoo selects; variation, repair, pricing and the archive are ours. All chance comes from one generator derived from the
-seed by name; how far a run goes (`evaluations`) changes nothing before that point, so a finished run can be extended.
+pymoo selects; variation, repair, pricing and the archive are defined here. One random generator, derived from the seed
+by name, drives the search. The effort (`evaluations`) changes nothing before its end, so a finished run can be
+extended.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from evo.problem.evaluations import Archive, Evaluations
 from evo.problem.problem import JointProblem, LearningSource
 
 STATE_VERSION = 2
-"""Version of what `Search.state` holds."""
+"""Version of the content of `Search.state`."""
 
 EFFORT = ("evaluations", "patience")
-"""Settings that say how far a search goes, and nothing about the way."""
+"""Settings that end a search and do not change it before."""
 
 STALL = 1e-4
-"""Growth of the front's hypervolume, as a share of it, that counts as none. [1]"""
+"""Relative growth of the front's hypervolume that counts as stalled. [1]"""
 
 LEARN_EVERY = 5
 """Generations after which the networks of the front are measured, where accuracies are predicted. [1]"""
@@ -42,17 +43,17 @@ LEARN_EVERY = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
-    """What decides a search, beside the problem.
+    """Settings of a search.
 
     Attributes:
         population: Designs that survive a generation. [1]
         evaluations: Genomes priced at most; only whole generations are run. [1]
         patience: Generations after which the search ends where its front has not grown by more than `STALL`; None to
             spend all evaluations.
-        refinement_rate: Share of the networks bred that is sent to the exact explorer before it is priced [1], or
-            `ADAPTIVE`, where the method does not say.
+        refinement_rate: Share of the bred networks that the explorer plans before they are priced [1], or `ADAPTIVE`;
+            the method's own rate takes precedence.
         method: One of `evo.methods.METHODS`.
-        seed: Root of all chance.
+        seed: Seed of the random generator.
 
     Raises:
         ValueError: A value is out of range, or `evaluations` is less than the first population.
@@ -78,17 +79,17 @@ class SearchSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationLog:
-    """What a generation left behind; counts are of the whole search so far.
+    """Figures after a generation; counts cover the whole search so far.
 
     Attributes:
         generation: Counted from 1.
         n_evaluations: Genomes priced.
-        n_feasible: Those that break no limit.
+        n_feasible: Genomes that break no limit.
         n_networks: Distinct architectures among all priced.
         front_size: Members of the front.
         hypervolume: Normalised, nan where no bounds are known. [1]
-        best: Least value of each objective on the front, infinite where nothing is feasible.
-        least_violation: Least sum of violations as shares of their limits, 0 once something is feasible. [1]
+        best: Least value of each objective on the front, infinite where no design is feasible.
+        least_violation: Least sum of violations as shares of their limits, 0 once a design is feasible. [1]
     """
 
     generation: int
@@ -107,8 +108,8 @@ class NearMiss:
 
     Attributes:
         genome: Canonical genome, `(n_genes,)`.
-        constraint: The limit it breaks most, as a share of that limit.
-        amount: By how much, in the unit of the constraint.
+        constraint: Limit with the largest violation, as a share of that limit.
+        amount: Violation of that limit, in the unit of the constraint.
         violation: Sum of all violations as shares of their limits. [1]
     """
 
@@ -124,13 +125,13 @@ def stream(seed: int, name: str) -> np.random.Generator:
 
 
 class Search:
-    """A search that is run generation by generation.
+    """A search, run generation by generation.
 
     Attributes:
-        problem: What is evaluated.
-        settings: What decides the search.
-        archive: Every evaluation so far.
-        bounds: What the logged hypervolume is measured in; never read by the search itself.
+        problem: Problem to solve.
+        settings: Settings of the search.
+        archive: Evaluations so far.
+        bounds: Bounds of the logged hypervolume, which selection never reads.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Whether the next generation would exceed the evaluations or the patience, or nothing new can be bred."""
+        """Whether the next generation would exceed the evaluations or the patience, or no new genome can be bred."""
         is_spent = len(self.archive) + self.settings.population > self.settings.evaluations
         return self._is_exhausted or is_spent or self.has_stalled
 
@@ -204,10 +205,10 @@ class Search:
         return self.log()
 
     def learn(self) -> int:
-        """Have the networks of the front measured that were only predicted, and value everything anew.
+        """Measure the networks of the front that are only predicted, and update all objective values.
 
         Returns:
-            How many there were; 0 where every accuracy is measured anyway.
+            Number of networks measured; 0 where every accuracy is measured already.
         """
         source = self.problem.accuracy
         if not isinstance(source, LearningSource) or not len(self.front):
@@ -226,7 +227,7 @@ class Search:
             pass
 
     def _revalue(self) -> None:
-        """Value the archive and the population by what the accuracy source says now, and select again."""
+        """Update archive and population with the current accuracies of the source, and select again."""
         found = self.problem.revalued(self.archive.evaluations)
         self.archive.revalue(found.values)
         row_of = {genome.tobytes(): row for row, genome in enumerate(found.genomes)}
@@ -240,12 +241,12 @@ class Search:
 
     @property
     def front(self) -> Front:
-        """Non-dominated feasible designs of everything priced; `rows` are rows of the archive."""
+        """Non-dominated feasible designs of the archive; `rows` are rows of the archive."""
         found = self.archive.evaluations
         return Front.of(found.values, found.feasible, self.problem.objectives)
 
     def log(self) -> GenerationLog:
-        """How the search stands."""
+        """Return the figures of the current generation."""
         found, front = self.archive.evaluations, self.front
         best = front.values.min(axis=0) if len(front) else np.full(len(self.problem.objectives), math.inf)
         names = [objective.name for objective in self.problem.objectives]
@@ -262,7 +263,7 @@ class Search:
         )
 
     def state(self) -> bytes:
-        """Everything that the next step depends on; problem and explorer are left to whoever restores."""
+        """Return all that the next step depends on, except problem and explorer, which `restore` supplies."""
         source = self.problem.accuracy
         learnt = None
         if isinstance(source, LearningSource):
@@ -275,7 +276,7 @@ class Search:
         """Continue, bit for bit, where `state` was taken; `evaluations` may differ.
 
         Raises:
-            ValueError: The bytes are no state of a search, or of one with other settings, space or rules.
+            ValueError: The bytes are not the state of a search, or settings, space or rules differ.
         """
         identity, algorithm, archive, is_exhausted, learnt = checkpoint.loads(state, self._outside)
         if identity != self._identity:
@@ -292,7 +293,7 @@ class Search:
 
     @property
     def _identity(self) -> dict[str, Any]:
-        """What must be equal where a state is restored."""
+        """Properties that must be equal for a state to be restored."""
         layout = self.problem.layout
         settings = {key: value for key, value in asdict(self.settings).items() if key not in EFFORT}
         names = [objective.name for objective in self.problem.objectives]
@@ -300,7 +301,7 @@ class Search:
         return {**settings, "space": layout.space.name, "rules": layout.rules.name, "objectives": names}
 
     def least_infeasible(self, n: int = 1) -> list[NearMiss]:
-        """Return the `n` designs that break their limits least, each with the limit that binds; first found first."""
+        """Return the `n` designs that break their limits least, each with its most violated limit."""
         found = self.archive.evaluations
         total = found.violations.sum(axis=1)
         return [_near_miss(found, row) for row in np.argsort(total, kind="stable")[:n].tolist()]

@@ -1,8 +1,8 @@
-"""Accuracies by a formula that anybody can evaluate: for judging searches where no network was trained.
+"""Synthetic accuracies, to compare search methods without training.
 
-What a network reaches saturates with its multiply-accumulates and its parameters, both on log axes between the smallest
-and the largest network of its space. Every pair of genes adds a term of its own, drawn once from a fixed seed, so that
-genes cannot be chosen one by one.
+Accuracy saturates with multiply-accumulates and parameters, both on log axes between the smallest and the largest
+network of the space. Every pair of genes adds a term of its own, drawn once from a fixed seed, so that genes cannot be
+chosen one by one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from evo.objectives import Floats
 from models.spaces import Archs, Space
 
 LEAST, GAIN = 0.35, 0.5
-"""Accuracy of the smallest network without its pair terms, and what the largest has more. [1]"""
+"""Accuracy of the smallest network without its pair terms, and the gain of the largest. [1]"""
 
 SATURATION = 2.5
-"""How much faster accuracy rises at the smallest network than on average."""
+"""Exponent of the saturation of accuracy with size. [1]"""
 
 PAIR_SHARE = 0.02
 """Standard deviation of the sum of the pair terms. [1]"""
@@ -57,7 +57,7 @@ class SyntheticAccuracy:
         return self.of(archs, n_macs, n_parameters)
 
     def of(self, archs: Archs, n_macs: NDArray[np.int64], n_parameters: NDArray[np.int64]) -> Floats:
-        """Return the same where sizes are known.
+        """Return the accuracy of each architecture from known sizes, `(n,)`. [1]
 
         Args:
             archs: Canonical architectures, `(n, n_arch_genes)`.

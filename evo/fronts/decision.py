@@ -1,7 +1,7 @@
-"""One design of a front: what a preference picks among those that keep to a deadline and an accuracy floor.
+"""Choice of one design from a front, by a preference, a deadline and an accuracy floor.
 
-A design is (accuracy, time, energy); only non-dominated ones in accuracy and time are ever chosen. On such a front the
-faster is the less accurate, so a deadline cuts off one end and a floor the other.
+A design is (accuracy, time, energy); only designs that are non-dominated in accuracy and time are chosen. On such a
+front the faster design is less accurate, so a deadline removes one end and an accuracy floor the other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from evo.fronts.front import Front
 from evo.objectives import Floats, scaled
 
 PREFERENCES = ("knee", "accuracy", "latency", "energy")
-"""What may be preferred: the best balance, the most accurate, the fastest, the one that takes least energy."""
+"""Preferences: the best balance, the most accurate, the fastest, the design with the least energy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a design must keep to.
+    """Limits that a design must satisfy.
 
     Attributes:
         deadline_s: Longest time, above 0; None for no deadline. [s]
@@ -41,19 +41,19 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What was chosen, and what decided.
+    """Chosen design, and the limits that decided.
 
     Attributes:
         members: The front, fastest first: rows of the designs given, `(n_members,)`.
-        chosen: Position on the front, None where no design keeps to the limits.
-        unlimited: Position that the preference alone would have picked.
+        chosen: Position on the front, None where no design satisfies the limits.
+        unlimited: Position of the choice without limits.
         knee: Position of the best balance of the whole front.
-        binding: Names of the limits that decided, of `deadline` and `accuracy`: what `unlimited` breaks, or, where
-            nothing is chosen, what cannot be kept.
-        late_s: Where nothing is chosen: how much too long the fastest design that is accurate enough takes, or the
-            fastest of all where none is. [s]
-        short: Where nothing is chosen: what the most accurate design within the deadline lacks, or the most accurate of
-            all where none is within. [1]
+        binding: Names of the limits that decided, among `deadline` and `accuracy`: those that `unlimited` breaks, or,
+            where nothing is chosen, those that cannot be satisfied.
+        late_s: Where nothing is chosen: time over the deadline of the fastest design that is accurate enough, or of
+            the fastest design where none is. [s]
+        short: Where nothing is chosen: accuracy that the most accurate design within the deadline lacks, or the most
+            accurate design where none is within. [1]
     """
 
     members: NDArray[np.int64]
@@ -67,12 +67,12 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedFront:
-    """The non-dominated designs, and how each preference ranks them.
+    """Non-dominated designs, and their ranking by each preference.
 
     Attributes:
         members: Rows of the designs given, fastest first, `(n_members,)`.
         accuracies: Accuracies of the members, `(n_members,)`. [1]
-        times_s: Times that a deadline is compared with, `(n_members,)`. [s]
+        times_s: Times that the deadline limits, `(n_members,)`. [s]
         badness: For each of `PREFERENCES`, the quantity that a choice minimises, `(n_members,)`.
     """
 
@@ -84,7 +84,7 @@ class RankedFront:
     def order(self, prefer: str) -> NDArray[np.int64]:
         """Return the positions from the most to the least preferred one, `(n_members,)`.
 
-        `choose` takes the first that keeps to the limits.
+        `choose` takes the first that satisfies the limits.
         """
         return np.argsort(self.badness[prefer], kind="stable")
 
@@ -127,15 +127,15 @@ class RankedFront:
 
 
 def ranked_front(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike) -> RankedFront:
-    """Rank the non-dominated ones of some designs by every preference.
+    """Return the non-dominated designs, ranked by every preference.
 
-    The knee is the member with the least sum of normalised error and log time, by ideal and nadir of the whole front:
-    where the limits exclude it, the member that keeps to them and comes nearest by that sum is taken.
+    The knee is the member with the least sum of normalised error and log time, by ideal and nadir of the whole front.
+    Where the limits exclude it, the member within the limits with the least sum is chosen.
 
     Args:
-        accuracy: Accuracies that decide, `(n,)`. [1]
-        time_s: Times that a deadline is compared with, `(n,)`. [s]
-        energy_j: Energies of an inference, `(n,)`. [J]
+        accuracy: Accuracy of each design, `(n,)`. [1]
+        time_s: Time that the deadline limits, `(n,)`. [s]
+        energy_j: Energy of an inference, `(n,)`. [J]
 
     Raises:
         ValueError: No design is given.
@@ -143,7 +143,7 @@ def ranked_front(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike) ->
     accuracies, times, energies = (np.asarray(column, dtype=np.float64) for column in (accuracy, time_s, energy_j))
     if not len(accuracies):
         raise ValueError("a choice needs at least one design")
-    # Errors rise along a front; turned round it is fastest first.
+    # Errors rise along a front; reversed, it is fastest first.
     front = Front.of(np.column_stack([1.0 - accuracies, times]))
     members = front.rows[::-1].copy()
     return RankedFront(
@@ -163,10 +163,10 @@ def choose(accuracy: ArrayLike, time_s: ArrayLike, energy_j: ArrayLike, limits: 
     """Choose one design.
 
     Args:
-        accuracy: Accuracies that decide, `(n,)`. [1]
-        time_s: Times that a deadline is compared with, `(n,)`. [s]
-        energy_j: Energies of an inference, `(n,)`. [J]
-        limits: Limits that the design must keep to.
+        accuracy: Accuracy of each design, `(n,)`. [1]
+        time_s: Time that the deadline limits, `(n,)`. [s]
+        energy_j: Energy of an inference, `(n,)`. [J]
+        limits: Limits that the design must satisfy.
         prefer: One of `PREFERENCES`.
 
     Raises:

@@ -1,7 +1,7 @@
 """A Pareto front as arrays: filter, hypervolume, thinning, knee.
 
-Values are objective values in SI units, one row a design, every column minimised. Hypervolume is INTERFACE's: scaled
-axes (log10 latency), ideal and nadir of a reference front mapped to 0 and 1, reference point 1.1 on every axis.
+Values are objective values in SI units, one row per design, every column minimised. Hypervolume is measured on scaled
+axes (log10 latency), with ideal and nadir of a reference front at 0 and 1, and reference point 1.1 on every axis.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REFERENCE_POINT = 1.1
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """Ideal and nadir of a reference front on scaled axes: what makes hypervolumes comparable.
+    """Ideal and nadir of a reference front on scaled axes, which make hypervolumes comparable.
 
     An axis on which the reference has no extent (a front of one point) is shifted, not stretched: its unit is kept.
 
@@ -44,7 +44,7 @@ class Bounds:
             raise ValueError(f"bounds must be finite, nadir at least ideal, not {self.ideal} and {self.nadir}")
 
     def normalise(self, scaled_values: Floats) -> Floats:
-        """Return the ideal to 0, nadir to 1, same shape."""
+        """Map the ideal to 0 and the nadir to 1, same shape."""
         ideal, nadir = np.array(self.ideal), np.array(self.nadir)
         extent = np.where(nadir > ideal, nadir - ideal, 1.0)
         normalised: Floats = (scaled_values - ideal) / extent
@@ -57,12 +57,12 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
-    """Designs none of which dominates another, sorted by rising first objective.
+    """Designs that do not dominate each other, sorted by rising first objective.
 
     Attributes:
         values: Objective values, `(n, n_objectives)`, in SI units.
-        rows: Where each came from: its row in the array that was filtered, `(n,)`.
-        objectives: What the columns are.
+        rows: Row of each in the array that was filtered, `(n,)`.
+        objectives: Objectives of the columns.
     """
 
     values: Floats
@@ -81,7 +81,7 @@ class Front:
         Args:
             values: Objective values, `(n, n_objectives)`; infinite only where infeasible.
             feasible: Mask of the rows that may be chosen, `(n,)`; all where not given.
-            objectives: What the columns are.
+            objectives: Objectives of the columns.
         """
         values = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
         mask = np.ones(len(values), dtype=bool) if feasible is None else np.asarray(feasible, dtype=bool)
@@ -110,7 +110,7 @@ class Front:
         return hypervolume(self.values, bounds, self.objectives)
 
     def hypervolume_ratio(self, reference: Front) -> float:
-        """Return hypervolume as a share of that of `reference`, both under the bounds of `reference`. [1]"""
+        """Return the hypervolume as a share of that of `reference`, both under the bounds of `reference`. [1]"""
         return self.hypervolume(reference.bounds) / reference.hypervolume(reference.bounds)
 
     def take(self, positions: ArrayLike) -> Front:
@@ -119,7 +119,7 @@ class Front:
         return Front(values=self.values[chosen], rows=self.rows[chosen], objectives=self.objectives)
 
     def thin(self, n: int) -> Front:
-        """At most `n` members: both ends and the rest as evenly along the normalised front as it goes; one is the knee.
+        """Return at most `n` members: both ends, the others evenly along the normalised front; for `n` 1 the knee.
 
         Args:
             n: Members to keep, at least 1.
@@ -138,13 +138,13 @@ class Front:
         return self.take([*chosen, len(self) - 1])
 
     def knee(self) -> int:
-        """Position of the member with the least sum of normalised objectives, farthest from the line of the ends."""
+        """Return the position of the member with the least sum of normalised objectives."""
         points = self.bounds.normalise(scaled(self.values, self.objectives))
         return int(np.argmin(points.sum(axis=1)))
 
 
 def non_dominated(values: Floats) -> NDArray[np.bool_]:
-    """Which rows no other row dominates; of equal rows only the first.
+    """Return whether each row is non-dominated; of equal rows only the first is, `(n,)`.
 
     Args:
         values: Objective values, every column minimised, `(n, n_objectives)`.
@@ -161,12 +161,12 @@ def non_dominated(values: Floats) -> NDArray[np.bool_]:
 
 
 def hypervolume(values: ArrayLike, bounds: Bounds, objectives: Sequence[Objective] = DEFAULT_OBJECTIVES) -> float:
-    """Return the normalised volume that rows dominate up to the reference point, INTERFACE's definition. [1]
+    """Return the normalised volume that rows dominate up to the reference point. [1]
 
     Args:
         values: Objective values of feasible designs, dominated ones allowed, `(n, n_objectives)`.
         bounds: Ideal and nadir of the reference front.
-        objectives: What the columns are.
+        objectives: Objectives of the columns.
     """
     array = np.asarray(values, dtype=np.float64).reshape(-1, len(objectives))
     if not len(array):

@@ -1,7 +1,7 @@
-"""How good a front is beside a reference front, in three numbers that agree with dominance.
+"""Quality of a front against a reference front, in three indicators that agree with dominance.
 
-All on the normalised axes of `evo.fronts.front`: scaled objectives (log10 latency), ideal and nadir of the reference at
-0 and 1. So 0.1 of a distance is a tenth of the reference's extent on that axis.
+Axes are those of `evo.fronts.front`: scaled objectives (log10 latency), ideal and nadir of the reference at 0 and 1. A
+distance of 0.1 is a tenth of the reference's extent on that axis.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from evo.objectives import Floats, scaled
 
 @dataclass(frozen=True, kw_only=True)
 class Indicators:
-    """A front against a reference front.
+    """Indicators of a front against a reference front.
 
     Attributes:
         hypervolume: Normalised volume that it dominates; greater is better, 0 where it is empty. [1]
         hypervolume_ratio: The same as a share of the reference's. [1]
-        igd_plus: Mean distance from the members of the reference to what the front dominates; less is better, 0 where
-            it covers the reference, infinite where it is empty. [1]
+        igd_plus: Mean distance from the members of the reference to the region that the front dominates; less is
+            better, 0 where it covers the reference, infinite where it is empty. [1]
         epsilon: Least shift on every axis after which the front covers the reference; less is better, at most 0 where
             it covers the reference as it is, infinite where it is empty. [1]
     """
@@ -42,7 +42,7 @@ def indicators(values: ArrayLike, reference: Front) -> Indicators:
 
     Args:
         values: Objective values of feasible designs, dominated ones allowed, `(n, n_objectives)`.
-        reference: What it is compared with, not empty; its objectives are those of the columns.
+        reference: Reference front, not empty; its objectives are those of the columns.
 
     Raises:
         ValueError: The reference is empty, or a value is not finite.
@@ -57,24 +57,26 @@ def indicators(values: ArrayLike, reference: Front) -> Indicators:
 
 
 def igd_plus(values: ArrayLike, reference: Front) -> float:
-    """Return mean over the reference of the distance to the nearest design, counting only where that is worse. [1]
+    """Return the mean over the reference of the distance to the nearest design, along the axes where that is worse. [1]
 
     Ishibuchi, Masuda, Tanigaki, Nojima 2015: d+(z, a) = |max(a - z, 0)|, z of the reference, a of the front.
 
     Args:
         values: Objective values of feasible designs, `(n, n_objectives)`.
-        reference: What it is compared with, not empty.
+        reference: Reference front, not empty.
     """
     points, targets = _normalised(values, reference)
     return float(moocore.igd_plus(points, ref=targets)) if len(points) else math.inf
 
 
 def additive_epsilon(values: ArrayLike, reference: Front) -> float:
-    """Return greatest over the reference of the shift that some design needs to be as good, Zitzler et al. 2003. [1]
+    """Return the least shift after which some design is as good as each member of the reference. [1]
+
+    Zitzler, Thiele, Laumanns, Fonseca, Grunert da Fonseca 2003.
 
     Args:
         values: Objective values of feasible designs, `(n, n_objectives)`.
-        reference: What it is compared with, not empty.
+        reference: Reference front, not empty.
     """
     points, targets = _normalised(values, reference)
     return float(moocore.epsilon_additive(points, ref=targets)) if len(points) else math.inf
@@ -91,13 +93,13 @@ def _normalised(values: ArrayLike, reference: Front) -> tuple[Floats, Floats]:
 
 
 def hypervolume_so_far(values: ArrayLike, counts: Sequence[int], reference: Front) -> Floats:
-    """Return hypervolume after so many evaluations, `(n_counts,)`. [1]
+    """Return the hypervolume after each number of evaluations, `(n_counts,)`. [1]
 
     Args:
         values: Objective values in the order in which designs were priced, infinite where they do not count,
             `(n, n_objectives)`.
         counts: Numbers of evaluations, each from 0 to n.
-        reference: Whose bounds the volume is measured in, not empty.
+        reference: Front that gives the bounds, not empty.
     """
     array = np.asarray(values, dtype=np.float64).reshape(-1, len(reference.objectives))
     counted = np.asarray(np.isfinite(array).all(axis=1))

@@ -1,7 +1,7 @@
 """Statistics over few seeds: medians with intervals, a rank test with its effect size, Holm's correction, attainment.
 
-Everything is exact and free of chance: intervals are order statistics, the rank test counts every way to deal out the
-ranks, ties included. So a handful of seeds gives what a handful can give, and says so.
+All results are exact and deterministic: intervals are order statistics, the rank test counts every assignment of the
+ranks, ties included. `coverage` and `least_p` state the limits of a small number of seeds.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class MedianInterval:
-    """Median of a sample, and an interval for the median of what it was drawn from.
+    """Median of a sample, and an interval for the median of its distribution.
 
     Attributes:
-        median: Of the sample.
+        median: Median of the sample.
         low: Lower end, an order statistic of the sample.
         high: Upper end, likewise.
-        coverage: Probability that such an interval holds the true median, whatever the (continuous) distribution: at
-            least `CONFIDENCE` from six values on, less where even the whole range is not enough. [1]
+        coverage: Probability that such an interval holds the true median, for any continuous distribution: at least
+            `CONFIDENCE` from six values on, less where the whole range is not enough. [1]
     """
 
     median: float
@@ -45,13 +45,13 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Median
 
     Args:
         values: The sample, `(n,)`, at least one.
-        confidence: Coverage to reach; where no interval does, the whole range is taken. [1]
+        confidence: Coverage to reach; where no interval does, the whole range is returned. [1]
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
     if not n or np.isnan(ordered).any():
         raise ValueError("a median needs at least one value, and none that is not a number")
-    # What lies outside on one side where the k-th value is the end, for k = 1, 2, ...
+    # Probability outside on one side where the k-th value is the end, for k = 1, 2, ...
     outside = np.cumsum([math.comb(n, k) / 2.0**n for k in range((n + 1) // 2)])
     k = max(int(np.count_nonzero(1 - 2 * outside >= confidence)), 1)
     return MedianInterval(
@@ -64,7 +64,7 @@ def median_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Median
 
 @dataclass(frozen=True, kw_only=True)
 class RankTest:
-    """Whether values of one sample tend to exceed those of another.
+    """Result of a rank test of two samples.
 
     Attributes:
         p: Two-sided probability of ranks at least as uneven by chance, exact. [1]
@@ -79,14 +79,14 @@ class RankTest:
 
 
 def mann_whitney(first: ArrayLike, second: ArrayLike) -> RankTest:
-    """Mann and Whitney's U test of two samples, exact with and without ties.
+    """Return Mann and Whitney's U test of two samples, exact with and without ties.
 
     Args:
         first: One sample, `(n,)`, at least one value.
         second: The other, `(m,)`, at least one value.
 
     Raises:
-        ValueError: A sample is empty, or holds what is not a number.
+        ValueError: A sample is empty, or a value is not a number.
     """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if not len(a) or not len(b) or np.isnan(a).any() or np.isnan(b).any():
@@ -114,7 +114,7 @@ def _doubled_midranks(values: Floats) -> NDArray[np.int64]:
 
 
 def _rank_sums(ranks: NDArray[np.int64], n: int) -> Floats:
-    """In how many ways `n` of the ranks have each sum, `(sum of all ranks + 1,)`."""
+    """Return the number of subsets of `n` ranks with each sum, `(sum of all ranks + 1,)`."""
     ways = np.zeros((n + 1, int(ranks.sum()) + 1))
     ways[0, 0] = 1.0
     for rank in ranks.tolist():
@@ -125,7 +125,7 @@ def _rank_sums(ranks: NDArray[np.int64], n: int) -> Floats:
 
 
 def holm(p_values: ArrayLike) -> Floats:
-    """Holm's step-down correction: what each p is worth when all of them are looked at, `(n,)`. [1]
+    """Return p values corrected for multiple tests by Holm's step-down method, `(n,)`. [1]
 
     Args:
         p_values: Uncorrected, `(n,)`. [1]
@@ -139,12 +139,12 @@ def holm(p_values: ArrayLike) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Attainment:
-    """What several fronts reach together: points that some, half, or all of them attain.
+    """Points that some, half, or all of several fronts attain.
 
     Attributes:
         best: Non-dominated points that at least one front attains, `(n_best, n_objectives)`, sorted.
-        median: That at least half of the fronts attain.
-        worst: That every front attains; empty where one of the fronts is.
+        median: Points that at least half of the fronts attain.
+        worst: Points that every front attains; empty where one of the fronts is.
     """
 
     best: Floats
@@ -165,7 +165,7 @@ def attainment(fronts: Sequence[ArrayLike]) -> Attainment:
         raise ValueError("attainment needs at least one front")
     arrays = [np.asarray(front, dtype=np.float64) for front in fronts]
     n_objectives = max((array.shape[1] for array in arrays if array.ndim == 2), default=2)
-    # An empty front attains nothing that is finite.
+    # An empty front attains no finite point.
     nothing = np.full((1, n_objectives), np.inf)
     parts = [array.reshape(-1, n_objectives) if array.size else nothing for array in arrays]
     owner = np.repeat(np.arange(len(parts)), [len(part) for part in parts])

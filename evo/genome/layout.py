@@ -1,6 +1,6 @@
-"""The joint genome: architecture genes, then the execution genes of every layer slot; the only owner of positions.
+"""The joint genome: architecture genes, then the execution genes of every layer slot.
 
-Execution genes are indices into the option lists that `energy.networks.rules` makes legal for the layer's actual shape.
+Execution genes are indices into the option lists that `energy.networks.rules` allows for the layer's actual shape.
 The canonical form spells one network with one design in one way: silent architecture genes, genes of absent slots and
 genes of one option are 0, an index beyond its list is the last option. Populations are int64 arrays `(n, n_genes)`.
 """
@@ -33,7 +33,7 @@ _WIDTH = len(EXECUTION_GENES)
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """What a genome stands for: its architecture `(n_arch_genes,)`, the layers, and one design a layer."""
+    """Meaning of a genome: its architecture `(n_arch_genes,)`, its network, and one design per layer."""
 
     arch: Archs
     network: NetworkShape
@@ -100,7 +100,7 @@ class JointGenome:
         return np.concatenate([self.space.n_options, *execution])
 
     def designs(self, genomes: NDArray[Scalar]) -> NDArray[Scalar]:
-        """Return execution genes (or whatever belongs to them) by slot, a view `(n, n_slots, 7)` of `(n, n_genes)`."""
+        """Return execution genes (or values per gene) by slot, a view `(n, n_slots, 7)` of `(n, n_genes)`."""
         return genomes[:, self.n_arch :].reshape(len(genomes), self.n_slots, _WIDTH)
 
     def shape_ids(self, genomes: Genomes) -> Indices:
@@ -132,7 +132,7 @@ class JointGenome:
         return known
 
     def canonical(self, genomes: Genomes) -> Genomes:
-        """Return the one spelling of each genome.
+        """Return the canonical form of each genome.
 
         Args:
             genomes: Genomes, `(n, n_genes)`; execution genes at least 0.
@@ -210,7 +210,7 @@ class JointGenome:
         return Decoded(arch=arch, network=network, plan=plan)
 
     def encode(self, arch: Archs, plan: Sequence[LayerDesign]) -> Genomes:
-        """Return the canonical genome of an architecture with one legal design a layer, `(n_genes,)`.
+        """Return the canonical genome of an architecture with one legal design per layer, `(n_genes,)`.
 
         Raises:
             ValueError: The plan has another length, or a design is not legal for its layer.
@@ -228,7 +228,7 @@ class JointGenome:
         return genome
 
     def to_json(self, genome: Genomes) -> str:
-        """Return one genome as text that does not depend on any index: architecture and designs by slot name."""
+        """Return one genome as text free of indices: architecture and designs by slot name."""
         decoded = self.decode(self.canonical(genome[None])[0])
         rows = zip(decoded.network.layer_names, decoded.plan, strict=True)
         designs = {name: {gene: getattr(design, gene) for gene in EXECUTION_GENES} for name, design in rows}

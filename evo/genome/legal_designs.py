@@ -1,7 +1,7 @@
 """Legal execution designs of layer shapes as index lists, memoised by shape.
 
-A layer shape gets a small integer id; everything a population needs to know about it is then a row of an integer table.
-Id 0 stands for a layer that a network does not have: every gene has one option. Knows nothing of architectures.
+A layer shape gets a small integer id, which is its row in an integer table of option counts. Id 0 stands for a layer
+that a network does not have: every gene has one option. Independent of architectures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ABSENT = 0
 """Shape id of a slot that a network does not use."""
 
 Options = tuple[int, ...] | tuple[str, ...]
-"""What the indices of a gene point into."""
+"""Options of a gene, which its indices select."""
 
 Indices = NDArray[np.int64]
 
@@ -119,7 +119,7 @@ class LegalDesigns:
         return LayerDesign(**named, batch=1)
 
     def design(self, shape_id: int, genes: tuple[int, ...]) -> LayerDesign:
-        """Return the design that legal indices of `EXECUTION_GENES` stand for."""
+        """Return the design that legal indices of `EXECUTION_GENES` encode."""
         key = (shape_id, *genes)
         known = self._designs.get(key)
         if known is None:
@@ -159,8 +159,8 @@ class LegalDesigns:
 
         Args:
             genes: Legal indices of the shape `from_id`.
-            from_id: Where the design comes from, not `ABSENT`.
-            to_id: The shape that shall have it, not `ABSENT`.
+            from_id: Shape of the design, not `ABSENT`.
+            to_id: Shape that receives it, not `ABSENT`.
         """
         key = (from_id, to_id, *genes)
         known = self._transfers.get(key)
@@ -174,10 +174,10 @@ class LegalDesigns:
         return known
 
     def longest(self, layers: Sequence[LayerShape]) -> Indices:
-        """Return longest option list of each gene over several shapes, `(7,)`.
+        """Return the length of the longest option list of each gene over several shapes, `(7,)`.
 
-        The innermost loop, and with it the batch, depends on the tile of the map, of the output channels or of
-        the input channels alone.
+        The innermost loop, and with it the preservation batch, depends on the tile of the map, of the output channels
+        or of the input channels alone.
         """
         longest = np.ones(len(EXECUTION_GENES), dtype=np.int64)
         for layer in layers:
@@ -188,9 +188,9 @@ class LegalDesigns:
         return longest
 
     def _longest_batch(self, layer: LayerShape) -> int:
-        """Return the longest list of batches of any design.
+        """Return the length of the longest list of batches of any design.
 
-        Our lists get longer as the innermost loop does, which is longest with the smallest tiles; those of divisors
+        Lists of exact rules grow with the innermost loop, which is longest with the smallest tiles; lists of divisors
         do not.
         """
         options = [self.rules.tile_options(layer, gene) for gene in TILE_GENES]

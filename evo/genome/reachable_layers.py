@@ -1,6 +1,7 @@
-"""Every layer shape that a slot of a space can take, without walking every network.
+"""Layer shapes that the slots of a space can take, without walking every network.
 
-Stage by stage: what a stage can be depends on the map it is handed alone, so every distinct map is followed once.
+Stage by stage: the layers of a stage depend only on its options and its input map, so each distinct map is followed
+once.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _settings(stage: Stage, *, ties_kernels: bool) -> Iterator[dict[str, Any]]:
 
 
 def _note(nodes: list[Node], in_map: _Map, found: dict[str, dict[LayerShape, None]]) -> _Map:
-    """Note the layers of a part of a network that reads a map, and return the map behind it."""
+    """Add the layers of a part of a network to `found`, and return its output map."""
     network = shapes("part", Graph(nodes=tuple(nodes), input_shape=in_map))
     for name, layer in zip(network.layer_names, network.layers, strict=True):
         found[name][layer] = None

@@ -1,8 +1,8 @@
-"""Moves of execution alone, for networks whose best plan the explorer does not know: which, and how many.
+"""Moves of execution alone, for networks whose best plan the explorer does not find, and the share of such children.
 
-Where layers share power cycles, or one design must hold on several supplies, the explorer's plan of a network is a good
-one and not the best. Some children are then members of the front with one layer's design changed. How many follows from
-what the last ones brought: the share of each kind of child is its share of the hypervolume gained for each priced.
+Where layers share power cycles, or one design must hold on several supplies, the explorer's plan of a network is good
+but not the best. Some children are then members of the front with one layer's design changed. Their share adapts: each
+kind of child gets its share of the hypervolume gained per evaluation.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from evo.objectives import Floats, Objective
 from evo.operators.repair import Optima
 
 LEAST_SHARE, MOST_SHARE = 0.05, 0.8
-"""Bounds of the share of the children that change execution alone, so that neither kind is given up. [1]"""
+"""Bounds of the share of the children that change execution alone, so that neither kind dies out. [1]"""
 
 MEMORY = 0.8
-"""What a generation's gains leave of those before it. [1]"""
+"""Weight of earlier gains once a generation's gains are added. [1]"""
 
 STEP_SHARE = 0.5
 """Share of the moved genes that go one option up or down; the others are drawn anew. [1]"""
 
 PROPOSED_SHARE = 0.5
-"""Share of the moves that take a design the explorer thought worth choosing; the others change one gene. [1]"""
+"""Share of the moves that take a design that the explorer proposes; the others change one gene. [1]"""
 
 
 class DesignShare:
-    """The share of the children that change execution alone, by what came of the last ones.
+    """Share of the children that change execution alone, adapted to their past gains.
 
     Attributes:
-        share: The share now. [1]
+        share: Current share. [1]
     """
 
     def __init__(self) -> None:
@@ -49,12 +49,12 @@ class DesignShare:
         self._bred = (frozenset(others), frozenset(designs))
 
     def learn(self, genomes: Genomes, values: Floats, objectives: tuple[Objective, ...]) -> None:
-        """Take account of what the remembered generation left on the front.
+        """Adapt the share to the members of the front that the remembered generation bred.
 
         Args:
             genomes: Members of the front, `(n, n_genes)`.
             values: Their objective values, `(n, n_objectives)`, in SI units.
-            objectives: What the columns are.
+            objectives: Objectives of the columns.
         """
         if not all(self._bred) or len(genomes) < 2:
             return
@@ -69,19 +69,19 @@ class DesignShare:
 
     @staticmethod
     def _gain(front: Front, keys: list[bytes], values: Floats, own: frozenset[bytes]) -> float:
-        """Return the hypervolume that is lost without the members of one kind, for each child of it. [1]"""
+        """Return the hypervolume that is lost without the members of one kind, per child of that kind. [1]"""
         others = [row for row, key in enumerate(keys) if key not in own]
         left = Front.of(values[others], objectives=front.objectives)
         return (1.0 - left.hypervolume_ratio(front)) / len(own)
 
 
 def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) -> Genomes:
-    """Return the genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
+    """Return genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
 
-    The layer takes another design that the explorer thought worth choosing, or one gene moves to another option.
+    The layer takes a design that the explorer proposes, or one gene moves to another option.
 
     Args:
-        optima: Knows the explorer's designs.
+        optima: The explorer's designs.
         parents: Canonical genomes.
         rng: Source of chance.
     """
@@ -100,7 +100,7 @@ def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) ->
 
 
 def moved_gene(genomes: Genomes, sizes: Indices, is_meant: NDArray[np.bool_], rng: np.random.Generator) -> Genomes:
-    """Return the genomes with one gene moved to another option: a neighbour, back from the ends of the list, or any.
+    """Return genomes with one gene moved to another option: a neighbour (reflected at the ends of the list), or any.
 
     Args:
         genomes: Canonical genomes, `(n, n_genes)`.

@@ -1,4 +1,4 @@
-"""Mating: most children are bred next to the front of everything priced, and nothing is priced twice."""
+"""Mating: most children are neighbours of the archive's front, and no genome is priced twice."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from evo.problem.evaluations import Archive, Evaluations
 FRONT_SHARE = 0.8
 """Share of the children that are neighbours of the front; the others are crossed, as in NSGA-II. [1]"""
 
-ATTEMPTS_A_MOVE = 4
+ATTEMPTS_PER_MOVE = 4
 """Attempts to breed something new before one more gene is moved."""
 
 
 class FrontMating(Mating):  # type: ignore[misc]
-    """Breeds most children next to the front of everything priced, the others by NSGA-II's tournament and crossover.
+    """Mating that breeds most children next to the archive's front, the others by NSGA-II's tournament and crossover.
 
     Attributes:
-        archive: What was priced.
-        optima: What the explorer has settled.
+        archive: Evaluations so far.
+        optima: Designs that the explorer has settled.
         front_share: Share of the children that are neighbours of the front. [1]
-        design_share: How many change execution alone; None where none do.
+        design_share: Share that changes execution alone; None where no child does.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class FrontMating(Mating):  # type: ignore[misc]
         """Prepare to breed.
 
         Args:
-            archive: What was priced.
-            optima: What the explorer has settled.
+            archive: Evaluations so far.
+            optima: Designs that the explorer has settled.
             refinement_rate: Share of the networks that the explorer plans before they are priced.
             front_share: Share of the children that are neighbours of the front. [1]
-            n_objectives: Values that selection looks at. [1]
-            is_exact: Whether no plan is better than the explorer's in any objective, so that none is to be changed.
+            n_objectives: Values that selection compares. [1]
+            is_exact: Whether the explorer's plans are best in every objective, so that none is changed.
         """
         rate = 1.0 if refinement_rate == ADAPTIVE else refinement_rate
         super().__init__(
@@ -77,10 +77,10 @@ class FrontMating(Mating):  # type: ignore[misc]
         self.design_share = None if refinement_rate != ADAPTIVE or is_exact else DesignShare()
 
     def do(self, problem: Any, pop: Any, n_offsprings: int, **kwargs: Any) -> Population:
-        """At most `n_offsprings` new genomes; fewer, or none, where nothing new was found.
+        """Return at most `n_offsprings` new genomes; fewer, or none, where no new ones are found.
 
-        Where children turn out to be known already, the next attempts move more genes; they breed twice what is
-        missing. Only what is going to be priced is refined, so that the refinement rate is a share of the evaluations.
+        Where children are known already, later attempts move more genes and breed twice the missing number. Only
+        genomes that will be priced are refined, so that the refinement rate is a share of the evaluations.
         """
         found, rng = self.archive.evaluations, kwargs["random_state"]
         rows = selected_front(problem, found)
@@ -97,14 +97,14 @@ class FrontMating(Mating):  # type: ignore[misc]
         return Population.merge(moved, bred)
 
     def _networks(self, problem: Any, pop: Any, n: int, front: Genomes, known: Population, **kwargs: Any) -> Population:
-        """At most `n` new genomes that are none of those known, of architectures bred and plans refined."""
+        """Return at most `n` genomes outside `known`, with bred architectures and refined plans."""
         offspring = Population.create()
         for attempt in range(self.n_max_iterations):
             n_missing = n - len(offspring)
             if not n_missing:
                 break
             bred = self._do(problem, pop, min(2 * n_missing, n), front=front, **kwargs)
-            for _ in range(attempt // ATTEMPTS_A_MOVE):
+            for _ in range(attempt // ATTEMPTS_PER_MOVE):
                 bred = self.mutation(problem, bred, **kwargs)
             bred.set("X", self.optima.apply(np.array(bred.get("X"))))
             bred = self.eliminate_duplicates.do(bred, known, offspring)[:n_missing]
@@ -114,9 +114,9 @@ class FrontMating(Mating):  # type: ignore[misc]
         return offspring
 
     def _moved(self, front: Genomes, n: int, known: Population, rng: np.random.Generator) -> Population:
-        """At most `n` new genomes that are none of those known: members of the front with designs changed."""
+        """Return at most `n` genomes outside `known`: members of the front with changed designs."""
         offspring = Population.create()
-        for attempt in range(ATTEMPTS_A_MOVE if len(front) else 0):
+        for attempt in range(ATTEMPTS_PER_MOVE if len(front) else 0):
             children = front[rng.choice(len(front), n - len(offspring))]
             for _ in range(attempt + 1):
                 children = moved_designs(self.optima, children, rng)
@@ -136,7 +136,7 @@ class FrontMating(Mating):  # type: ignore[misc]
 
 
 class RandomMating(FrontMating):
-    """Draws children at random: nothing is bred."""
+    """Mating that draws children at random, without breeding."""
 
     def _do(
         self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, *, front: Genomes, **kwargs: Any
@@ -145,7 +145,7 @@ class RandomMating(FrontMating):
 
 
 def selected_front(problem: Any, found: Evaluations) -> Indices:
-    """Return the rows that are feasible and not dominated in the eyes of selection, by rising first value, `(n,)`."""
+    """Return the rows that are feasible and non-dominated in the values of selection, by rising first value, `(n,)`."""
     values, violations = problem.fitness(found)
     rows = np.flatnonzero((violations <= 0).all(axis=1))
     rows = rows[non_dominated(values[rows])]

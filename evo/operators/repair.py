@@ -1,8 +1,8 @@
-"""Memetic repair: canonical form, then the exact explorer's designs; and no genome twice.
+"""Memetic repair: canonical form, then the explorer's designs; and elimination of duplicates.
 
-The repair sends a share of the networks to the explorer. Its answer for a layer shape is remembered and every later
-genome with that layer takes it over, so what is settled once is not evolved again. Where layers share power cycles, the
-explorer's plan of a whole network is remembered too and wins.
+The repair sends a share of the networks to the explorer. Its design of a layer shape is stored, and every later genome
+with that layer takes it, so that settled layers are not evolved again. Where layers share power cycles, the explorer's
+plan of a whole network is stored too and takes precedence.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Explorer(Protocol):
         ...
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Return the best design of a layer shape, one a scenario."""
+        """Return the best designs of a layer shape, one per scenario."""
         ...
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
-        """Return the designs of a layer that may be part of a good plan, at least one."""
+        """Return designs of a layer that may be part of a good plan, at least one."""
         ...
 
     def plan(self, network: NetworkShape) -> Plan:
@@ -53,7 +53,7 @@ class Optima:
 
     Attributes:
         layout: The genome.
-        explorer: Where the designs come from.
+        explorer: Source of the designs.
     """
 
     def __init__(self, layout: JointGenome, explorer: Explorer) -> None:
@@ -64,11 +64,11 @@ class Optima:
         self._plans: dict[bytes, Genomes] = {}
 
     def __len__(self) -> int:
-        """Return layer shapes settled."""
+        """Return the number of settled layer shapes."""
         return len(self._genes)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a checkpoint holds: layer shapes instead of ids, which another process numbers differently."""
+        """Return the state for a checkpoint: layer shapes instead of ids, which another process numbers differently."""
         genes = {self.layout.layer(shape_id): genes for shape_id, genes in self._genes.items()}
         state = {"layout": self.layout, "explorer": self.explorer}
         return {**state, "genes": genes, "plans": self._plans}
@@ -97,42 +97,42 @@ class Optima:
             self._tabulate()
 
     def _tabulate(self) -> None:
-        """Genes of the best design of every layer shape known by now, `(n_shapes, 7)`, -1 where it is not settled."""
+        """Fill the table of the genes of best designs, `(n_shapes, 7)`, -1 where a shape is not settled."""
         self._table = np.full((self.layout.legal.n_shapes, len(EXECUTION_GENES)), _UNSETTLED, dtype=np.int64)
         for shape, genes in self._genes.items():
             self._table[shape] = genes
 
     def _settled(self, shape_ids: Indices) -> Indices:
-        """Return the rows of the table, `(..., 7)`, those of shapes that it is too short for unsettled."""
+        """Return the rows of the table, `(..., 7)`; shapes beyond its end are unsettled."""
         if not len(self._table):
             return np.full((*shape_ids.shape, len(EXECUTION_GENES)), _UNSETTLED, dtype=np.int64)
         known = self._table[np.minimum(shape_ids, len(self._table) - 1)]
         return np.where((shape_ids < len(self._table))[..., None], known, _UNSETTLED)
 
     def plan(self, genomes: Genomes) -> None:
-        """Have whole networks planned, canonical genomes `(n, n_genes)`."""
+        """Plan whole networks, canonical genomes `(n, n_genes)`."""
         for genome in genomes:
             arch = genome[self.layout.architecture]
             network = self.layout.decode(genome).network
             self._plans[arch.tobytes()] = self.layout.encode(arch, self.explorer.plan(network))
 
     def proposals(self, shape_id: int) -> Indices:
-        """Return the designs that the explorer thinks worth choosing for a layer shape, `(n, 7)`, at least one."""
+        """Return the designs that the explorer proposes for a layer shape, `(n, 7)`, at least one."""
         designs = self.explorer.proposals(self.layout.layer(shape_id))
         return np.array([self.layout.legal.genes(shape_id, design) for design in designs], dtype=np.int64)
 
     def is_planned(self, genomes: Genomes) -> NDArray[np.bool_]:
-        """Return whether the plan of a whole network is known, or is no more than the designs of its layers, `(n,)`."""
+        """Return whether the plan of each network is known, or consists of the best designs of its layers, `(n,)`."""
         archs = genomes[:, self.layout.architecture]
         is_free = not self.explorer.shares_cycles
         return np.array([is_free or arch.tobytes() in self._plans for arch in archs], dtype=bool)
 
     def is_settled(self, shape_ids: Indices) -> NDArray[np.bool_]:
-        """Return whether the design of a layer shape is known to be the best, same shape as `shape_ids`."""
+        """Return whether each layer shape is settled, same shape as `shape_ids`."""
         return np.asarray(self._settled(shape_ids)[..., 0] != _UNSETTLED)
 
     def apply(self, genomes: Genomes) -> Genomes:
-        """Canonical genomes `(n, n_genes)` with the best design in every settled layer, and with the plans known."""
+        """Return canonical genomes `(n, n_genes)` with the best design in every settled layer, and with known plans."""
         genomes = genomes.copy()
         designs, settled = self.layout.designs(genomes), self._settled(self.layout.shape_ids(genomes))
         designs[...] = np.where(settled != _UNSETTLED, settled, designs)
@@ -142,10 +142,10 @@ class Optima:
 
 
 class Refinement(Repair):  # type: ignore[misc]
-    """Canonical form with exact designs in every settled layer.
+    """Repair to canonical form with the best designs in every settled layer.
 
     Attributes:
-        optima: What is settled.
+        optima: Settled designs.
         rate: Share of the networks that is sent to the explorer, which settles all their layers. [1]
     """
 
@@ -158,11 +158,11 @@ class Refinement(Repair):  # type: ignore[misc]
         return self.refine(np.asarray(x, dtype=np.int64), random_state)
 
     def refine(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
-        """Return refined canonical genomes, `(n, n_genes)` as given.
+        """Return refined canonical genomes, the same shape as `genomes`.
 
-        Of the networks sent, as many as chance and the rate say, those come first that have a layer to settle, then
-        those without a plan of their own; in the first population the smallest and the largest network come first, so
-        that both ends are known exactly.
+        The number of networks sent is binomial by the rate. Networks with an unsettled layer come first, then networks
+        without a plan of their own; in the first population the smallest and the largest network come first, so that
+        both ends are known exactly.
         """
         layout = self.optima.layout
         genomes = layout.canonical(genomes)
@@ -180,10 +180,10 @@ class Refinement(Repair):  # type: ignore[misc]
 
 
 class NewGenomes(DuplicateElimination):  # type: ignore[misc]
-    """Keeps canonical genomes that were neither priced before nor bred twice.
+    """Elimination of canonical genomes that were priced before or bred twice.
 
     Attributes:
-        archive: What was priced.
+        archive: Evaluations so far.
     """
 
     def __init__(self, archive: Archive) -> None:

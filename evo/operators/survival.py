@@ -1,7 +1,7 @@
-"""Who survives a generation: crowding for two objectives, reference points for more.
+"""Survival of a generation: crowding for two objectives, reference directions for more.
 
-With three objectives nearly everything is non-dominated and crowding distances say little; survivors spread along
-reference directions instead, as NSGA-III does.
+With three objectives nearly all designs are non-dominated and crowding distances carry little information; survivors
+spread along reference directions instead, as in NSGA-III.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def survival_for(n_objectives: int, population: int) -> Any:
     """Return the survival of pymoo for a number of objectives.
 
     Args:
-        n_objectives: What selection minimises. [1]
-        population: Survivors; there are at most as many reference directions. [1]
+        n_objectives: Values that selection minimises. [1]
+        population: Survivors, at least as many as reference directions. [1]
     """
     if n_objectives <= MOST_FOR_CROWDING:
         return RankAndCrowding()
@@ -36,14 +36,14 @@ def survival_for(n_objectives: int, population: int) -> Any:
 
 
 def tournament_for(n_objectives: int) -> Any:
-    """How two parents are compared under that survival."""
+    """Return the comparison of two parents that goes with `survival_for`."""
     return binary_tournament if n_objectives <= MOST_FOR_CROWDING else by_violation_then_chance
 
 
 def by_violation_then_chance(
     population: Any, pairs: NDArray[np.int64], random_state: np.random.Generator, **_: Any
 ) -> NDArray[np.int64]:
-    """Return the parent of each pair that breaks its limits less, either where both break them alike.
+    """Return the parent of each pair with the smaller violation, either of them at random on ties.
 
     Args:
         population: pymoo's population.

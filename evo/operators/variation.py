@@ -1,8 +1,7 @@
 """Variation of joint genomes, whole populations at once: sampling, crossover and mutation.
 
-A design belongs to a layer shape. So a child's layer takes the design of the parent that has the same layer there, and
-a design whose layer changed is translated by value. `evo.operators.mating` uses them, `evo.operators.repair` has the
-repair that follows.
+A design belongs to a layer shape: the layer of a child takes the design of the parent with the same layer in that
+slot, and a design is translated by value where the layer changed. `evo.operators.repair` follows.
 """
 
 from __future__ import annotations
@@ -26,30 +25,30 @@ DESIGN_SHARE = 0.4
 
 
 def bare(layout: JointGenome, archs: Archs) -> Genomes:
-    """Genomes of architectures `(n, n_arch_genes)` whose designs are first options, canonical, `(n, n_genes)`."""
+    """Return canonical genomes `(n, n_genes)` of architectures `(n, n_arch_genes)` whose designs are first options."""
     genomes = np.zeros((len(archs), layout.n_genes), dtype=np.int64)
     genomes[:, layout.architecture] = layout.space.canonical(archs)
     return genomes
 
 
 def with_random_designs(layout: JointGenome, archs: Archs, rng: np.random.Generator) -> Genomes:
-    """Genomes of architectures `(n, n_arch_genes)` with designs drawn gene by gene, canonical, `(n, n_genes)`."""
+    """Return genomes of architectures `(n, n_arch_genes)` with random designs, canonical, `(n, n_genes)`."""
     genomes = bare(layout, archs)
     mask = np.broadcast_to(~layout.is_architecture, genomes.shape)
     return layout.draw_designs(genomes, mask, rng.random(genomes.shape))
 
 
 def random_genomes(layout: JointGenome, n: int, rng: np.random.Generator) -> Genomes:
-    """Genomes with every gene drawn uniformly from its legal options, canonical, `(n, n_genes)`; they may repeat."""
+    """Return genomes with every gene uniform over its legal options, canonical, `(n, n_genes)`; they may repeat."""
     return with_random_designs(layout, layout.space.sample(rng, n), rng)
 
 
 def inherit(layout: JointGenome, archs: Archs, parents: Genomes, rng: np.random.Generator) -> Genomes:
     """Give each layer of children the design of a parent.
 
-    A parent with the same layer shape in the slot goes before one with another shape, that before one without the
-    layer; among equals chance decides. A design of another shape is translated by value, a layer that no parent has
-    draws a random one.
+    A parent with the same layer shape in the slot takes precedence over one with another shape, and that over one
+    without the layer; ties are broken at random. A design of another shape is translated by value; a layer that no
+    parent has gets a random design.
 
     Args:
         layout: The genome.
@@ -80,7 +79,7 @@ def inherit(layout: JointGenome, archs: Archs, parents: Genomes, rng: np.random.
 
 
 class JointSampling(Sampling):  # type: ignore[misc]
-    """Random genomes; the smallest and the largest network come first.
+    """Sampling of random genomes, after the smallest and the largest network.
 
     Attributes:
         layout: The genome.
@@ -98,7 +97,7 @@ class JointSampling(Sampling):  # type: ignore[misc]
 
 
 class JointCrossover(Crossover):  # type: ignore[misc]
-    """Architecture genes uniformly from either of two parents, designs with their layers.
+    """Crossover that takes architecture genes uniformly from two parents, and designs with their layers.
 
     Attributes:
         layout: The genome.
@@ -112,7 +111,7 @@ class JointCrossover(Crossover):  # type: ignore[misc]
         return self.cross(np.asarray(x, dtype=np.int64), random_state)
 
     def cross(self, parents: Genomes, rng: np.random.Generator) -> Genomes:
-        """Two children of each pair of parents, `(2, n, n_genes)` both."""
+        """Return two children of each pair of parents, `(2, n, n_genes)` both."""
         archs = parents[..., self.layout.architecture]
         swap = rng.random(archs.shape[1:]) < 0.5
         crossed = (np.where(swap, archs[1], archs[0]), np.where(swap, archs[0], archs[1]))
@@ -123,10 +122,10 @@ class JointCrossover(Crossover):  # type: ignore[misc]
 
 
 class JointMutation(Mutation):  # type: ignore[misc]
-    """Moves one gene: of the architecture, or of a design that the explorer has not settled.
+    """Mutation that moves one gene: of the architecture, or of a design that the explorer has not settled.
 
     Attributes:
-        optima: What the explorer has settled.
+        optima: Designs that the explorer has settled.
     """
 
     def __init__(self, optima: Optima) -> None:
@@ -158,14 +157,14 @@ class JointMutation(Mutation):  # type: ignore[misc]
 
 
 class ArchitectureCrossover(JointCrossover):
-    """Architecture genes uniformly from either of two parents; designs are left to the explorer, as first options."""
+    """Crossover of architectures alone; designs are first options, for the explorer to replace."""
 
     def _with_designs(self, archs: Archs, parents: Genomes, rng: np.random.Generator) -> Genomes:
         return bare(self.layout, archs)
 
 
 class ArchitectureMutation(JointMutation):
-    """Moves one gene of the architecture; designs are left to the explorer, as first options."""
+    """Mutation of one gene of the architecture; designs are first options, for the explorer to replace."""
 
     def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """Return mutated canonical genomes of canonical ones, `(n, n_genes)` both."""

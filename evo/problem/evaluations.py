@@ -1,7 +1,7 @@
-"""Everything a search has priced, as arrays that only grow: genomes, objectives, violations, and when.
+"""Evaluations of a search, as arrays that only grow: genomes, objectives, violations, generations.
 
-A genome is in it once; membership is what duplicate elimination asks. The final front is taken from here, not from the
-last population.
+Each genome is in the archive once; duplicate elimination tests membership. The final front is that of the archive, not
+of the last population.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Evaluations:
 
 
 def joined(parts: list[Evaluations]) -> Evaluations:
-    """Return evaluations one after the other; at least one part."""
+    """Return the concatenation of evaluations, at least one part."""
     return Evaluations(
         genomes=np.vstack([part.genomes for part in parts]),
         values=np.vstack([part.values for part in parts]),
@@ -73,7 +73,7 @@ class Archive:
         self._known: set[bytes] = set()
 
     def __getstate__(self) -> list[Evaluations]:
-        """What a checkpoint holds: the arrays, the index of genomes is rebuilt."""
+        """Return the state for a checkpoint: the arrays; the index of genomes is rebuilt."""
         return self._parts
 
     def __setstate__(self, parts: list[Evaluations]) -> None:
@@ -83,7 +83,7 @@ class Archive:
             self.add(part)
 
     def __len__(self) -> int:
-        """Return evaluations so far."""
+        """Return the number of evaluations so far."""
         return sum(len(part) for part in self._parts)
 
     def __contains__(self, genome: Genomes) -> bool:

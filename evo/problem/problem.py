@@ -1,8 +1,7 @@
 """The search problem: a population of genomes in, objectives and violations out, priced in one call.
 
-Latency comes from `energy.costing.population.cost` alone, accuracy from an `AccuracySource` that is asked for each
-network once. Infeasible designs keep infinite times: NSGA-II ranks them by their violations and never looks at their
-objectives.
+Latency comes from `energy.costing.population.cost`, accuracy from an `AccuracySource` that evaluates each network once.
+Infeasible designs keep infinite times: NSGA-II ranks them by their violations and ignores their objectives.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from models.spaces import Archs
 
 
 class AccuracySource(Protocol):
-    """Whatever says how accurate networks are.
+    """Source of the accuracies of networks.
 
     Attributes:
-        kind: How accuracies come about, such as `inherited`.
-        split: Data they were measured on, such as `val`.
+        kind: Kind of the accuracies, such as `inherited`.
+        split: Split they are measured on, such as `val`.
     """
 
     kind: str
@@ -46,7 +45,7 @@ class AccuracySource(Protocol):
 
 @runtime_checkable
 class LearningSource(AccuracySource, Protocol):
-    """An accuracy source that predicts, and learns from what it is asked to measure.
+    """An accuracy source that predicts, and learns from measurements on request.
 
     Attributes:
         learnt: Networks measured on request, in that order, `(n, n_arch_genes)`.
@@ -57,7 +56,7 @@ class LearningSource(AccuracySource, Protocol):
     learnt_accuracies: Floats
 
     def is_measured(self, archs: Archs) -> NDArray[np.bool_]:
-        """Which canonical architectures `(n, n_arch_genes)` were measured, `(n,)`."""
+        """Return whether each canonical architecture `(n, n_arch_genes)` was measured, `(n,)`."""
         ...
 
     def learn(self, archs: Archs) -> None:
@@ -65,22 +64,22 @@ class LearningSource(AccuracySource, Protocol):
         ...
 
     def restore(self, learnt: Archs, accuracies: Floats) -> None:
-        """Know what was learnt before a stop."""
+        """Restore the measurements that were learnt before an interruption."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pricing:
-    """What an inference is priced with.
+    """Conditions under which an inference is priced.
 
     Attributes:
         device: Memories and event prices.
         supply: Capacitor and harvester.
-        more_supplies: Others on which the same design must be safe, too.
-        over: Which of several latencies (worst cases, energies) counts, a key of `AGGREGATES`.
+        more_supplies: Further supplies on which the same design must be safe.
+        over: Aggregate of several latencies (worst cases, energies), a key of `AGGREGATES`.
         execution: Policy, counting and cuts.
-        uncertainty: The harvesters that the worst case is taken over.
-        deadline_s: What the worst-case latency must not exceed; None for no deadline. [s]
+        uncertainty: Harvesters of the worst case.
+        deadline_s: Largest worst-case latency; None for no deadline. [s]
 
     Raises:
         ValueError: `over` is unknown.
@@ -103,7 +102,7 @@ class Pricing:
         return Scenarios.of([self.supply, *self.more_supplies])
 
     def limits(self, constraint: Constraint) -> Floats:
-        """What the amounts of a constraint are compared with, in its unit, `(n_scenarios,)` or `(1,)`."""
+        """Return the limit of a constraint, in its unit, `(n_scenarios,)` or `(1,)`."""
         if constraint.limit == "deadline_s":
             return np.array([self.deadline_s or 1.0])
         scenarios = self.scenarios
@@ -111,7 +110,7 @@ class Pricing:
         return np.array([getattr(self.device, constraint.limit)]) if found is None else np.asarray(found)
 
     def amounts(self, priced: Cost) -> tuple[Floats, Floats]:
-        """How far plans are over each limit where they are furthest: in its unit, and as a share of the limit.
+        """Return the largest excess over each limit of all supplies: in its unit, and as a share of the limit.
 
         An unsafe plan never ends and misses no deadline.
 
@@ -137,17 +136,17 @@ AGGREGATES: dict[str, Callable[[Floats], Floats]] = {
     "worst": lambda values: np.asarray(values.max(axis=1)),
     "mean": _geometric_mean,
 }
-"""What counts of the values under several supplies, `(n, n_scenarios)` to `(n,)`; the mean is that of logarithms."""
+"""Aggregates of values under several supplies, `(n, n_scenarios)` to `(n,)`; the mean is geometric."""
 
 
 class JointProblem(Problem):  # type: ignore[misc]
-    """Error and latency (or other rows of `OBJECTIVES`) of joint genomes under one supply, or under several at once.
+    """Problem of minimising error and latency (or other `OBJECTIVES`) of joint genomes, under one or several supplies.
 
     Attributes:
         layout: The genome.
         pricing: Device, supply, policy.
-        objectives: What is minimised, in the order of the columns.
-        known_accuracies: What the source said of each architecture so far, by its bytes. [1]
+        objectives: Objectives in the order of the columns.
+        known_accuracies: Accuracy of each architecture evaluated so far, by its bytes. [1]
     """
 
     def __init__(
@@ -197,7 +196,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         )
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
-        """Return the same evaluations with the accuracies that the source gives now."""
+        """Return the same evaluations with the current accuracies of the source."""
         self.known_accuracies.clear()
         values = evaluations.values.copy()
         for column, row in enumerate(self.objectives):
@@ -206,7 +205,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         return replace(evaluations, values=values)
 
     def _accuracy(self, archs: Archs) -> Floats:
-        """Return the accuracy of each architecture; the source sees only new ones, each once."""
+        """Return the accuracy of each architecture; the source evaluates new ones only, each once."""
         keys = [arch.tobytes() for arch in archs]
         new = {key: arch for key, arch in zip(keys, archs, strict=True) if key not in self.known_accuracies}
         if new:
@@ -215,7 +214,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         return np.array([self.known_accuracies[key] for key in keys])
 
     def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
-        """What pymoo sees: objectives on scaled axes and normalised violations, a row each."""
+        """Return the values of selection: objectives on scaled axes and normalised violations, one row each."""
         return scaled(evaluations.values, self.objectives), evaluations.violations
 
     def _evaluate(self, x: Genomes, out: dict[str, Any], *_: Any, **__: Any) -> None:

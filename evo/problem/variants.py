@@ -1,7 +1,6 @@
-"""What selection looks at: the objectives, one score, or the objectives as if power never failed.
+"""Variants of the problem: selection by the objectives, by one score, or by the objectives on continuous power.
 
-Evaluations are priced under the supply that is asked for in every case; only `fitness`, which selection and breeding
-see, differs.
+Evaluations are always priced under the requested supply; only `fitness`, which selection and breeding use, differs.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ SCORE_EXPONENT = -0.07
 
 
 class ScoreProblem(JointProblem):
-    """Selects by one number, accuracy x latency^`SCORE_EXPONENT`; the logged objectives stay what they are.
+    """Problem that selects by one score, accuracy x latency^`SCORE_EXPONENT`; logged objectives are unchanged.
 
     Raises:
-        ValueError: Error or latency is no objective.
+        ValueError: Error or latency is not an objective.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class ScoreProblem(JointProblem):
 
 
 class ContinuousProblem(JointProblem):
-    """Selects as if power never failed, what ordinary hardware-aware search does; prices under the real supply."""
+    """Problem that selects as if power never failed, as ordinary hardware-aware search; prices use the real supply."""
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class ContinuousProblem(JointProblem):
         self._seen: dict[bytes, tuple[Floats, Floats]] = {}
 
     def fitness(self, evaluations: Evaluations) -> tuple[Floats, Floats]:
-        """Return scaled objectives and violations on a device that is plugged in."""
+        """Return scaled objectives and violations on continuous power."""
         keys = [genome.tobytes() for genome in evaluations.genomes]
         new = [row for row, key in enumerate(keys) if key not in self._seen]
         if new:
@@ -77,10 +76,10 @@ class ContinuousProblem(JointProblem):
         return np.array([values for values, _ in found]), np.array([broken for _, broken in found])
 
     def revalued(self, evaluations: Evaluations) -> Evaluations:
-        """Return the same evaluations with the accuracies that the source gives now, for selection too."""
+        """Return the same evaluations with the current accuracies of the source, for selection too."""
         self._seen.clear()
         return super().revalued(evaluations)
 
 
 PROBLEMS: dict[str, type[JointProblem]] = {OBJECTIVES: JointProblem, SCORE: ScoreProblem, CONTINUOUS: ContinuousProblem}
-"""What selection looks at, by `Method.selects_by`."""
+"""Variants by `Method.selects_by`."""
