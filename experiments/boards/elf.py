@@ -1,14 +1,13 @@
-"""ELF files of 32-bit little-endian programs, as far as an emulator needs them: what lies where, and symbols."""
+"""Linked 32-bit little-endian programs: addresses and bytes of the segments that are loaded, and symbols.
+
+pyelftools is optional and imported only when a program is read.
+"""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-_LOADED = 1
-_SYMBOL_TABLE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +15,7 @@ class Executable:
     """A linked program.
 
     Attributes:
-        segments: Addresses and bytes of what is loaded.
+        segments: Physical addresses and bytes of what is loaded.
         symbols: Addresses by name.
     """
 
@@ -28,31 +27,26 @@ def read_executable(path: Path) -> Executable:
     """Read a linked program.
 
     Raises:
-        ValueError: The file is no 32-bit little-endian ELF file.
+        ValueError: The file is not a 32-bit little-endian ELF file.
     """
-    data = path.read_bytes()
-    if data[:6] != b"\x7fELF\x01\x01":
-        raise ValueError(f"{path} must be a 32-bit little-endian ELF file")
-    programs_at, sections_at = struct.unpack_from("<II", data, 28)
-    program_size, n_programs, section_size, n_sections = struct.unpack_from("<4H", data, 42)
-    segments = []
-    for index in range(n_programs):
-        kind, at, _, physical, n_bytes = struct.unpack_from("<5I", data, programs_at + index * program_size)
-        if kind == _LOADED and n_bytes:
-            segments.append((physical, data[at : at + n_bytes]))
-    sections = [struct.unpack_from("<10I", data, sections_at + index * section_size) for index in range(n_sections)]
-    symbols: dict[str, int] = {}
-    for section in sections:
-        if section[1] == _SYMBOL_TABLE:
-            names_at = sections[section[6]][4]
-            symbols |= _symbols(data, section[4], section[5], names_at)
-    return Executable(segments=tuple(segments), symbols=symbols)
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
 
-
-def _symbols(data: bytes, at: int, n_bytes: int, names_at: int) -> dict[str, int]:
-    found = {}
-    for entry in range(at, at + n_bytes, 16):
-        name, value = struct.unpack_from("<II", data, entry)
-        start = names_at + name
-        found[data[start : data.index(b"\0", start)].decode()] = value
-    return found
+    with path.open("rb") as stream:
+        try:
+            file = ELFFile(stream)
+        except ELFError as error:
+            raise ValueError(f"{path} must be a 32-bit little-endian ELF file: {error}") from None
+        if file.elfclass != 32 or not file.little_endian:
+            order = "little" if file.little_endian else "big"
+            raise ValueError(f"{path} must be a 32-bit little-endian ELF file, not {file.elfclass}-bit {order}-endian")
+        segments = tuple(
+            (int(segment["p_paddr"]), bytes(segment.data()))
+            for segment in file.iter_segments("PT_LOAD")
+            if segment["p_filesz"]
+        )
+        table = file.get_section_by_name(".symtab")
+        entries = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
+        symbols = {str(entry.name): int(entry["st_value"]) for entry in entries}
+    return Executable(segments=segments, symbols=symbols)

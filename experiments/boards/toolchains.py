@@ -28,6 +28,7 @@ def missing_for_cortex_m4() -> str | None:
     lacks = []
     if importlib.util.find_spec("unicorn") is None:
         lacks.append("the emulator unicorn (pip install unicorn)")
+    lacks += _missing_reader()
     if not _m4_compiler():
         lacks.append("a compiler (apt-get install gcc-arm-none-eabi, or pip install ziglang)")
     return f"the Cortex-M4 board needs {' and '.join(lacks)}" if lacks else None
@@ -38,11 +39,16 @@ def missing_for_msp430() -> str | None:
     lacks = []
     if shutil.which("mspdebug") is None:
         lacks.append("the simulator mspdebug (apt-get install mspdebug)")
+    lacks += _missing_reader()
     if _versioned("clang") is None:
         lacks.append("clang with its MSP430 back end (apt-get install clang-19)")
     if _versioned("ld.lld") is None:
         lacks.append("its linker (apt-get install lld-19)")
     return f"the MSP430 board needs {' and '.join(lacks)}" if lacks else None
+
+
+def _missing_reader() -> list[str]:
+    return [] if importlib.util.find_spec("elftools") else ["the reader of programs (pip install pyelftools)"]
 
 
 def build_cortex_m4(folder: Path, program: Path) -> None:

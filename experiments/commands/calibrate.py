@@ -6,10 +6,9 @@ The file is written beside its place under another name, read back as a device, 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -21,6 +20,7 @@ from energy.hardware.files import read_record
 from energy.hardware.robust_fit import Fit
 from experiments.commands.output import print_json
 from experiments.config.measurements import read_measurements
+from experiments.config.toml import printable, to_toml
 from experiments.formatting.quantities import write
 from experiments.formatting.table import Table
 from experiments.storage.files import file_digest, write_text
@@ -47,13 +47,13 @@ def calibrate(options: argparse.Namespace) -> int:
     measurements, ignored = read_measurements(path)
     fits = _fits(path, measurements)
     missing = [event for event in MEASURED if event not in fits]
-    origin = f"{_printable(path.name)}, sha256 {file_digest(path)}"
+    origin = f"{printable(path.name)}, sha256 {file_digest(path)}"
     source = f"calibrated by EbbNAS from {origin}"
     if missing:
-        source += f"; {', '.join(missing)} from {_printable(base_name)}: {_printable(str(base.get('source', '')))}"
+        source += f"; {', '.join(missing)} from {printable(base_name)}: {printable(str(base.get('source', '')))}"
     try:
         data = calibrated(fits, base, name=options.name, source=source)
-        _write_checked(out, device_text(data, _quality(fits, origin)))
+        _write_checked(out, to_toml(data, comments=_quality(fits, origin)))
     except ValueError as error:
         raise ValueError(f"base {base_name}: {error}") from None
     answer = {
@@ -93,7 +93,7 @@ def _check_name(name: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError(f"--name must be letters, digits, '.', '_' and '-', a letter or digit first, not {name!r}")
     if name in device_names():
-        raise ValueError(f"--name must not be that of a shipped device, {name}")
+        raise ValueError(f"--name must not be that of a built-in device, not {name!r}")
 
 
 def _check_free(path: Path) -> None:
@@ -121,36 +121,6 @@ def _write_checked(path: Path, text: str) -> None:
         raise ValueError(str(error).removeprefix(f"{beside}: ")) from None
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
-
-
-def device_text(data: Mapping[str, Any], comments: Sequence[str]) -> str:
-    """A device file as text: comments first, then single values, then tables; numbers are read back as they were."""
-    tables = {key: value for key, value in data.items() if isinstance(value, Mapping)}
-    lines = [f"# {_printable(comment)}".rstrip() for comment in comments]
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in data.items() if key not in tables]
-    for name, content in tables.items():
-        lines += ["", f"[{_key(name)}]", *(f"{_key(key)} = {_value(value)}" for key, value in content.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_value(item)}' for key, item in value.items())} }}" if value else "{}"
-    if isinstance(value, str):
-        return json.dumps(_printable(value), ensure_ascii=False)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    raise ValueError(f"a device file must hold numbers, text and tables, not {value!r}")
 
 
 def _quality(fits: Mapping[str, EventFit], origin: str) -> list[str]:

@@ -442,22 +442,3 @@ def _known_keys(location: Sequence[Any]) -> list[str]:
                 annotation = get_args(annotation)[0]
             model = annotation
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def to_toml(settings: Mapping[str, Any]) -> str:
-    """Write a config's dictionary as TOML: scalars first, then a table a section."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in settings.items() if not isinstance(value, Mapping)]
-    for section, table in settings.items():
-        if isinstance(table, Mapping):
-            lines += ["", f"[{section}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _toml_value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False)

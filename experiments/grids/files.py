@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from energy.validation import closest
-from experiments.config.schema import Config, ConfigError, read_config, to_toml
-from experiments.config.toml import dotted
+from experiments.config.schema import Config, ConfigError, read_config
+from experiments.config.toml import dotted, to_setting
 from experiments.storage.keys import digest
 
 _KEYS = ("schema", "name", "base", "set", "axes")
@@ -181,4 +181,4 @@ def _setting(key: str, value: Any, folder: Path) -> str:
         value = [value]
     if isinstance(value, str) and (key == "data.dir" or key.endswith(".file")):
         value = str((folder / value).resolve())
-    return to_toml({key: value}).strip()
+    return to_setting(key, value)

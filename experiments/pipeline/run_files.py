@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.config.resolve import Workload
-from experiments.config.schema import OWN_FILES, to_toml
+from experiments.config.schema import OWN_FILES
+from experiments.config.toml import to_toml
 from experiments.pipeline import manifest as manifests
 from experiments.pipeline import results
 from experiments.pipeline.log import StageTimes

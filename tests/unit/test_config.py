@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config.schema import ConfigError, read_config, to_toml
+from experiments.config.schema import ConfigError, read_config
+from experiments.config.toml import to_toml
 
 
 def test_the_shipped_config_has_the_budgets_of_the_issue_and_packs_its_cycles():
