@@ -1,7 +1,7 @@
-"""The card of a run's fronts: its fine-tuned networks against the same networks trained alone, from random weights.
+"""The card of a run's fronts: fine-tuned networks against the same networks trained alone, from random weights.
 
-Training alone has the epochs, the batch size, the teacher, the seeds and the rule for the kept epoch of fine-tuning,
-and one learning rate for all networks, the one that is best on validation on average. Test figures decide nothing.
+Training alone has the epochs, batch size, teacher, seeds and the rule for the kept epoch of fine-tuning, and one
+learning rate for all networks: the best on validation on average. Test accuracies are not used for selection.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class FrontCard:
 
     Attributes:
         networks: Their text forms, `(n,)`.
-        on_front: Which are on a front after fine-tuning, of at least one budget, `(n,)`.
-        finetuned_val, finetuned_test: Accuracy of each fine-tuned, `(n,)`. [1]
-        learning_rates: Those of training alone, rising, `(n_rates,)`. [1]
+        on_front: Which are on the front of at least one supply after fine-tuning, `(n,)`.
+        finetuned_val, finetuned_test: Fine-tuned accuracy of each, `(n,)`. [1]
+        learning_rates: Learning rates of training alone, rising, `(n_rates,)`. [1]
         alone_val, alone_test: Accuracy of each trained alone, the seed that is best on validation, `(n, n_rates)`. [1]
-        finetune_learning_rate: That of fine-tuning. [1]
-        n_epochs: Of either training. [1]
-        n_seeds: Trainings of each network and learning rate. [1]
+        finetune_learning_rate: Learning rate of fine-tuning. [1]
+        n_epochs: Epochs of either training. [1]
+        n_seeds: Trainings per network and learning rate. [1]
 
     Raises:
-        ValueError: There is no network or no learning rate, rates do not rise, or the arrays differ in length.
+        ValueError: A network or learning rate is missing, rates do not rise, or arrays differ in length.
     """
 
     key = "front"
@@ -70,11 +70,11 @@ class FrontCard:
 
         Args:
             split: `"val"` or `"test"`.
-            on_front: Only of networks that are on a front; None where none is.
+            on_front: Whether to take only networks on a front; the result is None without one.
         """
         rows = self.on_front if on_front else np.ones(len(self.networks), dtype=bool)
         found = self._differences(split)[rows]
-        # Rounded, so that what is equal gives no -0.
+        # Rounded, so that equal accuracies do not give -0.
         return round(float(found.mean()), 12) + 0.0 if len(found) else None
 
     def _differences(self, split: str) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
-"""The networks of a run's fronts trained alone, as fine-tuning trains them but from random weights.
+"""Training alone of the networks of a run's fronts, as fine-tuning trains them but from random weights.
 
-Each training is a stage of its own, so that an interrupted card goes on. The test split is opened last, when all
-trainings are done and nothing is left to decide.
+Each training is a stage of its own, so that an interrupted card goes on. The test split is opened last, after all
+trainings and decisions.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from models.supernet.subnet import Subnet
 from models.training.settings import FinetuneSettings
 
 LEARNING_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
-"""Learning rates that training alone may choose from. [1]"""
+"""Learning rates of training alone, of which one is chosen. [1]"""
 
 
 def front_card(stages: Stages, run: Path) -> FrontCard:
-    """Train the networks of a run's fronts alone and compare.
+    """Return the card of a run's fronts, whose networks are trained alone first where the cache lacks them.
 
     Args:
         stages: The run.
         run: Its folder.
 
     Raises:
-        ValueError: The run has no fronts, or its networks were fine-tuned in another way than they would be now.
+        ValueError: The run has no fronts, or other code or settings fine-tuned its networks.
     """
     rows = front_networks(stages, run)
     space = stages.work.space
     archs = np.array([space.decode(name) for name in rows])
     trained = _trained_alone(stages, archs)
     alone_val = np.array([[one.accuracy_val for one in own] for own in trained])
-    # All is decided: the learning rate follows from validation alone.
+    # The learning rate follows from validation alone.
     alone_test = np.array([_on_test(stages, arch, own) for arch, own in zip(archs, trained, strict=True)])
     settings = finetune_settings(stages)
     return FrontCard(
@@ -66,7 +66,7 @@ def front_networks(stages: Stages, run: Path) -> dict[str, FrontRow]:
     """Return a row of `fronts` for each distinct network, `on_front` where it is on the front of any budget.
 
     Raises:
-        ValueError: The table is missing, damaged or empty, or the networks were fine-tuned in another way than now.
+        ValueError: The table is missing, damaged or empty, or other code or settings fine-tuned the networks.
     """
     found: dict[str, FrontRow] = {}
     for row in read_front_rows(run):
@@ -84,7 +84,7 @@ def front_networks(stages: Stages, run: Path) -> dict[str, FrontRow]:
 
 
 def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
-    """Each network trained alone with each learning rate, the seed that is best on validation, `(n, n_rates)`."""
+    """Return each network trained alone with each learning rate, the best seed on validation, `(n, n_rates)`."""
     space, seeds = stages.work.space, finetune_seeds(stages)
     settings = [replace(finetune_settings(stages), learning_rate=rate) for rate in LEARNING_RATES]
     folders = {
@@ -103,10 +103,10 @@ def _trained_alone(stages: Stages, archs: Archs) -> list[list[Trained]]:
             )
             for (row, column, seed), folder in missing.items()
         ]  # fmt: skip
-        train_all("trained alone", trainings, config.compute.processes, stages.reporter, stages.log)
+        train_all("training alone", trainings, config.compute.processes, stages.reporter, stages.log)
 
     def best(row: int, column: int) -> Trained:
-        """Return the first of equals, as fine-tuning keeps it."""
+        """Return the best on validation, the first of equals, as fine-tuning does."""
         return max((read_trained(folders[row, column, seed]) for seed in seeds), key=lambda one: one.accuracy_val)
 
     return [[best(row, column) for column in range(len(settings))] for row in range(len(archs))]
@@ -121,6 +121,6 @@ def _folder(stages: Stages, arch: Archs, settings: FinetuneSettings, seed: int) 
 
 
 def _on_test(stages: Stages, arch: Archs, trained: Sequence[Trained]) -> list[float]:
-    """Return accuracy on the test split of each set of weights of one network, `(n_rates,)`. [1]"""
+    """Return the test accuracy of each set of weights of one network, `(n_rates,)`. [1]"""
     space, split = stages.work.space, stages.work.data.split("test")
     return [float(correct(Subnet.from_bytes(space, arch, one.weights), split).mean()) for one in trained]

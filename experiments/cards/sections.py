@@ -36,7 +36,7 @@ from models.spaces import Archs, Space
 from models.training.settings import StandaloneSettings
 
 NETWORKS_SEED = 0
-"""Seed of the networks that are trained alone: the same for every run of a space."""
+"""Seed of the choice of networks that are trained alone, the same for every run of a space."""
 
 N_MEASURED, N_HELD_OUT = 800, 200
 """Networks of the card of the predictor, and those of them that are held out of its training. [1]"""
@@ -50,10 +50,10 @@ class Effort:
     """Effort of a card.
 
     Attributes:
-        networks: Networks that are trained alone; 0 leaves that section out. [1]
-        seeds: Trainings of each on each fold. [1]
-        folds: Folds whose people are pooled, from the run's own on. [1]
-        front: Whether the networks of the run's fronts are trained alone; that section is left out otherwise.
+        networks: Networks that are trained alone; 0 leaves their section out. [1]
+        seeds: Trainings per network and fold. [1]
+        folds: Pooled folds, from the run's own on. [1]
+        front: Whether to train the networks of the run's fronts alone, which their section requires.
     """
 
     networks: int = 0
@@ -143,7 +143,7 @@ def standalone(config: Config, space: Space, archs: Archs, effort: Effort) -> St
 
 
 def fold_configs(config: Config, n_folds: int) -> list[Config]:
-    """Return the config with each fold from its own on, so that with all of them every person validates once."""
+    """Return the config with each fold from its own on; with all folds, each person is in one validation split."""
     folds = [(config.data.fold + step) % N_FOLDS for step in range(n_folds)]
     return [config.model_copy(update={"data": config.data.model_copy(update={"fold": fold})}) for fold in folds]
 
@@ -154,7 +154,7 @@ def _compared_rows(stages: Stages) -> slice:
 
 
 class Inherited(NamedTuple):
-    """Which validation samples networks get right, and the log-likelihood of the right class, `(n, n_samples)` both."""
+    """Validation samples that networks get right, and log-likelihoods of the right class, `(n, n_samples)` both."""
 
     right: NDArray[np.bool_]
     log_likelihood: NDArray[np.float64]

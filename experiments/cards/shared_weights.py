@@ -1,7 +1,7 @@
 """The card of the shared weights: inherited against stand-alone accuracy of the same networks, all on validation.
 
 The ceiling is how well training alone agrees with itself: Kendall's tau of one seed with the mean of the others,
-averaged over seeds. No estimate from shared weights can order networks better than that by more than chance.
+averaged over seeds. An estimate from shared weights orders networks better than that only by chance.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class SharedWeightsCard:
 
     Attributes:
         networks: Their text forms, `(n,)`.
-        n_parameters, n_macs: Size of each, `(n,)`. [1]
+        n_parameters, n_macs: Size of each network, `(n,)`. [1]
         inherited: Accuracy with shared weights, `(n,)`. [1]
-        log_likelihood: Mean logarithm of what they give the right class with shared weights, `(n,)`. [1]
+        log_likelihood: Mean log-likelihood of the right class with shared weights, `(n,)`. [1]
         alone: Accuracy of each seed trained alone, `(n, n_seeds)`. [1]
-        n_folds: Folds that are pooled. [1]
-        n_samples: Validation samples of all of them. [1]
+        n_folds: Pooled folds. [1]
+        n_samples: Validation samples of all folds. [1]
 
     Raises:
-        ValueError: There are fewer than two networks or two seeds, or the arrays differ in length.
+        ValueError: Networks or seeds are fewer than two, or arrays differ in length.
     """
 
     key = "shared_weights"
@@ -66,7 +66,7 @@ class SharedWeightsCard:
 
     @property
     def taus(self) -> dict[str, float]:
-        """Kendall's tau with the mean stand-alone accuracy, by what orders the networks."""
+        """Kendall's tau of each estimate with the mean stand-alone accuracy, by estimate."""
         estimates = {
             "inherited": self.inherited,
             "log_likelihood": self.log_likelihood,
@@ -142,7 +142,7 @@ class SharedWeightsCard:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the rows of the same columns as CSV with full precision."""
+    """Return rows that have the same columns as CSV with full precision."""
     lines = [",".join(rows[0]), *(",".join(str(value) for value in row.values()) for row in rows)]
     return "\n".join(lines) + "\n"
 

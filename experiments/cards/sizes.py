@@ -1,4 +1,4 @@
-"""Networks spread over all sizes of a space, for accuracies to be compared over."""
+"""Networks spread over all sizes of a space, on which accuracies are compared."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from models.spaces import Archs, Space
 
 _LARGEST_POOL = 4096
-"""Networks of which some are chosen, at most, unless more are needed. [1]"""
+"""Networks of which some are chosen: all of a smaller space, this many random ones of a larger. [1]"""
 
 
 def networks_over_sizes(space: Space, n: int, rng: np.random.Generator) -> Archs:
-    """Return distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their work.
+    """Return distinct networks spread over all sizes: one from each of `n` equal steps of the logarithm of their MACs.
 
-    Where a step has none left, the network nearest to its middle is taken.
+    A step without a free network takes the one nearest to its middle.
 
     Args:
-        space: The space; of a large one a random part is drawn from.
+        space: The space; of a large one, a random part.
         n: Number of networks. [1]
-        rng: Source of the choice.
+        rng: Random generator of the choice.
 
     Returns:
-        Architectures by rising work, `(n, n_genes)`.
+        Architectures by rising MACs, `(n, n_genes)`.
 
     Raises:
         ValueError: The space has fewer networks.
@@ -32,7 +32,7 @@ def networks_over_sizes(space: Space, n: int, rng: np.random.Generator) -> Archs
         raise ValueError(f"networks must be at most the {space.size} of space {space.name}, not {n}")
     small = space.size <= _LARGEST_POOL
     pool = space.enumerate() if small else np.unique(space.sample(rng, max(_LARGEST_POOL, 4 * n)), axis=0)
-    # In an order of their own, so that the choice does not hang on how a space lists its networks.
+    # Sorted, so that the choice does not depend on the order in which a space lists its networks.
     keyed = sorted((space.network(arch).n_macs, space.encode(arch), row) for row, arch in enumerate(pool))
     size = np.log([macs for macs, _, _ in keyed])
     edges = np.linspace(size[0], size[-1], n + 1)

@@ -43,24 +43,26 @@ LARGEST_SUM = 5_000_000
 
 DEFAULT_BUDGETS = "47uF,100uF,470uF"
 
-_NETWORKS_A_STEP = 512
+_NETWORKS_PER_STEP = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What networks are planned for.
+    """Conditions under which networks are planned.
 
     Attributes:
         device: The device.
         budgets: Supplies by short name.
         rules: Name of the rule set.
         execution: Policy, counting and cuts.
+        notes: Remarks on the supplies.
     """
 
     device: Device
     budgets: Mapping[str, Supply]
     rules: str
     execution: Execution
+    notes: tuple[str, ...] = ()
 
     @property
     def scenarios(self) -> Scenarios:
@@ -69,7 +71,7 @@ class Conditions:
 
     @property
     def rule_set(self) -> Rules:
-        """Which designs may be chosen."""
+        """Rules of the designs that may be chosen."""
         return rules(self.rules, self.device.max_vector).under(self.execution.counting)
 
     @property
@@ -87,8 +89,8 @@ class Networks:
         archs: The networks, `(n, n_genes)`.
         names: Their text forms, `(n,)`.
         latency_s: Least latencies, infinite where nothing is feasible, `(n, n_budgets)`. [s]
-        accuracies: Their accuracies, `(n,)`, where they were asked for. [1]
-        kind: Which kind of accuracies.
+        accuracies: Their accuracies, `(n,)`; None without a source. [1]
+        kind: Kind of the accuracies.
     """
 
     space: Space
@@ -106,15 +108,15 @@ def explored(
 
     Args:
         space: The space.
-        conditions: What networks are planned for.
+        conditions: The conditions of the plans.
         archs: The networks, `(n, n_genes)`; None for all of a space whose networks cost the sum of their layers.
         source: A run's folder, a table, or `STATED`.
-        reporter: Who is told.
+        reporter: Shows the progress.
     """
     is_every = archs is None
     rows = space.enumerate() if archs is None else archs
     names = space.encode_every() if is_every else [space.encode(arch) for arch in rows]
-    # A wrong file is told before anything takes long.
+    # A wrong file is an error before the long work.
     kind, accuracies = source or "", None
     if source is not None and source != STATED:
         kind, accuracies = accuracies_of(source, rows, names, space)
@@ -137,10 +139,10 @@ def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Rep
     explorer = explorer_for(conditions.device, scenarios, conditions.rule_set, conditions.execution)
     pricer = Pricer(conditions.device)
     found = np.empty((len(archs), len(scenarios)))
-    starts = range(0, len(archs), _NETWORKS_A_STEP)
+    starts = range(0, len(archs), _NETWORKS_PER_STEP)
     with reporter.task("explore", len(starts)) as task:
         for start in starts:
-            rows = slice(start, start + _NETWORKS_A_STEP)
+            rows = slice(start, start + _NETWORKS_PER_STEP)
             networks = [space.network(arch) for arch in archs[rows]]
             explorer.best([layer for network in networks for layer in network.layers])
             for index in range(len(scenarios)):
@@ -154,15 +156,22 @@ def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Rep
 
 def explore(options: argparse.Namespace) -> int:
     """`ebbnas explore`."""
-    conditions, notes = _conditions(options)
+    conditions = _conditions(options)
     space = _space(options)
     reporter = Reporter(quiet=options.quiet or options.json)
     is_all_asked = options.sample is None and options.networks is None
     is_every = is_all_asked and conditions.are_layers_independent and space.size <= LARGEST_SUM
     archs = None if is_every else _archs(options, space)
     networks = explored(space, conditions, archs, options.accuracies, reporter)
-    for note in notes:
+    for note in conditions.notes:
         reporter.note(f"note: {note}")
+    files = _write(networks, conditions, Path(options.out))
+    _print(options, _Exploration(networks=networks, conditions=conditions, files=files))
+    return 0 if np.isfinite(networks.latency_s).any(axis=0).all() else INFEASIBLE
+
+
+def _write(networks: Networks, conditions: Conditions, folder: Path) -> list[Path]:
+    """Write the table of all networks as Parquet and CSV; return the paths."""
     accuracies = networks.accuracies
     columns: dict[str, Any] = {"architecture": pa.array(networks.names)}
     if accuracies is not None:
@@ -172,30 +181,22 @@ def explore(options: argparse.Namespace) -> int:
         columns[f"latency_s_{budget}"] = pa.array(column, mask=~np.isfinite(column))
     if accuracies is not None:
         columns["accuracy_kind"] = pa.array([networks.kind] * len(networks.names))
-    files = [Path(options.out) / f"explore{end}" for end in (".parquet", ".csv")]
+    files = [folder / f"explore{end}" for end in (".parquet", ".csv")]
     for path in files:
         write_columns(path, pa.table(columns, metadata={"schema": "1"}))
-    found = _Found(
-        networks=networks,
-        conditions=conditions,
-        files=files,
-        notes=notes,
-    )
-    _print(options, found)
-    return 0 if np.isfinite(networks.latency_s).any(axis=0).all() else INFEASIBLE
+    return files
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What exploring found."""
+class _Exploration:
+    """Networks that were explored, and the files that hold them."""
 
     networks: Networks
     conditions: Conditions
     files: Sequence[Path]
-    notes: Sequence[str]
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return a line a budget, with the exact front where accuracies are known."""
+        """Return one line per supply, with the exact front where accuracies are known."""
         lines = []
         for index, budget in enumerate(self.conditions.budgets):
             column = self.networks.latency_s[:, index]
@@ -222,11 +223,18 @@ class _Found:
         ]
 
 
-def _print(options: argparse.Namespace, found: _Found) -> None:
+def _print(options: argparse.Namespace, found: _Exploration) -> None:
     summary = found.summary()
     if options.json:
         files = [str(path) for path in found.files]
-        print_json({"space": found.networks.space.name, "budgets": summary, "files": files, "notes": list(found.notes)})
+        print_json(
+            {
+                "space": found.networks.space.name,
+                "budgets": summary,
+                "files": files,
+                "notes": list(found.conditions.notes),
+            }
+        )
         return
     n_networks = f"{len(found.networks.names):,} networks under {len(summary)} budgets"
     print(f"{found.networks.space.name}: {n_networks}, every latency exact.\n")
@@ -244,7 +252,7 @@ def _print(options: argparse.Namespace, found: _Found) -> None:
     print("\n" + "\n".join(str(path) for path in found.files))
 
 
-def _conditions(options: argparse.Namespace) -> tuple[Conditions, list[str]]:
+def _conditions(options: argparse.Namespace) -> Conditions:
     resistance = None if options.resistance is None else parse("--resistance", options.resistance, "ohm")
     family: SupplyFamily = read_supply_family(_named(options.supply))
     text = DEFAULT_BUDGETS if options.budgets is None else options.budgets
@@ -252,14 +260,14 @@ def _conditions(options: argparse.Namespace) -> tuple[Conditions, list[str]]:
     for item in text.split(","):
         capacitance_f = parse("--budgets", item.strip(), "F")
         if budget_name(capacitance_f) in budgets:
-            raise ValueError(f"--budgets must differ, {budget_name(capacitance_f)} is there twice")
+            raise ValueError(f"--budgets must differ, not name {budget_name(capacitance_f)} twice")
         budgets[budget_name(capacitance_f)] = family.supply(capacitance_f, resistance)
         if resistance is None and (note := family.note(capacitance_f)):
             notes.append(note)
     execution = Execution(policy=options.policy)
     check_rules(rules(options.rules), execution)
     device = read_device(_named(options.device))
-    return Conditions(device=device, budgets=budgets, rules=options.rules, execution=execution), notes
+    return Conditions(device=device, budgets=budgets, rules=options.rules, execution=execution, notes=tuple(notes))
 
 
 def _named(source: str) -> str | Path:

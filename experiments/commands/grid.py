@@ -1,4 +1,4 @@
-"""`ebbnas grid`: run the cells of a grid file, say how far they are, try failed ones again, join their fronts."""
+"""`ebbnas grid`: run the cells of a grid file, show their state, try failed ones again, join their fronts."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def grid(options: argparse.Namespace) -> int:
 
 
 def shard_of(cells: Sequence[Cell], shard: str | None) -> list[Cell]:
-    """Return every n-th cell.
+    """Return one part of the cells: every n-th.
 
     Args:
         cells: All cells.
-        shard: Which of how many parts, such as `2/8`, from 1; all where None.
+        shard: The part and the number of parts, such as `2/8`, from 1; all cells where None.
 
     Raises:
-        ValueError: It is no such part.
+        ValueError: The text names no such part.
     """
     if shard is None:
         return list(cells)
@@ -73,11 +73,11 @@ def _run(options: argparse.Namespace, book: CellBook, cells: Sequence[Cell]) -> 
         from experiments.grids.ray_engine import run_on_ray
 
         if due:
-            run_on_ray(book, due, address=options.address, n_workers=n_workers, told=reporter.note)
+            run_on_ray(book, due, address=options.address, n_workers=n_workers, report=reporter.note)
         return
     from experiments.grids.pool import GridPool
 
-    GridPool(book=book, n_workers=n_workers, told=reporter.note).run(due)
+    GridPool(book=book, n_workers=n_workers, report=reporter.note).run(due)
 
 
 def _note_changed_code(book: CellBook, done: Sequence[Cell], reporter: Reporter) -> None:
@@ -149,7 +149,7 @@ def _table(options: argparse.Namespace, book: CellBook) -> int:
 
 
 def _script(options: argparse.Namespace, path: Path) -> str:
-    """Return an array job for SLURM, one shard a task."""
+    """Return an array job for SLURM, with one shard per task."""
     n = whole("--shards", options.shards)
     grid_file, root = shlex.quote(str(path.resolve())), shlex.quote(str(Path(options.root).resolve()))
     return "\n".join(

@@ -1,8 +1,7 @@
-"""`robust`: designs that are safe on several capacitors and harvesters at once, and what that costs.
+"""`robust`: designs that are safe on several capacitors and harvesters at once, and the cost of that.
 
-The accuracies are those of a finished run. One search looks for designs of which the worst or the mean latency over all
-supplies counts and which are safe under every one; one search a supply looks for the best under it alone, and the two
-are compared.
+The accuracies are those of a finished run. One search minimises the worst or the mean latency over all supplies, and
+its designs are safe under every one; one search per supply minimises the latency under it alone. The two are compared.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from models.predictor.source import PredictedAccuracies
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One supply that designs must hold on: its short name, such as `47uF` or `47uF x1.5`, and the supply."""
+    """Supply of a robust design, and its short name, such as `47uF` or `47uF x1.5`."""
 
     name: str
     supply: Supply
@@ -56,11 +55,11 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Designs of one search and what they cost under every case.
+    """Designs of one search and their latencies under every case.
 
     Attributes:
-        accuracy: Inherited, on validation, `(n,)`. [1]
-        latency_s: Under each case, infinite where unsafe, `(n, n_cases)`. [s]
+        accuracy: Inherited accuracy on validation, `(n,)`. [1]
+        latency_s: Latency under each case, infinite where unsafe, `(n, n_cases)`. [s]
         genomes: Canonical genomes, `(n, n_genes)`.
     """
 
@@ -70,7 +69,7 @@ class Found:
 
     @property
     def is_safe(self) -> NDArray[np.bool_]:
-        """Under which cases each design is safe, `(n, n_cases)`."""
+        """Whether each design is safe under each case, `(n, n_cases)`."""
         return np.isfinite(self.latency_s)
 
     def front(self, case: int) -> Front:
@@ -127,12 +126,12 @@ def robust(options: argparse.Namespace) -> int:
 
 
 def _cases(work: Workload, budgets: str | None, factors: str) -> list[Case]:
-    """Return every budget with every harvester.
+    """Return every capacitor with every harvester.
 
     Args:
-        work: Gives the budgets where none are named, and the supply.
-        budgets: Capacitances with commas.
-        factors: What the resistance is multiplied with, with commas.
+        work: The settings of the run: its supply, and its capacitances where `budgets` is None.
+        budgets: Capacitances, separated by commas.
+        factors: Factors of the resistance, separated by commas.
     """
     section = work.config.supply
     family = read_supply_family(Path(section.file) if section.file else str(section.name))
@@ -144,7 +143,7 @@ def _cases(work: Workload, budgets: str | None, factors: str) -> list[Case]:
         try:
             shares.append(float(text))
         except ValueError:
-            raise ValueError(f"--resistance-factors must be numbers with commas, not {text.strip()!r}") from None
+            raise ValueError(f"--resistance-factors must be numbers between commas, not {text.strip()!r}") from None
         require_number("--resistance-factors", shares[-1], above=0, most=1000)
     cases = []
     for capacitance_f, share in product(capacitances, shares):
@@ -162,9 +161,9 @@ class _Searching:
     """Searches that share accuracies, settings and explorer.
 
     Attributes:
-        stages: Gives layout and conditions.
-        accuracies: Inherited or predicted.
-        settings: Of every search.
+        stages: The run: layout and conditions.
+        accuracies: Inherited or predicted accuracies.
+        settings: Settings of every search.
         cases: The supplies.
     """
 
@@ -175,7 +174,7 @@ class _Searching:
 
     @property
     def scenarios(self) -> Scenarios:
-        """The supplies side by side."""
+        """All supplies together."""
         return Scenarios.of([case.supply for case in self.cases])
 
     def robust(self, over: str) -> Found:
@@ -228,7 +227,7 @@ class _Searching:
 
 
 def _compared(ours: Found, alone: Sequence[Found], case: int, cases: Sequence[Case]) -> dict[str, Any]:
-    """What robustness costs under one case, and what the designs for that case are worth under the others."""
+    """Return the cost of robustness under one case, and the safety of the designs for that case under the others."""
     special, robust_front = alone[case].front(case), ours.front(case)
     others = np.delete(alone[case].is_safe, case, axis=1)
     has_both = len(special) and len(robust_front)
@@ -245,7 +244,7 @@ def _compared(ours: Found, alone: Sequence[Found], case: int, cases: Sequence[Ca
 
 
 def _write(folder: Path, stages: Stages, ours: Found, cases: Sequence[Case]) -> None:
-    """Write the table and a DESIGN.json of each robust design, for the first case."""
+    """Write the table, and the design file of each robust design for the first case."""
     work, layout = stages.work, stages.layout
     latencies = [f"latency_s_{case.name.replace(' ', '_')}" for case in cases]
     rows: list[Row] = []
@@ -276,7 +275,7 @@ def _write(folder: Path, stages: Stages, ours: Found, cases: Sequence[Case]) -> 
 
 
 def _text(answer: dict[str, Any]) -> str:
-    """What a person reads."""
+    """Return the answer for a person."""
     n_cases = len(answer["cases"])
     head = f"{answer['designs']} designs are safe on all {n_cases} supplies; the {answer['over']} latency counted."
     if not answer["designs"]:

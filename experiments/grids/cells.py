@@ -1,7 +1,7 @@
-"""What is known of the cells of a grid, from their runs' folders and from small records beside them. Torch-free.
+"""State of the cells of a grid, from their runs' folders and from small records beside them. Torch-free.
 
-`grids/NAME/cells/<key>.json` says what went wrong with a cell, `.txt` holds the traceback. The process that works
-on a cell holds `.lock`, and its number is in `.pid`. Whether a cell is done follows from its run's folder alone.
+`grids/NAME/cells/<key>.json` holds the failures of a cell, `.txt` the traceback. The process that works on a cell
+holds `.lock`, and its number is in `.pid`. Whether a cell is done follows from its run's folder alone.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from experiments.storage.keys import library_versions
 from experiments.storage.locks import is_locked, locked
 
 MOST_DEATHS = 3
-"""A cell whose worker died that often is reported as failed. [1]"""
+"""Deaths of its worker after which a cell has failed. [1]"""
 
 STATES = ("done", "running", "failed", "waiting")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellBook:
-    """The records of a grid's cells.
+    """Records of a grid's cells.
 
     Attributes:
         grid: The grid.
@@ -39,22 +39,22 @@ class CellBook:
 
     @property
     def folder(self) -> Path:
-        """Where records and tables lie."""
+        """Folder of records and tables."""
         return self.store.root / "grids" / self.grid.name
 
     def run_folder(self, cell: Cell) -> Path:
-        """Return the run's folder, that of `ebbnas search` with the same config."""
+        """Return the folder of a cell's run, that of `ebbnas search` with the same config."""
         return self.store.runs / cell.folder_name
 
     def _path(self, cell: Cell, end: str) -> Path:
         return self.folder / "cells" / f"{cell.key}{end}"
 
     def is_done(self, cell: Cell) -> bool:
-        """Return whether its run is finished at this effort, by these libraries, and whole."""
+        """Return whether a cell's run is finished at this effort, with these libraries, and whole."""
         return self._says_finished(cell) and self.problem(cell) is None
 
     def problem(self, cell: Cell) -> str | None:
-        """Why the run of a cell is of no use though it says that it is finished, in one line; None where it is not."""
+        """Return the error, in one line, of a run that is finished but cannot be read; None without an error."""
         if not self._says_finished(cell):
             return None
         from experiments.runs.finished import FinishedRun
@@ -90,17 +90,17 @@ class CellBook:
             yield
 
     def record(self, cell: Cell) -> dict[str, Any]:
-        """What went wrong: `deaths`, how often a worker died, and `error`, None where it may be tried again."""
+        """Return `deaths`, the number of its workers that died, and `error`, None where the cell may be tried again."""
         found = read_mapping(self._path(cell, ".json")) or {}
         return {"deaths": found.get("deaths", 0), "error": found.get("error")}
 
     def record_error(self, cell: Cell, error: str, traceback: str) -> None:
-        """The cell raised, `error` in one line."""
+        """Record the error of a cell, in one line, and its traceback."""
         write_text(self._path(cell, ".txt"), traceback)
         self._write(cell, {**self.record(cell), "error": error})
 
     def record_death(self, cell: Cell, how: str) -> bool:
-        """Return the worker died; answers whether the cell is given up."""
+        """Record the death of a cell's worker; return whether the cell has failed."""
         deaths = int(self.record(cell)["deaths"]) + 1
         is_over = deaths >= MOST_DEATHS
         error = f"its worker ended {deaths} times, at last by {how}" if is_over else None
@@ -111,12 +111,12 @@ class CellBook:
         write_json(self._path(cell, ".json"), {"cell": cell.label, **record})
 
     def forget(self, cell: Cell) -> None:
-        """Give a cell its chances back."""
+        """Remove the records of a cell's failures."""
         for end in (".json", ".txt"):
             self._path(cell, end).unlink(missing_ok=True)
 
     def state(self, cell: Cell) -> str:
-        """Return one of `STATES`."""
+        """Return the state of a cell, one of `STATES`."""
         if self.is_done(cell):
             return "done"
         if self.is_running(cell):
@@ -124,6 +124,6 @@ class CellBook:
         return "failed" if self.record(cell)["error"] else "waiting"
 
     def traceback_path(self, cell: Cell) -> Path | None:
-        """Where the traceback of a cell that raised lies."""
+        """Return the path of the traceback of a cell, None without one."""
         path = self._path(cell, ".txt")
         return path if path.exists() else None

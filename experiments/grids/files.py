@@ -1,6 +1,6 @@
 """Grid files: axes over a base config, read and checked completely before a cell is run. Torch-free.
 
-A cell is one choice of an item on every axis; its config is the base's with the changes of `[set]` and of its items.
+A cell has one item of every axis; its config is the base's with the changes of `[set]` and of its items.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from experiments.storage.keys import digest
 
 _KEYS = ("schema", "name", "base", "set", "axes")
 _ONE_PROCESS = "compute.processes=1"
-"""Cells are what runs beside each other, so each has one process unless the grid says otherwise."""
+"""Setting of every cell unless the grid sets it: cells run beside each other, with one process each."""
 
 _MOST_CELLS = 100_000
 
@@ -30,7 +30,7 @@ class Item:
     """One value of an axis.
 
     Attributes:
-        value: What tables show of it: a number, a truth value or a text.
+        value: Its value in tables: a number, a truth value or a text.
         settings: Changes to the config, `key=value` each.
     """
 
@@ -44,8 +44,8 @@ class Cell:
 
     Attributes:
         number: Its place in the product, from 1.
-        values: What its axes are set to, by axis.
-        config: What is run.
+        values: Values of its axes, by axis.
+        config: Config of its run.
     """
 
     number: int
@@ -54,22 +54,22 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """The values in one line."""
+        """Values in one line."""
         return ", ".join(f"{axis}={value}" for axis, value in self.values.items()) or "the only one"
 
     @property
     def key(self) -> str:
-        """Hash of its run."""
+        """Hash that names its run."""
         return self.config.key()
 
     @property
     def folder_name(self) -> str:
-        """What its run's folder is called."""
+        """Name of its run's folder."""
         return f"{self.config.name}-{self.key}"
 
     @property
     def supernet_group(self) -> str:
-        """Equal for cells that train the same shared weights, as far as the config tells."""
+        """Hash of the settings of the shared weights, equal for cells that can share them."""
         tree = self.config.to_dict()
         names = ("seed", "data", "space", "supernet", "teacher")
         return digest({"of": [tree.get(name) for name in names], "device": tree["compute"]["device"]})
@@ -80,9 +80,9 @@ class Grid:
     """A grid file.
 
     Attributes:
-        name: Names its folder.
+        name: Name of its folder.
         axes: Names of the axes, in the order of the file.
-        cells: The product, the last axis fastest.
+        cells: Product of the axes, the last axis fastest.
     """
 
     name: str
@@ -102,7 +102,7 @@ def read_grid(path: Path) -> Grid:
     _check_name(label, name)
     base = tree.get("base")
     if not isinstance(base, str):
-        raise ConfigError(label, "base", f"must be a shipped config or a path, not {base!r}")
+        raise ConfigError(label, "base", f"must be a built-in config or a path, not {base!r}")
     if (folder / base).exists():
         base = str(folder / base)
     common = [_setting(key, value, folder) for key, value in dotted(tree.get("set", {})).items()]
@@ -154,7 +154,7 @@ def _check_distinct(label: str, cells: Sequence[Cell]) -> None:
     for cell in cells:
         other = seen.setdefault(cell.key, cell)
         if other is not cell:
-            rule = "must make every cell a run of its own; effort limits, names and processes do not"
+            rule = "must give every cell its own run; effort limits, names and processes do not"
             raise ConfigError(label, "axes", f"{rule}: cells ({other.label}) and ({cell.label}) are the same run")
 
 

@@ -1,6 +1,6 @@
-"""Workers of a grid: fresh processes that take one cell after another and are replaced when they die.
+"""Workers of a grid: new processes that run one cell after another and are replaced when they die.
 
-A pool of `concurrent.futures` is lost with its first dead worker; here the parent watches each worker's sentinel.
+A pool of `concurrent.futures` breaks with its first dead worker; here the parent watches each worker's sentinel.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from experiments.parallel.pool import start_worker
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What a cell raised.
+    """Error that a cell raised.
 
     Attributes:
         line: The error in one line.
-        traceback: Where it came from.
+        traceback: Its traceback.
     """
 
     line: str
@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass
 class _Worker:
-    """A process, our end of its pipe, and the cell it works on."""
+    """Worker process, our end of its pipe, and its cell."""
 
     process: SpawnProcess
     pipe: Connection
@@ -43,38 +43,38 @@ class _Worker:
 
 @dataclass
 class GridPool:
-    """Runs cells until none waits.
+    """Pool of workers that run cells.
 
     Attributes:
         book: The records of the cells.
         n_workers: Cells at once. [1]
-        told: Called with a line when something happens to a cell.
+        report: Called with a line for each event of a cell.
     """
 
     book: CellBook
     n_workers: int
-    told: Callable[[str], None]
+    report: Callable[[str], None]
 
     def run(self, cells: Sequence[Cell]) -> None:
-        """Run cells; errors and deaths are recorded, none ends the others."""
+        """Run cells until none waits; errors and deaths are recorded and do not stop the others."""
         waiting = by_supernet(cells)
         trained: set[str] = set()
         workers: list[_Worker] = []
         try:
             while waiting or any(worker.cell for worker in workers):
-                self._hand_out(workers, waiting, trained)
+                self._assign(workers, waiting, trained)
                 busy = [worker for worker in workers if worker.cell]
                 ready = connection.wait([handle for one in busy for handle in (one.pipe, one.process.sentinel)])
                 for worker in busy:
                     if worker.pipe in ready or worker.process.sentinel in ready:
-                        self._hear(worker, workers, waiting, trained)
+                        self._receive(worker, workers, waiting, trained)
         finally:
             for worker in workers:
                 worker.process.terminate()
             for worker in workers:
                 worker.process.join()
 
-    def _hand_out(self, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
+    def _assign(self, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
         while waiting and sum(worker.cell is not None for worker in workers) < self.n_workers:
             training = {worker.cell.supernet_group for worker in workers if worker.cell} - trained
             cell = next((one for one in waiting if one.supernet_group not in training), waiting[0])
@@ -84,7 +84,7 @@ class GridPool:
                 idle = self._new_worker()
                 workers.append(idle)
             idle.cell = cell
-            # A worker that died idle shows by its sentinel.
+            # The sentinel of a worker that died idle is ready.
             try:
                 idle.pipe.send(cell)
             except OSError:
@@ -98,8 +98,8 @@ class GridPool:
         theirs.close()
         return _Worker(process=process, pipe=ours)
 
-    def _hear(self, worker: _Worker, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
-        """Take an answer, or replace a worker that is gone."""
+    def _receive(self, worker: _Worker, workers: list[_Worker], waiting: list[Cell], trained: set[str]) -> None:
+        """Record the result of a worker's cell, or the death of the worker."""
         cell = worker.cell
         assert cell is not None
         try:
@@ -107,31 +107,31 @@ class GridPool:
         except (EOFError, OSError):
             worker.process.join()
             workers.remove(worker)
-            if not is_over_after_death(self.book, cell, _how(worker.process.exitcode), self.told):
+            if not record_death(self.book, cell, _how(worker.process.exitcode), self.report):
                 waiting.append(cell)
             return
         worker.cell = None
         if failure is None:
             trained.add(cell.supernet_group)
-        take_answer(self.book, cell, failure, self.told)
+        record_result(self.book, cell, failure, self.report)
 
 
-def is_over_after_death(book: CellBook, cell: Cell, how: str, told: Callable[[str], None]) -> bool:
-    """Record and tell that a worker died; answers whether its cell is given up."""
+def record_death(book: CellBook, cell: Cell, how: str, report: Callable[[str], None]) -> bool:
+    """Record and report the death of a worker; return whether its cell has failed."""
     is_over = book.record_death(cell, how)
-    told(f"cell {cell.number}: worker ended by {how}{', given up' if is_over else ', tried again'}")
+    report(f"cell {cell.number}: worker ended by {how}{', given up' if is_over else ', tried again'}")
     return is_over
 
 
-def take_answer(book: CellBook, cell: Cell, failure: Failure | None, told: Callable[[str], None]) -> None:
-    """Record and tell what came of a cell."""
+def record_result(book: CellBook, cell: Cell, failure: Failure | None, report: Callable[[str], None]) -> None:
+    """Record and report the result of a cell."""
     if failure is not None:
         book.record_error(cell, failure.line, failure.traceback)
-    told(f"cell {cell.number}: {cell.label}: {'done' if failure is None else failure.line}")
+    report(f"cell {cell.number}: {cell.label}: {'done' if failure is None else failure.line}")
 
 
 def by_supernet(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells, one of each distinct supernet first: those that share one need not wait for each other."""
+    """Return the cells, one of each group that shares a supernet first, so that groups train beside each other."""
     seen: set[str] = set()
     first: list[Cell] = []
     others: list[Cell] = []
@@ -148,7 +148,7 @@ def _how(exitcode: int | None) -> str:
 
 
 def _work(pipe: Connection, book: CellBook) -> None:
-    """Body of a worker: cells in, None or what went wrong out."""
+    """Run cells from a pipe and send back None or the failure of each; runs in a worker."""
     start_worker()
     while True:
         try:
@@ -159,13 +159,13 @@ def _work(pipe: Connection, book: CellBook) -> None:
 
 
 def run_cell(cell: Cell, book: CellBook) -> Failure | None:
-    """Run a cell in this process; what it raises is answered, for the parent to record."""
+    """Run a cell in this process and return its failure, if any, for the parent to record."""
     try:
         with book.working_on(cell):
             from experiments.pipeline.run import Run
 
             Run.of(cell.config, source=f"cell {cell.number}", root=book.store.root).execute(quiet=True)
-    except Exception as error:  # noqa: BLE001  # whatever a cell raises is told and must not end the grid
+    except Exception as error:  # noqa: BLE001  # an error of a cell is recorded and must not end the grid
         line = " ".join(f"{type(error).__name__}: {error}".split())
         return Failure(line=line, traceback=traceback.format_exc())
     return None

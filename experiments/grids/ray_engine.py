@@ -14,30 +14,30 @@ from types import ModuleType
 
 from experiments.grids.cells import CellBook
 from experiments.grids.files import Cell
-from experiments.grids.pool import by_supernet, is_over_after_death, run_cell, take_answer
+from experiments.grids.pool import by_supernet, record_death, record_result, run_cell
 from experiments.storage.cache import Store
 
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-"""Ray reports its use to nobody, and does not warn of how it hides GPUs from tasks that ask for none."""
+"""Ray sends no usage statistics, and does not warn that it hides GPUs from tasks that need none."""
 
 _OBJECT_STORE_BYTES = 100 * 2**20
-"""Memory for what tasks exchange, here a line of text each. [B]"""
+"""Memory for the messages of tasks, here one line of text each. [B]"""
 
 
 def run_on_ray(
-    book: CellBook, cells: Sequence[Cell], *, address: str | None, n_workers: int, told: Callable[[str], None]
+    book: CellBook, cells: Sequence[Cell], *, address: str | None, n_workers: int, report: Callable[[str], None]
 ) -> None:
-    """Run cells; errors and deaths are recorded, none ends the others.
+    """Run cells; errors and deaths are recorded and do not stop the others.
 
     Args:
         book: The records of the cells.
-        cells: What is run.
-        address: Of a cluster, such as `auto`; where None, Ray is started on this machine and ended afterwards.
-        n_workers: Cells at once where Ray is started here; a cluster runs as many as it has room for. [1]
-        told: Called with a line when something happens to a cell.
+        cells: The cells.
+        address: Address of a cluster, such as `auto`; where None, Ray runs on this machine until the cells are done.
+        n_workers: Cells at once on this machine; a cluster runs as many as fit. [1]
+        report: Called with a line for each event of a cell.
 
     Raises:
-        ValueError: Ray is not installed, there is no cluster at the address, or no machine of it has room for a cell.
+        ValueError: Ray is not installed, no cluster is found at the address, or a cell fits no machine of it.
     """
     # Before the import, which reads it; processes that Ray starts inherit it.
     os.environ.update(_ENVIRONMENT)
@@ -51,23 +51,23 @@ def run_on_ray(
         _check_room(ray, cells)
         there = replace(book, store=Store(root=book.store.root.resolve()))
         task = ray.remote(max_retries=0)(run_cell)
-        running = {task.options(**_asked(cell)).remote(cell, there): cell for cell in by_supernet(cells)}
+        running = {task.options(**_resources(cell)).remote(cell, there): cell for cell in by_supernet(cells)}
         while running:
             (answered,), _ = ray.wait(list(running))
             cell = running.pop(answered)
             try:
                 failure = ray.get(answered)
             except ray.exceptions.RayError as error:
-                if not is_over_after_death(book, cell, type(error).__name__, told):
-                    running[task.options(**_asked(cell)).remote(cell, there)] = cell
+                if not record_death(book, cell, type(error).__name__, report):
+                    running[task.options(**_resources(cell)).remote(cell, there)] = cell
                 continue
-            take_answer(book, cell, failure, told)
+            record_result(book, cell, failure, report)
     finally:
         ray.shutdown()
 
 
-def _asked(cell: Cell) -> dict[str, int]:
-    """What a cell needs of a machine."""
+def _resources(cell: Cell) -> dict[str, int]:
+    """Return the CPUs and GPUs that a cell needs."""
     compute = cell.config.compute
     return {"num_cpus": compute.processes, "num_gpus": int(compute.device == "cuda")}
 
@@ -79,24 +79,24 @@ def _connect(ray: ModuleType, address: str | None, n_cpus: int) -> None:
         ray.init(address="local", **own, **quiet)
         return
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"--address must be that of a Ray cluster, and {address!r} is none: {error}") from None
+        raise ValueError(f"--address must be that of a Ray cluster, and {address!r} is not: {error}") from None
 
 
-def _knock(address: str) -> None:
-    """Raise at once where nothing listens at an address with a port; Ray would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Demand that an address with a port answers; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdecimal() and "//" not in host:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _check_room(ray: ModuleType, cells: Sequence[Cell]) -> None:
-    """Ray would wait for ever for a machine that has room."""
+    """Demand a machine that each cell fits, for which Ray itself would wait for ever."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for cell in cells:
-        asked = {"CPU": _asked(cell)["num_cpus"], "GPU": _asked(cell)["num_gpus"]}
+        asked = {"CPU": _resources(cell)["num_cpus"], "GPU": _resources(cell)["num_gpus"]}
         if not any(all(one.get(name, 0) >= n for name, n in asked.items()) for one in machines):
-            rule = f"cell {cell.number} asks for {asked['CPU']} CPUs and {asked['GPU']} GPUs by its compute settings"
+            rule = f"cell {cell.number} needs {asked['CPU']} CPUs and {asked['GPU']} GPUs by its compute settings"
             raise ValueError(f"{rule}, and no machine of the Ray cluster has them")

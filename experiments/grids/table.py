@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -15,8 +15,15 @@ from experiments.storage.keys import SCHEMA
 from experiments.storage.tables import FRONTS, Row, write_table
 
 
-def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], int]:
-    """Write `table.parquet` and `table.csv`; answers where, and the number of rows."""
+class GridTable(NamedTuple):
+    """Paths of a grid's table, and the number of its rows. [1]"""
+
+    paths: list[Path]
+    n_rows: int
+
+
+def write_grid_table(book: CellBook, done: Sequence[Cell]) -> GridTable:
+    """Write `table.parquet` and `table.csv` with the fronts of done cells."""
     schema = _schema(book)
     rows: list[Row] = []
     for cell in done:
@@ -26,7 +33,7 @@ def write_grid_table(book: CellBook, done: Sequence[Cell]) -> tuple[list[Path], 
     paths = [book.folder / "table.parquet", book.folder / "table.csv"]
     for path in paths:
         write_table(path, rows, schema)
-    return paths, len(rows)
+    return GridTable(paths, len(rows))
 
 
 def _schema(book: CellBook) -> pa.Schema:

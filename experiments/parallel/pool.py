@@ -1,6 +1,6 @@
-"""Work that is spread over processes: results do not depend on how many there are.
+"""Tasks spread over worker processes; the results do not depend on their number.
 
-Workers are fresh interpreters; they leave Ctrl-C to the parent and end when the parent is gone, however it went.
+Workers are new interpreters. They leave Ctrl-C to the parent, and end when the parent ends in any way.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Result = TypeVar("Result")
 def run_tasks(
     function: Callable[[Task], Result], tasks: Sequence[Task], n_processes: int
 ) -> Iterator[tuple[int, Result]]:
-    """Yield results as they come, each with the position of its task.
+    """Yield results in the order of completion, each with the position of its task.
 
     Args:
         function: A function of a module, so that workers find it.
-        tasks: What it is called with, picklable.
-        n_processes: Workers at most; with one, or one task, this process does the work.
+        tasks: Its arguments, picklable.
+        n_processes: Most workers; with one worker or one task, this process does the work. [1]
     """
     if min(n_processes, len(tasks)) <= 1:
         for position, task in enumerate(tasks):
@@ -45,7 +45,7 @@ def run_tasks(
 
 
 def start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when it is gone."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

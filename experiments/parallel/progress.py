@@ -1,4 +1,4 @@
-"""Progress on stderr: bars with the time left on a terminal, occasional plain lines elsewhere, nothing when quiet."""
+"""Progress on stderr: bars with the time left on a terminal, occasional plain lines elsewhere, nothing if quiet."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 SECONDS_BETWEEN_LINES = 10.0
-"""Where stderr is no terminal, a stage under way says so this often. [s]"""
+"""Time between two lines of a task where stderr is not a terminal. [s]"""
 
 
 class Task(Protocol):
-    """Something with a known number of steps."""
+    """Task of a known number of steps."""
 
     def advance(self, note: str = "", *, steps: int = 1) -> None:
-        """So many more steps are done."""
+        """Count steps as done."""
         ...
 
 
@@ -45,29 +45,29 @@ class _Lines:
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
+    """Write one line to stderr."""
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reporter:
-    """Tells a person how far a run is.
+    """Reporter of progress to a person.
 
     Attributes:
-        quiet: Say nothing.
+        quiet: Whether to show nothing.
     """
 
     quiet: bool = False
 
     def note(self, message: str) -> None:
-        """One line, unless quiet."""
+        """Write one line, unless quiet."""
         if not self.quiet:
             say(message)
 
     @contextmanager
     def task(self, name: str, total: int, *, done: int = 0) -> Iterator[Task]:
-        """Follow something of `total` steps of which `done` were there before."""
+        """Show the progress of a task of `total` steps, of which `done` are done already."""
         if self.quiet:
             yield _Silent()
         elif sys.stderr.isatty():

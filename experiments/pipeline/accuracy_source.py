@@ -1,11 +1,11 @@
-"""Accuracies of given networks: of a run's shared weights, of a table, or by the synthetic formula."""
+"""Accuracies of given networks: by a run's shared weights, from a table, or by the synthetic formula."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,20 @@ from models.spaces import Archs, Space
 Accuracies = NDArray[np.float64]
 
 STATED = SyntheticAccuracy.kind
-"""What `--accuracies` calls the formula."""
+"""Value of `--accuracies` for the synthetic formula."""
 
-_NETWORKS_A_STEP = 20_000
+_NETWORKS_PER_STEP = 20_000
 
 
-def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space) -> tuple[str, Accuracies]:
-    """Return the accuracies of networks, and which kind they are.
+class GivenAccuracies(NamedTuple):
+    """Kind of the accuracies of networks, and the accuracies, `(n,)`. [1]"""
+
+    kind: str
+    accuracies: Accuracies
+
+
+def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space) -> GivenAccuracies:
+    """Return the accuracies of networks and their kind.
 
     Args:
         source: A run's folder, or a table in CSV or Parquet.
@@ -33,16 +40,16 @@ def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space)
         space: Their space.
 
     Raises:
-        ValueError: The run is of another space, or the table lacks a column or a network.
+        ValueError: The run has another space, or the table lacks a column or a network.
     """
     path = Path(source)
     if path.is_dir():
-        return "inherited_val", _by_run(path, archs, space)
+        return GivenAccuracies("inherited_val", _by_run(path, archs, space))
     known = _read_accuracies(path)
     for name in names:
         if name not in known:
             raise ValueError(f"{path}: architecture {name!r} is missing")
-    return "given", np.array([known[name] for name in names])
+    return GivenAccuracies("given", np.array([known[name] for name in names]))
 
 
 def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
@@ -52,11 +59,11 @@ def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
     run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)
     own = run.work.space
     if [own.name, own.stages, own.padding] != [space.name, space.stages, space.padding]:
-        raise ValueError(f"--accuracies must be a run of space {space.name!r}, this one is of {own.name!r}")
+        raise ValueError(f"--accuracies must be a run of space {space.name!r}, not of {own.name!r}")
     stages = run.trained_stages(Reporter())
     source = stages.accuracies(stages.evaluator(stages.supernet()))
-    steps = range(0, len(archs), _NETWORKS_A_STEP)
-    return np.concatenate([source.evaluate(archs[start : start + _NETWORKS_A_STEP]) for start in steps])
+    steps = range(0, len(archs), _NETWORKS_PER_STEP)
+    return np.concatenate([source.evaluate(archs[start : start + _NETWORKS_PER_STEP]) for start in steps])
 
 
 def networks_of(path: Path, space: Space) -> Archs:
@@ -67,7 +74,7 @@ def networks_of(path: Path, space: Space) -> Archs:
         space: Their space.
 
     Raises:
-        ValueError: There is no such column, or none in it is of the space.
+        ValueError: The column is missing or empty, or a network in it is not in the space.
     """
     archs = []
     for number, row in enumerate(_read_rows(path), start=1):

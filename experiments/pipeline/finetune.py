@@ -146,7 +146,7 @@ def _finetuned(trained: Trained, seed: int) -> Finetuned:
 def teacher_answers(stages: Stages, trainer: SupernetTrainer, evaluator: SharedEvaluator) -> NDArray[np.float32] | None:
     """Return the answers of the teacher of single networks, `(n_train, n_classes)`; None where labels teach alone.
 
-    They are of the config's teacher, else of the largest network of the shared weights.
+    They come from the config's teacher, else from the largest network of the shared weights.
     """
     if not stages.work.config.finetune.distillation:
         return None

@@ -1,4 +1,4 @@
-"""The manifest of a run: which stages it is made of, by what code, from which inputs, at what effort."""
+"""The manifest of a run: its stages, code, inputs and effort, and what it found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from experiments.storage.files import file_digest
 from experiments.storage.keys import SCHEMA, digest, library_versions
 
 _OF_NETWORKS = ("finetune", "quantise")
-"""Stages whose hashes are known only when the search has found which networks they are of."""
+"""Stages whose keys are known only after the search, which finds their networks."""
 
 _FOUND = {"infeasible", "notes", "n_inherited_front", "wall_times_s"}
-"""What the manifest of a finished run says of what was found."""
+"""Keys of the manifest of a finished run that hold its findings."""
 
 
 def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
-    """What is known of a run before it begins, JSON types."""
+    """Return what is known of a run before it begins, as JSON types."""
     work = stages.work
     return {
         "schema": SCHEMA,
@@ -39,7 +39,7 @@ def manifest(stages: Stages, *, is_finished: bool) -> dict[str, Any]:
 
 
 def stage_keys(stages: Stages) -> dict[str, Any]:
-    """Return the hashes of the stages that are known before anything is run."""
+    """Return the keys of the stages that are known before a stage is run."""
     return {
         "data": digest(stages.work.data_reads()),
         "supernet": stages.supernet_folder.key,
@@ -49,7 +49,7 @@ def stage_keys(stages: Stages) -> dict[str, Any]:
 
 
 def is_made_of(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Return whether a stored manifest is of a run of the same stages, finished or not."""
+    """Return whether a stored manifest belongs to a run of the same stages, finished or not."""
     keys = found.get("stages")
     return isinstance(keys, Mapping) and {name: keys[name] for name in keys if name not in _OF_NETWORKS} == stage_keys(
         stages
@@ -75,7 +75,7 @@ def is_finished(found: Mapping[str, Any], stages: Stages) -> bool:
 
 
 def _has_same_inputs(found: Mapping[str, Any], stages: Stages) -> bool:
-    """Return whether a manifest of a version that did not record its code is of the same settings and inputs."""
+    """Return whether a manifest without a record of its code has the same settings and inputs."""
     versions = found.get("versions")
     return (
         found.get("key") == stages.work.config.key()
@@ -107,7 +107,7 @@ def _effort(stages: Stages) -> dict[str, Any]:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Return the commit of the code and whether it was changed since; None where it is no checkout."""
+    """Return the commit of the code and whether it was changed since; None outside a checkout."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(Path(__file__).parent), *arguments]

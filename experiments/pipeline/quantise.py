@@ -31,7 +31,7 @@ class QuantisedNetworks(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Quantising:
-    """One network for a worker to quantise, and the place of its result; picklable."""
+    """Network for a worker to quantise, and the place of its result; picklable."""
 
     folder: StageFolder
     data: DataSection

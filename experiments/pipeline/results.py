@@ -130,7 +130,7 @@ def cost_columns(request: Request) -> Row:
 
 
 class _Answers(NamedTuple):
-    """Which samples a network gets right, and the group of each, both `(n,)`."""
+    """Whether a network gets each sample right, and the group of each sample, both `(n,)`."""
 
     right: NDArray[np.bool_]
     groups: NDArray[np.int64]

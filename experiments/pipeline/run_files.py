@@ -128,7 +128,7 @@ class RunFiles:
             parts = sorted(folder.glob(f"{stem}{'[0-9]' * 7}-{'[0-9]' * 7}.parquet"))
             n_before = int(parts[-1].stem.rpartition("-")[2]) if parts else 0
             if n_before > len(rows):
-                # A shorter effort than before: the table is of the fronts beside it.
+                # A shorter effort than before: the table belongs to the fronts beside it.
                 for part in parts:
                     part.unlink()
                 n_before = 0

@@ -1,7 +1,6 @@
-"""Networks trained alone: what their accuracy is where no weights are shared, over several seeds and folds.
+"""Networks trained alone, without shared weights, over several seeds and folds.
 
-The stage of a training knows its data, its network and its settings, and nothing of shared weights: however those are
-trained, what was trained alone stays valid.
+The key of such a training holds its data, network, settings and seed: a change of the shared weights leaves it valid.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ class Standalone:
     """Networks to train alone, each with every seed on every fold.
 
     Attributes:
-        data: The data sets, one a fold.
+        data: The data sets, one per fold.
         space: The space of the networks.
         archs: The networks, `(n_networks, n_genes)`.
         seeds: Of weights, batches and augmentation.
-        settings: How they are trained.
+        settings: The settings of their training.
     """
 
     data: Sequence[DataSection]
@@ -48,16 +47,16 @@ class Standalone:
     def train(
         self, store: Store, n_processes: int, reporter: Reporter, log: Callable[[dict[str, Any]], None]
     ) -> tuple[NDArray[np.bool_], ...]:
-        """Do every training that the cache does not hold.
+        """Return the results of every training, done first where the cache lacks it.
 
         Args:
-            store: Where results lie.
-            n_processes: Workers at most.
-            reporter: Who is told.
-            log: Takes an entry a training.
+            store: The cache.
+            n_processes: Most worker processes. [1]
+            reporter: Shows the progress.
+            log: Adds one entry per training to the log.
 
         Returns:
-            For each fold which validation samples are got right, `(n_networks, n_seeds, n_val)`.
+            For each fold, which validation samples are right, `(n_networks, n_seeds, n_val)`.
         """
         folders = [
             [[self.folder(store, data, arch, seed) for seed in self.seeds] for arch in self.archs] for data in self.data
@@ -69,7 +68,7 @@ class Standalone:
             for j, arch in enumerate(self.archs)
             if not is_trained(folders[i][j][k])
         ]
-        train_all("trained alone", missing, n_processes, reporter, log)
+        train_all("training alone", missing, n_processes, reporter, log)
         return tuple(
             np.array([[read_trained(folder).right_val for folder in of_network] for of_network in of_fold])
             for of_fold in folders

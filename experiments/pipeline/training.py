@@ -1,7 +1,7 @@
-"""Networks trained with weights of their own, in a pool of processes: fine-tuned ones, and those trained alone.
+"""Training of networks with weights of their own, in a pool of processes: fine-tuned, or from random weights.
 
-Each training is a small stage of its own in the cache, written by the process that did it: a kill loses only what was
-under way, and what another run already trained is not trained again. Samples are loaded by who trains, never sent.
+Each training is a small stage of its own, written by the process that did it: a kill loses only the trainings under
+way, and runs share them. Workers load the samples themselves.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _WEIGHTS, _RIGHT = "weights.safetensors", "right_val.npy"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Training:
-    """One network to train and the place of its result; picklable.
+    """Network to train and the place of its result; picklable.
 
     Attributes:
-        folder: Its stage; the stage's name is the kind of accuracy that it gives: `finetune` or `standalone`.
+        folder: Its stage, named `finetune` or `standalone`.
         data: The data set and fold; only training and validation split are opened.
-        space: The space it is from.
-        arch: Which network, `(n_genes,)`.
-        settings: How.
-        seed: As `FinetuneJob` has it.
-        start: The same; None for random weights.
-        teacher: The same; None to learn from labels alone.
-        device: The same.
+        space: The space of the network.
+        arch: The network, `(n_genes,)`.
+        settings: The settings of the training.
+        seed: Seed of weights, batches and augmentation.
+        start: Weights to start from, safetensors; None for random weights.
+        teacher: Answers of the teacher, `(n_train, n_classes)`; None to learn from labels alone.
+        device: Device of torch.
     """
 
     folder: StageFolder
@@ -57,12 +57,12 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """What a training left in the cache.
+    """Result of a training in the cache.
 
     Attributes:
         weights: Weights of the network, safetensors.
-        epoch: The epoch they are of, counted from 1. [1]
-        right_val: Which validation samples they get right, `(n_val,)`.
+        epoch: The epoch of these weights, counted from 1. [1]
+        right_val: Which validation samples are right, `(n_val,)`.
     """
 
     weights: bytes
@@ -71,7 +71,7 @@ class Trained:
 
     @property
     def accuracy_val(self) -> float:
-        """On the validation split. [1]"""
+        """Accuracy on the validation split. [1]"""
         return float(self.right_val.mean())
 
 
@@ -118,7 +118,7 @@ def training_folder(
 
 
 def data_of(section: DataSection) -> DataSet:
-    """Return the data set of a config, one kept in memory in each process."""
+    """Return the data set of a config; each process keeps one in memory."""
     return _data(section.name, section.fold, section.dir)
 
 
@@ -139,7 +139,7 @@ def is_trained(folder: StageFolder) -> bool:
 
 
 def read_trained(folder: StageFolder) -> Trained:
-    """What the training of a folder left; it must be done."""
+    """Return the result of a training that is done."""
     result = folder.result()
     assert result is not None
     packed = np.load(folder.path / _RIGHT, allow_pickle=False)
@@ -157,14 +157,14 @@ def train_all(
     reporter: Reporter,
     log: Callable[[dict[str, Any]], None],
 ) -> None:
-    """Do all trainings; workers take the data set over from the training before, so those of a fold stand together.
+    """Do all trainings.
 
     Args:
-        title: What a person is told is going on.
-        trainings: What is to be done.
-        n_processes: Workers at most.
-        reporter: Who is told.
-        log: Takes an entry a training.
+        title: Title of the progress.
+        trainings: The trainings; those of a fold stand together, as a worker keeps the data set of the one before.
+        n_processes: Most worker processes. [1]
+        reporter: Shows the progress.
+        log: Adds one entry per training to the log.
     """
     if not trainings:
         return
@@ -178,7 +178,7 @@ def train_all(
 
 
 def _train(training: Training) -> dict[str, float]:
-    """Train one network and leave it in its folder; runs in a worker."""
+    """Train one network into its folder and return its accuracy; runs in a worker."""
     folder = training.folder
     with folder.locked():
         if not is_trained(folder):

@@ -29,7 +29,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing.
 
     Raises:
-        OSError: There is no room, or no right to write; `filename` is the path.
+        OSError: The disk is full, or writing is not allowed; `filename` is the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
@@ -40,7 +40,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        # A full disk is told without the file that it had no room for.
+        # The error of a full disk does not name the file.
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        ValueError: It is missing or no JSON.
+        ValueError: The file is missing or not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
@@ -80,7 +80,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_mapping(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object of our own, None where it is missing or damaged."""
+    """Return the JSON object of a file, None where it is missing or damaged."""
     try:
         found = read_json(path)
     except ValueError:
@@ -89,7 +89,7 @@ def read_mapping(path: Path) -> dict[str, Any] | None:
 
 
 def append_log(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add one line to a `log.jsonl`; a line cut short by a kill is ended first, so that it spoils no other."""
+    """Add one line to a `log.jsonl`; a line that a kill cut short is ended first, so that the new one stays whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if file.tell() > 0:

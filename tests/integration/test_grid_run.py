@@ -179,6 +179,15 @@ def test_done_cells_are_skipped_and_are_the_runs_of_search(undisturbed, capsys):
     assert {path: path.stat().st_mtime_ns for path in (root / "runs").rglob("*")} == before
 
 
+def test_finished_cells_of_other_code_are_done_and_named(copied, capsys, monkeypatch):
+    grid_file, root = copied
+    monkeypatch.setattr("experiments.storage.cache.code_digest", lambda modules, memory: "other")
+    note = "note: cells 1, 2, 3, 4: results of another version of the code; `search RUN --fresh` computes one again"
+    for action in ("run", "table"):
+        assert main(["grid", str(grid_file), action, "--root", str(root)]) == 0
+        assert note in capsys.readouterr().err.splitlines()
+
+
 def test_the_table_has_the_axes_as_columns_and_the_fronts_as_rows(undisturbed):
     _, root, (_, csv) = undisturbed
     lines = csv.decode().splitlines()

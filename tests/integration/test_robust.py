@@ -55,7 +55,7 @@ def test_nothing_is_safe_on_a_capacitor_that_is_too_small(run, capsys):
     [
         (["--budgets", "47uF", "--resistance-factors", "1"], "supplies must be at least two and differ, not 47uF"),
         (["--budgets", "47uF,47uF"], "supplies must be at least two and differ"),
-        (["--resistance-factors", "1,x"], "--resistance-factors must be numbers with commas, not 'x'"),
+        (["--resistance-factors", "1,x"], "--resistance-factors must be numbers between commas, not 'x'"),
         (["--resistance-factors", "0"], "--resistance-factors must be above 0"),
         (["--over", "median"], "over must be one of worst, mean, not 'median'"),
         (["--evaluations", "3"], "evaluations must be a whole number of at least 10"),

@@ -13,7 +13,7 @@ from experiments.commands.grid import shard_of
 from experiments.grids.cells import CellBook
 from experiments.grids.files import read_grid
 from experiments.grids.pool import by_supernet
-from experiments.grids.ray_engine import _asked, _check_room, _connect
+from experiments.grids.ray_engine import _check_room, _connect, _resources
 from experiments.storage.cache import Store
 
 HEAD = 'schema = 1\nname = "g"\nbase = "watch"\n'
@@ -158,7 +158,7 @@ def test_a_cell_that_no_machine_has_room_for_is_told_before_anything_runs(grid_f
     text = '[set]\n"compute.processes" = 3\n[axes]\nwhere = [{ label = "cpu", seed = 1 }, '
     text += '{ label = "gpu", seed = 2, compute.device = "cuda" }]\n'
     on_cpu, on_gpu = read_grid(grid_file(text)).cells
-    assert (_asked(on_cpu), _asked(on_gpu)) == ({"num_cpus": 3, "num_gpus": 0}, {"num_cpus": 3, "num_gpus": 1})
+    assert (_resources(on_cpu), _resources(on_gpu)) == ({"num_cpus": 3, "num_gpus": 0}, {"num_cpus": 3, "num_gpus": 1})
     down = {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}}
     small = [{"Alive": True, "Resources": one} for one in ({"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0})]
     cluster = SimpleNamespace(nodes=lambda: [down, *small])
