@@ -150,7 +150,7 @@ def test_an_address_where_nothing_listens_is_told_at_once():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(ValueError, match=rf"--address must be .* cluster, and '{address}' is none: .*refused"):
+    with pytest.raises(ValueError, match=rf"--address must be .* cluster, and '{address}' is not: .*refused"):
         _connect(SimpleNamespace(init=lambda **_: pytest.fail("Ray is asked")), address, 1)
 
 
@@ -163,5 +163,5 @@ def test_a_cell_that_no_machine_has_room_for_is_told_before_anything_runs(grid_f
     small = [{"Alive": True, "Resources": one} for one in ({"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0})]
     cluster = SimpleNamespace(nodes=lambda: [down, *small])
     _check_room(cluster, [on_cpu])
-    with pytest.raises(ValueError, match=r"cell 2 asks for 3 CPUs and 1 GPUs .* no machine of the Ray cluster"):
+    with pytest.raises(ValueError, match=r"cell 2 needs 3 CPUs and 1 GPUs .* no machine of the Ray cluster"):
         _check_room(cluster, [on_cpu, on_gpu])
