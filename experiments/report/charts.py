@@ -1,6 +1,6 @@
 """The three charts of a report as JSON that BokehJS draws: front, time by part, voltage of the capacitor.
 
-What does not change is filled in here; the page's script fills the rest, by the names that are given to models.
+Constant parts are filled in here; the page's script fills the rest, by the names of the models.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STATES: Mapping[str, tuple[str, str, float]] = {
     "charging": ("asleep, charging", _GREY, 1.2),
     "active": ("awake, computing", COLOURS[0], 2.2),
 }
-"""What a device does, with what it is called, its colour and the width of its line. [px]"""
+"""States of a device with their names, colours and line widths. [px]"""
 
 _TIP = """<div><style>
 .tip { max-width: min(26rem, 68vw); font: 12px/1.4 system-ui, sans-serif; white-space: normal; }
@@ -46,20 +46,20 @@ _TIP = """<div><style>
 .tip th { text-align: left; font-weight: normal; color: #5b6470; vertical-align: top; white-space: nowrap; }
 .tip th, .tip td { padding: 0 .7em 0 0; } .tip .number { text-align: right; }
 </style>@tip{safe}</div>"""
-"""What hovering shows: a column of HTML, with the style that the page's own does not reach into a chart."""
+"""Tip of a mark: a column of HTML with its own style, since the style of the page does not apply inside a chart."""
 
 _TICKS_S = [m * 10.0**power for power in range(-6, 7) for m in (1, 2, 5)]
-"""Ticks of a logarithmic axis of time; those that are in view are drawn. [s]"""
+"""Ticks of a logarithmic axis of time; those in view are drawn. [s]"""
 
 
 def charts(report: Report) -> dict[str, Any]:
-    """What BokehJS needs to draw the charts, by the id of the element they go to."""
+    """Return the charts as BokehJS draws them, by the id of their element."""
     found = {"front-chart": _front(report), "parts-chart": _parts(), "cycles-chart": _cycles()}
     return {name: _renumbered(dict(json_item(chart, name))) for name, chart in found.items()}
 
 
 def _renumbered(item: dict[str, Any]) -> dict[str, Any]:
-    """Return the same item whose ids count from 0: those of Bokeh go on from chart to chart within a process."""
+    """Return the item with ids counted from 0: ids of Bokeh continue from chart to chart within a process."""
     numbers: dict[str, str] = {}
 
     def walked(value: Any) -> Any:
@@ -79,7 +79,7 @@ def _renumbered(item: dict[str, Any]) -> dict[str, Any]:
 def _figure(**settings: Any) -> figure:
     chart = figure(sizing_mode="stretch_width", min_width=200, toolbar_location="above", **settings)
     chart.toolbar.logo = None
-    # Nothing takes a drag until a tool is picked: on a phone a drag is to scroll.
+    # No tool takes a drag until it is picked: on a phone a drag scrolls.
     chart.toolbar.active_drag = None
     chart.outline_line_color = None
     chart.background_fill_color = chart.border_fill_color = None
@@ -95,7 +95,7 @@ def _figure(**settings: Any) -> figure:
 
 
 def _front(report: Report) -> figure:
-    """Return accuracy on validation over latency, a curve a budget."""
+    """Return accuracy on validation over latency, one curve per budget."""
     chart = _figure(height=520, x_axis_type="log", name="front", tools="pan,box_zoom,wheel_zoom,reset,save")
     chart.xaxis.axis_label = "latency of one inference [s]"
     chart.yaxis.axis_label = "accuracy on validation [%]"
@@ -110,7 +110,7 @@ def _front(report: Report) -> figure:
     drawn = [front for front in report.fronts if front.designs]
     for index, front in enumerate(drawn):
         points += _curve(chart, report, front, colour_of(index), marker_of(index))
-    # Ranges are those of the designs: they are not to jump with every choice.
+    # Ranges are those of the designs, so that they do not jump with every choice.
     chart.y_range.renderers = chart.x_range.renderers = list(chart.renderers)
     chosen = ColumnDataSource({"x": [], "y": [], "low": [], "high": [], "worst": []}, name="chosen")
     chart.segment("x", "low", "x", "high", source=chosen, line_color=_INK, line_width=1.5)
@@ -133,7 +133,7 @@ def marker_of(index: int) -> str:
 
 
 def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str) -> list[GlyphRenderer]:
-    """Draw one budget: intervals (hidden at first), worst cases, line, and what is returned: the designs' marks."""
+    """Draw one budget: intervals (hidden at first), worst cases and a line; return the marks of its designs."""
     members = [one for one in front.designs if one.row.on_front]
     others = [one for one in front.designs if not one.row.on_front]
     of_members, of_others = (_points(report, designs) for designs in (members, others))
@@ -151,7 +151,7 @@ def _curve(chart: figure, report: Report, front: Front, colour: str, marker: str
         "x", "y", source=of_members, size=10, fill_color=colour, name=f"members {front.name}", **style
     )
     for points in (hollow, filled):
-        # A click is told to the script, which marks the design itself.
+        # The script marks the clicked design itself.
         points.selection_glyph = points.nonselection_glyph = None
     return [hollow, filled]
 
@@ -172,7 +172,7 @@ def _points(report: Report, designs: list[Design]) -> ColumnDataSource:
 
 
 def _parts() -> figure:
-    """Return the latency of each member of a front in its parts, a bar a design."""
+    """Return the latency of each member of a front in its parts, one bar per design."""
     chart = _figure(height=300, name="parts", y_range=FactorRange(), tools="")
     chart.toolbar_location = None
     source = ColumnDataSource({"design": [], "tip": [], **{part: [] for part in LATENCY_PARTS}}, name="bars")

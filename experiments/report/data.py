@@ -12,47 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from energy.events import FloatArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.supply import Supply
 from evo.fronts.decision import PREFERENCES
 from experiments.designs.price import Answer, price
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.formatting.quantities import parse
+from experiments.report.cycles import CycleRun, cycle_run
 from experiments.runs.candidates import LATENCY, Candidates, accuracy_kind
 from experiments.runs.finished import read_front_rows, read_manifest
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
 from experiments.storage.run_folder import CONFIG_FILE, require_run_folder
-
-_OUTLINE_POINTS = 9
-"""Points of the curve along which a capacitor is charged again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CycleRun:
-    """Equal power cycles in a row, as they are drawn.
-
-    Attributes:
-        cycles: How many. [1]
-        first, last: Layer and batch, counted from 1, with which the first begins and the last ends.
-        energy_j: Energy of one of them. [J]
-        active_s: Active time of one. [s]
-        recharge_s: Time to recharge after one. [s]
-        times_s: Since the start of a cycle, `(n_points,)`: start, end of activity, then along the recharge. [s]
-        voltages_v: Of the capacitor at these times, `(n_points,)`. [V]
-    """
-
-    cycles: int
-    first: tuple[str, int]
-    last: tuple[str, int]
-    energy_j: float
-    active_s: float
-    recharge_s: float
-    times_s: tuple[float, ...]
-    voltages_v: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +32,15 @@ class Design:
 
     Attributes:
         row: Its row of `fronts`.
-        answer: What `ebbnas price` says of its file.
+        answer: Answer of `ebbnas price` for its file.
         runs: Its power cycles; empty where the file is not feasible.
-        is_playable: Whether `ebbnas simulate` takes it.
+        can_simulate: Whether `ebbnas simulate` accepts it.
     """
 
     row: FrontRow
     answer: Answer
     runs: tuple[CycleRun, ...]
-    is_playable: bool
+    can_simulate: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,20 +67,20 @@ class Front:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything a report shows.
+    """Content of a report.
 
     Attributes:
         name: Name of the run's folder.
-        place: The folder as commands name it, from the folder that holds `runs/` or the run.
+        place: Path of the folder in commands, from the folder that holds `runs/` or the run.
         kind: Kind of the accuracy on validation by which designs are chosen, `finetuned` or `inherited`.
         device: The device of all designs.
-        fronts: A front a budget, from the smallest capacitor to the largest.
+        fronts: One front per budget, from the smallest capacitor to the largest.
         rows: All rows of `fronts` in their order.
         config: The resolved config.
         config_text: Its file.
-        manifest: What the run was made of.
-        what: What the data set is, empty where that is not known.
-        notes: What a reader must know.
+        manifest: Manifest of the run.
+        what: Description of the data set, empty where it is not known.
+        notes: Warnings for the reader.
     """
 
     name: str
@@ -126,12 +97,12 @@ class Report:
 
     @property
     def accuracy(self) -> str:
-        """Column of the accuracy that decides."""
+        """Column of the accuracy by which designs are chosen."""
         return f"accuracy_{self.kind}_val"
 
     @property
     def harvest_uncertainty(self) -> float:
-        """What worst cases multiply the resistance of the harvester with. [1]"""
+        """Factor of the harvester's resistance in worst cases. [1]"""
         return float(self.config.get("supply", {}).get("harvest_uncertainty", 1))
 
     @property
@@ -142,13 +113,13 @@ class Report:
 
 
 def read_report(folder: Path) -> Report:
-    """Read everything that a run's report shows.
+    """Read the content of a run's report.
 
     Args:
         folder: The run's folder.
 
     Raises:
-        ValueError: It is no run's folder, has no results yet, or a file of it is damaged or of another version.
+        ValueError: The folder is not a run's, has no results yet, or a file is damaged or of another version.
     """
     require_run_folder(folder)
     manifest = read_manifest(folder)
@@ -158,7 +129,7 @@ def read_report(folder: Path) -> Report:
     missed = {name: str(miss["id"]) for name, miss in misses.items()}
     requests = {name: _request(folder, name) for name in (*(row.id for row in rows), *missed.values())}
     if not requests:
-        raise ValueError(f"{folder}: the run has no designs to report; has it finished?")
+        raise ValueError(f"{folder}: no designs found to report; `search` on the folder finishes the run")
     designs = [_design(row, requests[row.id], price(requests[row.id])) for row in rows]
     names = {**missed, **{row.budget: row.id for row in rows}}
     supplies = {budget: requests[name].supply for budget, name in names.items()}
@@ -207,49 +178,9 @@ def _design(row: FrontRow, request: Request, answer: Answer) -> Design:
     return Design(
         row=row,
         answer=answer,
-        runs=tuple(_cycle_run(entry, names, request.supply) for entry in entries),
-        is_playable=request.execution.counting == "exact" and request.supply.recharge == "energy-balance",
+        runs=tuple(cycle_run(entry, names, request.supply) for entry in entries),
+        can_simulate=request.execution.counting == "exact" and request.supply.recharge == "energy-balance",
     )
-
-
-def _cycle_run(entry: Mapping[str, Any], names: Sequence[str], supply: Supply) -> CycleRun:
-    times_s, voltages_v = cycle_outline(entry["energy_j"], entry["active_s"], supply)
-    first, last = ((names[layer], batch + 1) for layer, batch in (entry["first"], entry["last"]))
-    return CycleRun(
-        cycles=entry["cycles"],
-        first=first,
-        last=last,
-        energy_j=entry["energy_j"],
-        active_s=entry["active_s"],
-        recharge_s=entry["recharge_s"],
-        times_s=tuple(times_s.tolist()),
-        voltages_v=tuple(voltages_v.tolist()),
-    )
-
-
-def cycle_outline(energy_j: float, active_s: float, supply: Supply) -> tuple[FloatArray, FloatArray]:
-    """Return the voltage of the capacitor over one power cycle, the harvester charging while the device sleeps.
-
-    Args:
-        energy_j: Energy drawn in the cycle. [J]
-        active_s: Its active time. [s]
-        supply: The capacitor and its harvester.
-
-    Returns:
-        Times since the start of the cycle [s] and voltages [V], `(n_points,)` both: the start, the end of activity,
-        then along the recharge up to Von.
-    """
-    start_v2, v2_per_j, _, v_on_v, _ = Scenarios.of([supply]).law_of(0)
-    # What is still to be charged, from all of it to nothing.
-    missing_j = energy_j * np.linspace(1, 0, _OUTLINE_POINTS)
-    climb_s = supply.recharge_time_s(missing_j)
-    times_s = np.concatenate([[0.0], active_s + climb_s[0] - climb_s])
-    voltages_v = np.concatenate([[v_on_v], np.sqrt(start_v2 - missing_j * v2_per_j)])
-    if supply.recharge != "energy-balance":
-        # The law of 2021 charges from the margin on, and its time ends at Von.
-        times_s = np.append(times_s, active_s + climb_s[0])
-        voltages_v = np.append(voltages_v, v_on_v)
-    return times_s, voltages_v
 
 
 def _front(name: str, supply: Supply, designs: Sequence[Design], kind: str, miss: Mapping[str, Any] | None) -> Front:
@@ -264,7 +195,7 @@ def _front(name: str, supply: Supply, designs: Sequence[Design], kind: str, miss
 
 
 def _what(config: Mapping[str, Any]) -> str:
-    """What is said of the config's data set where the project knows it."""
+    """Return the description of the config's data set, empty for an unknown one."""
     from models.data import describe
 
     name = config.get("data", {}).get("name")

@@ -1,4 +1,4 @@
-"""Legends of a report's charts as HTML, which breaks into lines where a window is narrow; a chart's own would not."""
+"""Legends of a report's charts as HTML, which breaks into lines in a narrow window; legends of Bokeh do not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parts_legend() -> str:
 
 
 def cycles_legend() -> str:
-    """What the device does, by the colour of the line."""
+    """Return the states of the device by the colour of the line."""
     return _legend([(_line(colour, width), name) for name, colour, width in STATES.values()])
 
 

@@ -1,4 +1,4 @@
-"""The page of a report: what `experiments.report.data` read, as one HTML file that loads nothing from anywhere.
+"""The page of a report: the content of `experiments.report.data` as one HTML file that loads nothing from elsewhere.
 
 Pure: the same data gives the same bytes. Template, style and script lie in `experiments/report/pages`.
 """
@@ -21,19 +21,8 @@ from experiments.formatting.quantities import budget_label
 from experiments.report.charts import charts, colour_of
 from experiments.report.data import Design, Front, Report
 from experiments.report.legends import cycles_legend, front_legend, parts_legend
-from experiments.report.text import (
-    KIND_NAMES,
-    counted,
-    layers_table,
-    miss_text,
-    overview_table,
-    panel,
-    parts_tip,
-    quantity,
-    run_tip,
-    runs_table,
-    sentence,
-)
+from experiments.report.tables import layers_table, overview_table, parts_tip, run_tip, runs_table
+from experiments.report.text import KIND_NAMES, counted, miss_text, panel, quantity, sentence
 from experiments.runs.candidates import LATENCY
 from experiments.storage.tables import FRONTS, as_columns, csv_text
 
@@ -42,7 +31,7 @@ def page(report: Report) -> str:
     """Return the whole page."""
     has_designs = any(front.designs for front in report.fronts)
     n_designs = sum(len(front.designs) for front in report.fronts)
-    return Template(_shipped("report.html")).substitute(
+    return Template(_built_in("report.html")).substitute(
         title=escape(f"EbbNAS report of {report.name}"),
         heading=escape(f"{report.config.get('name', report.name)}: accuracy against time on harvested energy"),
         sentence=escape(sentence(report)),
@@ -58,26 +47,26 @@ def page(report: Report) -> str:
         config=escape(report.config_text),
         manifest=escape(json.dumps(report.manifest, indent=1)),
         bokeh_version=bokeh.__version__,
-        style=_shipped("report.css"),
+        style=_built_in("report.css"),
         data=_embedded(_data(report)) if has_designs else '{"fronts": []}',
         bokeh=_library() if has_designs else "",
-        choice=_shipped("choice.js"),
-        script=_shipped("report.js"),
+        choice=_built_in("choice.js"),
+        script=_built_in("report.js"),
     )
 
 
-def _shipped(name: str) -> str:
+def _built_in(name: str) -> str:
     return (resources.files("experiments.report") / "pages" / name).read_text(encoding="utf-8")
 
 
 def _library() -> str:
-    """BokehJS, the core of it alone."""
+    """Return the core of BokehJS."""
     script: str = Resources(mode="inline", components=["bokeh"], minified=True).js_raw[0]
     return script.replace("</script", "<\\/script")
 
 
 def _embedded(value: Any) -> str:
-    """JSON that may stand inside a script element, whatever text is in it."""
+    """Return JSON that may stand inside a script element, any text in it included."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -91,8 +80,8 @@ def _accuracies(report: Report) -> str:
         )
     return (
         f"Accuracies are those of networks with their {weights}. Validation data, which training never saw, decide "
-        f"which designs are on a front and which one is chosen here. Test data were looked at last: their "
-        f"accuracies are shown, and nothing was or is chosen by them. {interval}"
+        f"which designs are on a front and which one is chosen here. Test data were opened last: their "
+        f"accuracies are shown and not used for selection. {interval}"
     )
 
 
@@ -106,8 +95,8 @@ def _deadline_rule(report: Report) -> str:
         return "A deadline is compared with the latency: a worst case is not defined for this supply."
     if report.harvest_uncertainty == 1:
         return (
-            "A deadline is compared with the worst-case latency, which here is the latency: the harvester was taken as "
-            "steady."
+            "A deadline is compared with the worst-case latency, which here is the latency: the harvester is assumed "
+            "to be steady."
         )
     return (
         f"A deadline is compared with the worst-case latency, for a harvester of up to "
@@ -116,7 +105,7 @@ def _deadline_rule(report: Report) -> str:
 
 
 def _data(report: Report) -> dict[str, Any]:
-    """What the page's script reads."""
+    """Return the data of the page's script."""
     drawn = [front for front in report.fronts if front.designs]
     rows = [row.to_dict() for row in report.rows]
     position = {row.id: index for index, row in enumerate(report.rows)}
@@ -168,13 +157,13 @@ def _design(report: Report, front: Front, one: Design) -> dict[str, Any]:
         "parts_tip": parts_tip(one),
         "time_s": one.row.number(front.time),
         "runs": runs,
-        "is_playable": one.is_playable,
+        "can_simulate": one.can_simulate,
     }
 
 
 def _cycles_summary(front: Front, one: Design) -> str:
     if not one.runs:
-        return "Its file is not feasible as it is priced now, so there are no power cycles to show."
+        return "The design is not feasible as it is priced now: no power cycles to show."
     most_j = max(run.energy_j for run in one.runs)
     return (
         f"{counted(sum(run.cycles for run in one.runs), 'power cycle')} in {quantity(one.answer['latency_s'], 's')}, "

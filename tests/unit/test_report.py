@@ -14,7 +14,8 @@ import pytest
 
 from energy.hardware.supply import Supply, read_supply_family
 from experiments.cli import main
-from experiments.report.data import cycle_outline, read_report
+from experiments.report.cycles import cycle_outline
+from experiments.report.data import read_report
 from experiments.report.page import page
 from experiments.storage.tables import FRONTS, write_table
 from tests.conftest import ROOT
@@ -142,7 +143,7 @@ def test_only_designs_that_can_be_played_are_said_to_be(tmp_path):
     made["supply"]["recharge"] = "margin-scaled"
     path.write_text(json.dumps(made))
     report = read_report(tmp_path / "run")
-    assert [one.row.id for front in report.fronts for one in front.designs if not one.is_playable] == ["470uF-c2"]
+    assert [one.row.id for front in report.fronts for one in front.designs if not one.can_simulate] == ["470uF-c2"]
 
 
 def test_where_no_network_was_fine_tuned_the_page_shows_inherited_accuracies_and_says_so(tmp_path):
@@ -224,7 +225,7 @@ def test_the_static_table_has_every_design_with_its_units(run, html):
         assert f"{100 * row.accuracy_finetuned_val:.1f} % (" in text
     # 470uF-c2 takes 4.766 s, at worst 1.5 times as long.
     assert "4.77 s 7.15 s" in text
-    assert "VM [B]" in text
+    assert "SRAM (VM) [B]" in text
 
 
 def test_the_data_in_the_page_are_those_of_the_files(run, html):

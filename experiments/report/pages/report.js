@@ -203,7 +203,7 @@
     }
     const file = quoted(`${data.place}/designs/${design ? design.row.id : ""}.json`);
     if (design) lines.push(`ebbnas price ${file}`);
-    if (design && design.is_playable) lines.push(`ebbnas simulate ${file}`);
+    if (design && design.can_simulate) lines.push(`ebbnas simulate ${file}`);
     return lines;
   }
 
