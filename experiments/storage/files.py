@@ -97,14 +97,3 @@ def append_log(path: Path, entry: Mapping[str, Any]) -> None:
             if file.read(1) != b"\n":
                 file.write(b"\n")
         file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the whole lines of a `log.jsonl`."""
-    entries = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            entries.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return entries

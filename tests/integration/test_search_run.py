@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.cli import main
-from experiments.storage.files import read_log
 from experiments.storage.tables import FRONTS, read_table
 from tests.integration.conftest import process, tiny_arguments
+from tests.support.logs import read_log
 
 KILLED_WHILE_WRITING = """
 import os, signal, sys

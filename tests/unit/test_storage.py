@@ -9,8 +9,9 @@ import os
 import pytest
 
 from experiments.storage.cache import Checkpoints, Store
-from experiments.storage.files import append_log, read_json, read_log, write_bytes
+from experiments.storage.files import append_log, read_json, write_bytes
 from experiments.storage.keys import digest
+from tests.support.logs import read_log
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():
