@@ -5,7 +5,7 @@ The machine code goes to the folder of `energy.jit_cache`; later commands that p
 
 from __future__ import annotations
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.jit_cache import precompiled_marker, remove_unused
@@ -13,7 +13,7 @@ from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.packed import PackedExplorer
 from energy.scheduling.execution import PACKED
-from energy.scheduling.schedule import budget_nj
+from energy.scheduling.schedule import cycle_budget_nj
 from energy.simulation.harvest import constant_source
 from energy.simulation.simulate import simulate
 
@@ -27,10 +27,10 @@ def precompile() -> None:
     scenarios = Scenarios.of([supply])
     explorer = PackedExplorer(device, scenarios, rules("ebbnas"))
     plan = explorer.plan(network)
-    cost([network], [plan], device, scenarios, PACKED)
+    price_population([network], [plan], device, scenarios, PACKED)
     sequence, starts = explorer.pricer.sequence(network, plan), explorer.schedule(network, plan).starts
     harvest = constant_source(supply.resistance_ohm, supply.v_supply_v)
-    simulate(sequence, starts, budget_nj(scenarios), supply, [harvest], timeline_seed=0)
+    simulate(sequence, starts, cycle_budget_nj(scenarios), supply, [harvest], timeline_seed=0)
     if (marker := precompiled_marker()) is not None:
         marker.touch()
 

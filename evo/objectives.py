@@ -47,7 +47,7 @@ class Constraint:
         name: Name in results.
         column: Column of `energy.costing.population.Cost`; for the deadline, a column that `Pricing` computes.
         unit: SI unit of the amount.
-        limit: Divisor of the amount before violations are added up: `budget_j`, `vm_bytes`, `nvm_bytes`,
+        limit: Divisor of the amount before violations are added up: `cycle_budget_j`, `vm_bytes`, `nvm_bytes`,
             `deadline_s`.
     """
 
@@ -73,7 +73,7 @@ FIGURES: tuple[str, ...] = tuple(row.column for row in OBJECTIVES.values() if ro
 """Columns of `energy.costing.population.Cost` that every evaluation keeps, for any objectives."""
 
 CONSTRAINTS: tuple[Constraint, ...] = (
-    Constraint(name="energy", column="energy_over_j", unit="J", limit="budget_j"),
+    Constraint(name="energy", column="energy_over_j", unit="J", limit="cycle_budget_j"),
     Constraint(name="vm", column="vm_over_bytes", unit="B", limit="vm_bytes"),
     Constraint(name="nvm", column="nvm_over_bytes", unit="B", limit="nvm_bytes"),
     Constraint(name="deadline", column="deadline_over_s", unit="s", limit="deadline_s"),

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.protocol import LayerOptima, ScenariosExplorer
@@ -47,7 +47,7 @@ class RobustExplorer:
 
     def designs(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
         """Return the best design of a layer under the supply with the least cycle energy, safe in all, in a tuple."""
-        least = int(np.argmin(self.pricing.scenarios.budget_j))
+        least = int(np.argmin(self.pricing.scenarios.cycle_budget_j))
         return (self.explorer.designs(layer)[least],)
 
     def proposals(self, layer: LayerShape) -> tuple[LayerDesign, ...]:
@@ -60,7 +60,9 @@ class RobustExplorer:
         scenarios = self.pricing.scenarios
         plans = list(dict.fromkeys(self.explorer.plan(network, index) for index in range(len(scenarios))))
         pricing = self.pricing
-        priced = cost([network] * len(plans), plans, pricing.device, scenarios, pricing.execution, pricer=self._pricer)
+        priced = price_population(
+            [network] * len(plans), plans, pricing.device, scenarios, pricing.execution, pricer=self._pricer
+        )
         broken = self.pricing.amounts(priced)[1].sum(axis=1)
         latency_s = AGGREGATES[self.pricing.over](priced.latency_s)
         return plans[int(np.lexsort((latency_s, broken))[0])]

@@ -156,7 +156,7 @@ def _sustained_s(energy_j: float, active_s: float, device: Device, scenarios: Sc
     `Scenarios.recharge_floor` says, by either recharge formula.
     """
     boot_j, boot_s = _least(device.exact, [([BOOT_EVENTS], ORDERS)])
-    room_j = scenarios.budget_j - boot_j
+    room_j = scenarios.cycle_budget_j - boot_j
     with np.errstate(divide="ignore"):
         # Rounding must not add a boot where the energy fills whole cycles exactly.
         n_boots = np.ceil(np.where(room_j > 0, energy_j / room_j, np.inf) * (1 - 1e-12))

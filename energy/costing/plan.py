@@ -13,7 +13,7 @@ import numpy as np
 from energy.costing.limits import limit_device_s, limit_plan_s
 from energy.costing.plan_exact import exact_figures
 from energy.costing.plan_published import published_figures
-from energy.costing.result import Appraisal, Figures
+from energy.costing.result import Figures, PlanPrice
 from energy.events import FloatArray, IntArray
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios, Supply
@@ -25,7 +25,7 @@ from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty, first_char
 from energy.validation import require_number
 
 
-def appraise(
+def price_plan(
     network: NetworkShape,
     plan: Plan,
     device: Device,
@@ -34,7 +34,7 @@ def appraise(
     *,
     deadline_s: float | None = None,
     uncertainty: HarvestUncertainty = NOMINAL,
-) -> Appraisal:
+) -> PlanPrice:
     """Price one network under one plan, with everything that can be said about it.
 
     Args:
@@ -60,17 +60,17 @@ def appraise(
         figures = exact_figures(network, plan, pricer, scenarios, sequence, cycles)
     else:
         figures = published_figures(network, plan, device, scenarios)
-    return _judged(network, figures, device, supply, deadline_s, uncertainty)
+    return _evaluated(network, figures, device, supply, deadline_s, uncertainty)
 
 
-def _judged(
+def _evaluated(
     network: NetworkShape,
     figures: Figures,
     device: Device,
     supply: Supply,
     deadline_s: float | None,
     uncertainty: HarvestUncertainty,
-) -> Appraisal:
+) -> PlanPrice:
     scenarios = Scenarios.of([supply])
     violations = {
         "energy_j": max(layer.violations["energy_j"] for layer in figures.layers),
@@ -78,7 +78,7 @@ def _judged(
         "nvm_bytes": max(figures.nvm_bytes - device.nvm_bytes, 0),
         "deadline_s": 0.0,
     }
-    appraisal = Appraisal(
+    priced = PlanPrice(
         violations=violations,
         latency_s=None,
         response_latency_s=None,
@@ -97,7 +97,7 @@ def _judged(
         schedule=figures.schedule,
     )
     if any(violations.values()):
-        return appraisal
+        return priced
     cycles = np.array([entry.cycles for entry in figures.schedule])
     active_s = float(cycles @ [entry.active_s for entry in figures.schedule])
     energy_j = np.array([entry.energy_j for entry in figures.schedule])
@@ -111,9 +111,9 @@ def _judged(
     if deadline_s is not None:
         violations["deadline_s"] = max((latency_s if worst_s is None else worst_s) - deadline_s, 0.0)
         if violations["deadline_s"]:
-            return appraisal
+            return priced
     return replace(
-        appraisal,
+        priced,
         latency_s=latency_s,
         response_latency_s=latency_s - float(recharge_s[-1]),
         worst_case_latency_s=worst_s,

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 
 from energy.costing.published_cycles import vm_over_bytes
-from energy.costing.result import Figures, LayerAppraisal, ScheduleEntry
+from energy.costing.result import Figures, LayerPrice, ScheduleEntry
 from energy.counting.exact import count_all
 from energy.events import BOOT_EVENTS, EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import Plan
 from energy.networks.shapes import NetworkShape
-from energy.scheduling.schedule import BatchSequence, Pricer, Schedule, budget_nj
+from energy.scheduling.schedule import BatchSequence, Pricer, Schedule, cycle_budget_nj
 
 _NOT_CONTINUOUS = ("reboots", "record_read_calls", "record_read_words", "record_write_calls", "record_write_words")
 """Events that would not happen under continuous power."""
@@ -79,13 +79,13 @@ def _row(
     vm_bytes: int,
     pricer: Pricer,
     scenarios: Scenarios,
-) -> LayerAppraisal:
+) -> LayerPrice:
     """Return one layer: its batches `[begin, end)` with the boots before them."""
     begin, end = bounds
     starts = cycles.starts[(cycles.starts >= begin) & (cycles.starts < end)]
     reload_nj = sequence.cold_nj[starts] - sequence.warm_nj[starts] + sequence.boot_nj
     reload_s = sequence.cold_s[starts] - sequence.warm_s[starts] + sequence.boot_s
-    over_nj = max(int(sequence.cold_nj[begin:end].max()) + sequence.boot_nj - budget_nj(scenarios), 0)
+    over_nj = max(int(sequence.cold_nj[begin:end].max()) + sequence.boot_nj - cycle_budget_nj(scenarios), 0)
     violations = {
         "energy_j": over_nj * 1e-9,
         "vm_bytes": int(vm_over_bytes(np.array(vm_bytes // pricer.device.word_bytes), pricer.device)),
@@ -94,7 +94,7 @@ def _row(
     # Where every batch has a cycle of its own, cycles belong to layers.
     owns = slice(begin, end) if len(cycles) == len(sequence) else slice(0, 0)
     owned = bool(len(cycles.energy_nj[owns]))
-    return LayerAppraisal(
+    return LayerPrice(
         layer=name,
         latency_s=float((cycles.active_s[owns] + cycles.recharge_s[owns]).sum()) if owned and is_safe else None,
         active_s=float(sequence.warm_s[begin:end].sum() + reload_s.sum()) if is_safe else None,

@@ -9,7 +9,7 @@ import numpy as np
 
 from energy.costing.population import published_nvm_bytes
 from energy.costing.published_cycles import CyclePrices, cycle_events, price_cycles, vm_over_bytes
-from energy.costing.result import Figures, LayerAppraisal, ScheduleEntry
+from energy.costing.result import Figures, LayerPrice, ScheduleEntry
 from energy.counting.published import BatchCounts, ShapeTable, UnitCounts, published_counts
 from energy.events import PART_OF_EVENT, PARTS, Counts, total_events
 from energy.hardware.device import Device
@@ -47,7 +47,7 @@ def published_figures(network: NetworkShape, plan: Plan, device: Device, scenari
     schedule = _schedule(priced, scenarios)
     return Figures(
         layers=tuple(
-            _appraise_layer(name, layer, device, scenarios)
+            _layer_price(name, layer, device, scenarios)
             for name, layer in zip(network.layer_names, priced, strict=True)
         ),
         schedule=schedule,
@@ -66,14 +66,14 @@ def _price_layer(layer: LayerShape, design: LayerDesign, device: Device) -> _Pri
     return _PricedLayer(units=units, counts=counts, cycles=price_cycles(counts, device), batch=batch)
 
 
-def _appraise_layer(name: str, layer: _PricedLayer, device: Device, scenario: Scenarios) -> LayerAppraisal:
+def _layer_price(name: str, layer: _PricedLayer, device: Device, scenario: Scenarios) -> LayerPrice:
     cycles = layer.cycles
     n_cycles = cycles.n_cycles[:, 0]
     vm_over = int(vm_over_bytes(layer.counts.vm_words, device)[0])
     energy_over_j = float(cycles.energy_over_j(scenario)[0, 0])
     is_safe = not vm_over and not energy_over_j
     totals = _layer_events(layer, device)
-    return LayerAppraisal(
+    return LayerPrice(
         layer=name,
         latency_s=float(cycles.latency_s(scenario)[0, 0]) if is_safe else None,
         active_s=float(n_cycles @ cycles.active_s[:, 0]) if is_safe else None,

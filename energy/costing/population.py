@@ -134,7 +134,7 @@ def nvm_bytes_of(n_parameters: ArrayLike, largest_map: ArrayLike, adds: ArrayLik
     return np.asarray(words * device.word_bytes, dtype=np.int64)
 
 
-def cost(
+def price_population(
     networks: Sequence[NetworkShape],
     plans: Sequence[Plan],
     device: Device,

@@ -63,7 +63,7 @@ class CyclePrices:
 
     def energy_over_j(self, scenarios: Scenarios) -> FloatArray:
         """How far the costliest cycle is over the budget, 0 where it fits, `(n_designs, n_scenarios)`. [J]"""
-        return np.maximum(self.energy_max_j[:, None] - scenarios.budget_j, 0.0)
+        return np.maximum(self.energy_max_j[:, None] - scenarios.cycle_budget_j, 0.0)
 
     def recharge_s(self, scenarios: Scenarios) -> FloatArray:
         """Return the time to recharge after a cycle of each kind, `(n_kinds, n_designs, n_scenarios)`. [s]"""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerAppraisal:
-    """One layer of an appraised plan; times are None where it is infeasible.
+class LayerPrice:
+    """One layer of a priced plan; times are None where it is infeasible.
 
     Where power cycles are shared, latency, cycles and their energies belong to no layer and are None.
 
@@ -79,7 +79,7 @@ class Figures:
         energy_j: Energy of one inference. [J]
     """
 
-    layers: tuple[LayerAppraisal, ...]
+    layers: tuple[LayerPrice, ...]
     schedule: tuple[ScheduleEntry, ...]
     nvm_bytes: int
     active_by_part_s: Mapping[str, float]
@@ -88,7 +88,7 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Appraisal:
+class PlanPrice:
     """A network under a plan; times and cycles are None where the plan is infeasible.
 
     Attributes:
@@ -123,7 +123,7 @@ class Appraisal:
     vm_bytes: int
     nvm_bytes: int
     breakdown: Mapping[str, float] | None
-    layers: tuple[LayerAppraisal, ...]
+    layers: tuple[LayerPrice, ...]
     schedule: tuple[ScheduleEntry, ...]
 
     @property

@@ -148,7 +148,7 @@ def calibrated(fits: Mapping[str, EventFit], base: Mapping[str, Any], *, name: s
         source: Where its numbers come from.
 
     Returns:
-        The content, keys in the order of the shipped files.
+        The content, keys in the order of the built-in files.
 
     Raises:
         ValueError: The base has no clock, or a table of it is none.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from energy.events import EVENTS, ORDERS, Counts, FloatArray, IntArray
-from energy.hardware.files import read_record, shipped_names
+from energy.hardware.files import built_in_names, read_record
 from energy.hardware.uncertainty import Uncertainty, half_widths, read_uncertainty
 from energy.validation import require_choice, require_int, require_keys, require_number
 
@@ -191,12 +191,12 @@ class Device:
 
 
 def device_names() -> tuple[str, ...]:
-    """Return the names of the shipped devices."""
-    return shipped_names("devices")
+    """Return the names of the built-in devices."""
+    return built_in_names("devices")
 
 
 def read_device(name: str | Path) -> Device:
-    """Read a shipped device by name, or a TOML file by path, see `energy.hardware.files.read_record`."""
+    """Read a built-in device by name, or a TOML file by path, see `energy.hardware.files.read_record`."""
     return read_record("device", "devices", name, _device)
 
 

@@ -13,19 +13,19 @@ from energy.validation import require_choice
 Record = TypeVar("Record")
 
 
-def shipped_names(folder: str) -> tuple[str, ...]:
+def built_in_names(folder: str) -> tuple[str, ...]:
     """Return the names of the files that ship in a folder of this package."""
     items = files("energy.hardware").joinpath(folder).iterdir()
     return tuple(sorted(Path(item.name).stem for item in items if item.name.endswith(".toml")))
 
 
 def read_record(kind: str, folder: str, name: str | Path, parse: Callable[[dict[str, Any]], Record]) -> Record:
-    """Read a shipped file by name, or a file by path.
+    """Read a built-in file by name, or a file by path.
 
     Args:
         kind: What messages call such a file.
         folder: Where files of the kind ship.
-        name: Name of a shipped file, or a path.
+        name: Name of a built-in file, or a path.
         parse: Makes the record of the file's content.
 
     Raises:
@@ -35,7 +35,7 @@ def read_record(kind: str, folder: str, name: str | Path, parse: Callable[[dict[
     if isinstance(name, Path):
         where, content = str(name), name.read_bytes()
     else:
-        require_choice(kind, name, shipped_names(folder))
+        require_choice(kind, name, built_in_names(folder))
         where, content = f"{kind} {name}", files("energy.hardware").joinpath(folder, f"{name}.toml").read_bytes()
     try:
         data = tomllib.loads(content.decode("utf-8-sig"))

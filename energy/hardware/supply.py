@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from energy.events import FloatArray
-from energy.hardware.files import read_record, shipped_names
+from energy.hardware.files import built_in_names, read_record
 from energy.validation import require_choice, require_keys, require_number
 
 RECHARGES = ("energy-balance", "margin-scaled")
@@ -91,9 +91,9 @@ class Supply:
         require_choice("recharge", self.recharge, RECHARGES)
 
     @property
-    def budget_j(self) -> float:
+    def cycle_budget_j(self) -> float:
         """Energy budget E_av of one power cycle, Eq. (2). [J]"""
-        return float(Scenarios.of([self]).budget_j[0])
+        return float(Scenarios.of([self]).cycle_budget_j[0])
 
     @property
     def stored_energy_j(self) -> float:
@@ -165,7 +165,7 @@ class Scenarios:
         return self.capacitance_f * (self.v_on_v**2 - self.v_off_v**2) / 2
 
     @cached_property
-    def budget_j(self) -> FloatArray:
+    def cycle_budget_j(self) -> FloatArray:
         """Energy that one power cycle may plan for, E_av = f E_full, Eq. (2), `(n_scenarios,)`. [J]"""
         return self.usable_fraction * self.stored_energy_j
 
@@ -192,7 +192,7 @@ class Scenarios:
     @cached_property
     def _law(self) -> RechargeLaw:
         """Constants of `recharge_law`, `(n_scenarios,)` each; margin-scaled supplies start at the margin."""
-        margin = 2 * self.budget_j / self.capacitance_f + self.v_off_v**2
+        margin = 2 * self.cycle_budget_j / self.capacitance_f + self.v_off_v**2
         start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
         return RechargeLaw(
             start_v2=start,
@@ -205,7 +205,7 @@ class Scenarios:
     @cached_property
     def is_concave(self) -> NDArray[np.bool_]:
         """Whether recharge is concave within the budget, V >= Vs / 2 down to it, `(n_scenarios,)`."""
-        return np.asarray(self._voltage_v(self.budget_j) >= self.v_supply_v / 2)
+        return np.asarray(self._voltage_v(self.cycle_budget_j) >= self.v_supply_v / 2)
 
     def recharge_floor(self) -> tuple[FloatArray, FloatArray]:
         """Return a line below the recharge time of every energy within the budget: t_rc(E) >= start + slope E.
@@ -217,7 +217,7 @@ class Scenarios:
             Start [s] and slope [s/J], `(n_scenarios,)` each.
         """
         start_s = self.recharge_time_s(np.zeros(len(self)))
-        chord = (self.recharge_time_s(self.budget_j) - start_s) / self.budget_j
+        chord = (self.recharge_time_s(self.cycle_budget_j) - start_s) / self.cycle_budget_j
         return start_s, np.where(self.is_concave, chord, 4 * self.resistance_ohm / self.v_supply_v**2)
 
     def _voltage_v(self, energy_j: FloatArray) -> FloatArray:
@@ -271,12 +271,12 @@ class SupplyFamily:
 
 
 def supply_names() -> tuple[str, ...]:
-    """Return the names of the shipped supply families."""
-    return shipped_names("supplies")
+    """Return the names of the built-in supply families."""
+    return built_in_names("supplies")
 
 
 def read_supply_family(name: str | Path) -> SupplyFamily:
-    """Read a shipped supply family by name, or a TOML file by path, see `energy.hardware.files.read_record`."""
+    """Read a built-in supply family by name, or a TOML file by path (`energy.hardware.files.read_record`)."""
     return read_record("supply", "supplies", name, _family)
 
 

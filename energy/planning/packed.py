@@ -38,7 +38,7 @@ from energy.planning.enumeration import (
 )
 from energy.planning.protocol import LayerOptima
 from energy.scheduling.execution import CUTS
-from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, budget_nj, cycle_of, schedule
+from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, cycle_budget_nj, cycle_of, schedule
 
 _CAPACITY = 2048
 """Designs that a layer keeps while it is enumerated."""
@@ -111,7 +111,7 @@ class PackedExplorer:
         self._n_threads = n_threads
         boot = (self.pricer.boot_nj, self.pricer.boot_s)
         self._cycles = [cycle_of(boot, scenarios, index) for index in range(len(scenarios))]
-        self._budget_j = np.array([cycle.budget_nj * 1e-9 for cycle in self._cycles])
+        self._budget_j = np.array([cycle.cycle_budget_nj * 1e-9 for cycle in self._cycles])
         self._costs = Costs(
             *self.pricer.tables,
             boot_j=self.pricer.boot_nj * 1e-9,
@@ -300,7 +300,7 @@ class PackedExplorer:
         over_words = [max(vm_words(*self.pricer.rows(layer, design)) - limit_words, 0) for design in designs]
         largest_nj = [int(self.pricer.batches(layer, design).nanojoules[1].max()) for design in designs]
         first = min(range(len(designs)), key=lambda i: (over_words[i], largest_nj[i]))
-        over_nj = largest_nj[first] + self.pricer.boot_nj - budget_nj(self.scenarios, scenario)
+        over_nj = largest_nj[first] + self.pricer.boot_nj - cycle_budget_nj(self.scenarios, scenario)
         return Candidates(
             designs=(designs[first],),
             time_s=np.array([np.inf]),

@@ -135,7 +135,7 @@ class Explorer:
         best = [search.best(self.scenarios.take(scenario)) for scenario in range(len(self.scenarios))]
         rows, batch, latency_s = (np.stack(column, axis=1) for column in zip(*best, strict=True))
         vm_over_words = np.maximum(prices.vm_once[rows] + batch * prices.vm_each[rows] - vm_words, 0)
-        energy_over_j = np.maximum(prices.energy_max_j(rows, batch) - self.scenarios.budget_j, 0.0)
+        energy_over_j = np.maximum(prices.energy_max_j(rows, batch) - self.scenarios.cycle_budget_j, 0.0)
         return [
             _Optimum(
                 designs=replace(tilings.take(rows[layer]), batch=batch[layer]),

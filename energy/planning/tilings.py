@@ -124,7 +124,7 @@ class TilingPrices:
         for kind, n_cycles in (("first", n_first), ("beyond", n_beyond)):
             energy_j = getattr(self.energy, kind)(rows, batch)
             cycle_s = getattr(self.active, kind)(rows, batch) + scenario.recharge_time_s(energy_j)
-            cycle_s = np.where(energy_j > scenario.budget_j, np.inf, cycle_s)
+            cycle_s = np.where(energy_j > scenario.cycle_budget_j, np.inf, cycle_s)
             total_s += n_cycles * np.where(n_cycles > 0, cycle_s, 0.0)
         return total_s
 
@@ -138,12 +138,12 @@ class TilingPrices:
         start_s, slope = scenario.recharge_floor()
         active_a_batch, active_rest = self.active_total
         energy_a_batch, energy_rest = self.energy_total
-        budget_j = scenario.budget_j[0]
-        affordable = (budget_j - self.energy.once) / self.energy.each
+        cycle_budget_j = scenario.cycle_budget_j[0]
+        affordable = (cycle_budget_j - self.energy.once) / self.energy.each
         batch = np.clip(affordable * (1 + 1e-9), 1.0, np.maximum(largest_batch, 1))
         a_batch = active_a_batch + loops.n_loops * start_s[0] + slope[0] * energy_a_batch
         bound_s = loops.n_inner / batch * a_batch + active_rest + slope[0] * energy_rest
-        is_over = (largest_batch == 0) | (self.energy.once + self.energy.each > budget_j)
+        is_over = (largest_batch == 0) | (self.energy.once + self.energy.each > cycle_budget_j)
         return np.where(is_over, np.inf, bound_s)
 
 

@@ -39,20 +39,20 @@ class Cycle(NamedTuple):
 
     Attributes:
         boot_nj, boot_s: Energy and active time of a boot. [nJ], [s]
-        budget_nj: Cycle energy budget. [nJ]
+        cycle_budget_nj: Cycle energy budget. [nJ]
         law: Constants of the recharge.
         is_concave: Whether recharge is concave within the budget.
     """
 
     boot_nj: int
     boot_s: float
-    budget_nj: int
+    cycle_budget_nj: int
     law: RechargeLaw
     is_concave: bool
 
 
 @compiled
-def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, budget_nj: int) -> IntArray:
+def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, cycle_budget_nj: int) -> IntArray:
     """Return the first batch of every cycle when a cycle ends only where the next batch does not fit.
 
     A batch that does not fit even after a fresh boot runs alone: such a plan is not safe, its cost is a number.
@@ -61,7 +61,7 @@ def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, budget_nj:
         warm_nj: Energy of a batch that follows another in its cycle, `(n,)`. [nJ]
         cold_nj: Energy of a batch that follows a boot, `(n,)`. [nJ]
         boot_nj: Energy of a boot. [nJ]
-        budget_nj: Energy of a cycle at most. [nJ]
+        cycle_budget_nj: Energy of a cycle at most. [nJ]
     """
     starts = np.empty(len(warm_nj), dtype=np.int64)
     n_cycles, left_nj = 0, -1
@@ -69,7 +69,7 @@ def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, budget_nj:
         if warm_nj[batch] > left_nj or batch == 0:
             starts[n_cycles] = batch
             n_cycles += 1
-            left_nj = budget_nj - boot_nj - cold_nj[batch]
+            left_nj = cycle_budget_nj - boot_nj - cold_nj[batch]
         else:
             left_nj -= warm_nj[batch]
     return starts[:n_cycles].copy()
@@ -108,7 +108,7 @@ def greedy_s(batches: CutBatches, cycle: Cycle) -> float:
     warm_nj, cold_nj, reload_s = batches
     total_s, cycle_nj = 0.0, 0
     for batch in range(len(warm_nj)):
-        if batch == 0 or cycle_nj + warm_nj[batch] > cycle.budget_nj:
+        if batch == 0 or cycle_nj + warm_nj[batch] > cycle.cycle_budget_nj:
             if batch > 0:
                 total_s += recharge_s(cycle_nj * 1e-9, cycle.law)
             total_s += cycle.boot_s + reload_s[batch]
@@ -122,7 +122,7 @@ def greedy_s(batches: CutBatches, cycle: Cycle) -> float:
 def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: IntArray) -> None:
     """Fill, for each batch boundary, the least cost of the cycles before it and where the last of them starts."""
     warm_nj, cold_nj, reload_s = batches
-    boot_nj, boot_s, budget_nj, law, is_concave = cycle
+    boot_nj, boot_s, cycle_budget_nj, law, is_concave = cycle
     n = len(warm_nj)
     spent = np.zeros(n + 1, dtype=np.int64)
     for batch in range(n):
@@ -132,8 +132,8 @@ def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: In
     for batch in range(n):
         most_reload = max(most_reload, cold_nj[batch] - warm_nj[batch])
     # The chord of t_rc within the budget is below it where t_rc is concave.
-    at_boot_s, at_budget_s = recharge_s(boot_nj * 1e-9, law), recharge_s(budget_nj * 1e-9, law)
-    slope = (at_budget_s - at_boot_s) / max(budget_nj - boot_nj, 1) if is_concave else 0.0
+    at_boot_s, at_budget_s = recharge_s(boot_nj * 1e-9, law), recharge_s(cycle_budget_nj * 1e-9, law)
+    slope = (at_budget_s - at_boot_s) / max(cycle_budget_nj - boot_nj, 1) if is_concave else 0.0
     chord_s = at_boot_s - slope * boot_nj if is_concave else 0.0
     best_s[0] = 0.0
     followed = np.empty(n + 1, dtype=np.int64)
@@ -141,13 +141,13 @@ def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: In
     low, high = 0, 0
     for end in range(1, n + 1):
         start = end - 1
-        if start == 0 or not is_concave or _is_cut(start, before[start], batches, base, spent, budget_nj):
+        if start == 0 or not is_concave or _is_cut(start, before[start], batches, base, spent, cycle_budget_nj):
             followed[n_followed] = start
             n_followed += 1
         # Below `low` no cycle that ends here fits, from `high` on every one does.
-        while boot_nj + spent[end] - spent[low] > budget_nj:
+        while boot_nj + spent[end] - spent[low] > cycle_budget_nj:
             low += 1
-        while boot_nj + spent[end] - spent[high] + most_reload > budget_nj and high < end - 1:
+        while boot_nj + spent[end] - spent[high] + most_reload > cycle_budget_nj and high < end - 1:
             high += 1
         while head < n_followed and followed[head] < low:
             head += 1
@@ -157,18 +157,18 @@ def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: In
             for position in range(first, last):
                 begin = position
                 if turn == 0:
-                    if begin > 0 and base[begin - 1] + spent[end] <= budget_nj and begin - 1 >= low:
+                    if begin > 0 and base[begin - 1] + spent[end] <= cycle_budget_nj and begin - 1 >= low:
                         continue
                 else:
                     begin = followed[position]
                 energy_nj = base[begin] + spent[end]
-                if energy_nj > budget_nj:
+                if energy_nj > cycle_budget_nj:
                     continue
                 sofar_s = best_s[begin] + boot_s + reload_s[begin]
                 if sofar_s + chord_s + slope * energy_nj > found_s * (1 + _TIE):
                     continue
                 total_s = sofar_s + recharge_s(energy_nj * 1e-9, law)
-                is_full = end < n and energy_nj + warm_nj[min(end, n - 1)] > budget_nj
+                is_full = end < n and energy_nj + warm_nj[min(end, n - 1)] > cycle_budget_nj
                 is_tie = abs(total_s - found_s) <= _TIE * total_s
                 if (is_found_full and not is_full) if is_tie else total_s < found_s:
                     found_s, found, is_found_full = total_s, begin, is_full
@@ -176,10 +176,10 @@ def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: In
 
 
 @compiled
-def _is_cut(cut: int, begin: int, batches: CutBatches, base: IntArray, spent: IntArray, budget_nj: int) -> bool:
+def _is_cut(cut: int, begin: int, batches: CutBatches, base: IntArray, spent: IntArray, cycle_budget_nj: int) -> bool:
     """Whether a cut before batch `cut` can be best whatever follows, its best cycle before it starting at `begin`."""
     warm_nj, cold_nj, reload_s = batches
-    if base[begin] + spent[cut] + warm_nj[cut] > budget_nj:
+    if base[begin] + spent[cut] + warm_nj[cut] > cycle_budget_nj:
         return True
     reload_nj = cold_nj[cut] - warm_nj[cut]
     for beside in (cut - 1, cut + 1):

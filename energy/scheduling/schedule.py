@@ -26,7 +26,7 @@ from energy.scheduling.cuts import CutBatches, Cycle, cycle_totals, greedy_start
 from energy.scheduling.execution import CUTS
 from energy.validation import require_choice
 
-_MOST_BUDGET_NJ = 2**32 - 1
+_MOST_CYCLE_BUDGET_NJ = 2**32 - 1
 """The program keeps energies in 32 bits; a larger budget is planned as this one, which is safe. [nJ]"""
 
 MOST_BATCHES = 20_000_000
@@ -81,9 +81,9 @@ class BatchSequence:
         """Energy [nJ] and active time [s] of a boot."""
         return self.boot_nj, self.boot_s
 
-    def over_nj(self, budget_nj: int) -> int:
+    def over_nj(self, cycle_budget_nj: int) -> int:
         """How far the costliest batch with its boot is over a budget, 0 where it fits. [nJ]"""
-        return max(int(self.cold_nj.max()) + self.boot_nj - budget_nj, 0)
+        return max(int(self.cold_nj.max()) + self.boot_nj - cycle_budget_nj, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,16 +249,16 @@ class Pricer:
         )
 
 
-def budget_nj(scenarios: Scenarios, index: int = 0) -> int:
+def cycle_budget_nj(scenarios: Scenarios, index: int = 0) -> int:
     """Return the energy that a power cycle may plan for, rounded down to whole nanojoules of 32 bits. [nJ]"""
-    return min(rounded_down_nj(scenarios.budget_j[index]), _MOST_BUDGET_NJ)
+    return min(rounded_down_nj(scenarios.cycle_budget_j[index]), _MOST_CYCLE_BUDGET_NJ)
 
 
 def cycle_of(boot: tuple[int, float], scenarios: Scenarios, index: int = 0) -> Cycle:
     """Return costs and budget of a power cycle in one scenario, given energy [nJ] and active time [s] of a boot."""
     boot_nj, boot_s = boot
     is_concave = bool(scenarios.is_concave[index])
-    return Cycle(boot_nj, boot_s, budget_nj(scenarios, index), scenarios.law_of(index), is_concave)
+    return Cycle(boot_nj, boot_s, cycle_budget_nj(scenarios, index), scenarios.law_of(index), is_concave)
 
 
 def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts: str = CUTS[0]) -> Schedule:
@@ -277,7 +277,7 @@ def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts
     require_choice("cuts", cuts, (*CUTS, "each"))
     if cuts == "each":
         return with_starts(sequence, np.arange(len(sequence)), scenarios, index)
-    budget = budget_nj(scenarios, index)
+    budget = cycle_budget_nj(scenarios, index)
     starts = greedy_starts(*sequence.energies_nj, sequence.boot_nj, budget)
     greedy = with_starts(sequence, starts, scenarios, index)
     if cuts == "greedy" or greedy.over_nj:
@@ -295,5 +295,5 @@ def with_starts(sequence: BatchSequence, starts: IntArray, scenarios: Scenarios,
         energy_nj=energy_nj,
         active_s=active_s,
         recharge_s=scenarios.take(index).recharge_time_s(energy_nj.astype(np.float64) * 1e-9),
-        over_nj=sequence.over_nj(budget_nj(scenarios, index)),
+        over_nj=sequence.over_nj(cycle_budget_nj(scenarios, index)),
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from energy.events import FloatArray
 from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Schedule, budget_nj
+from energy.scheduling.schedule import Schedule, cycle_budget_nj
 from energy.validation import require_number
 
 
@@ -116,6 +116,6 @@ def _cycles_s(
     if scenarios.is_margin_scaled[index] and not uncertainty.is_none:
         return None
     worst = worst_scenarios(scenarios.take(index), uncertainty)
-    if schedule.over_nj or int(schedule.energy_nj.max()) > budget_nj(worst):
+    if schedule.over_nj or int(schedule.energy_nj.max()) > cycle_budget_nj(worst):
         return np.full(len(schedule), np.inf)
     return schedule.active_s + worst.recharge_time_s(schedule.energy_nj.astype(np.float64) * 1e-9)

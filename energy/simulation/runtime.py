@@ -53,7 +53,7 @@ class Batches(NamedTuple):
         stops: Whether the engine sleeps before a batch, `(n_batches,)`.
         boot_nj: Energy of a boot. [nJ]
         boot_s: Active time of a boot. [s]
-        budget_nj: Accounted energy of a power cycle. [nJ]
+        cycle_budget_nj: Accounted energy of a power cycle. [nJ]
     """
 
     warm_nj: IntArray
@@ -63,7 +63,7 @@ class Batches(NamedTuple):
     stops: NDArray[np.bool_]
     boot_nj: int
     boot_s: float
-    budget_nj: int
+    cycle_budget_nj: int
 
 
 class Log(NamedTuple):
@@ -159,7 +159,7 @@ def _power_cycle(
     """Boot and run batches until the engine sleeps or the power fails; the batch to go on with."""
     _note(log, BOOT, state, first)
     state, is_up = _work(circuit, trace, state, batches.boot_nj, batches.boot_s, log)
-    batch, left_nj = first, batches.budget_nj - batches.boot_nj
+    batch, left_nj = first, batches.cycle_budget_nj - batches.boot_nj
     while is_up and batch < len(batches.warm_nj):
         is_cold = batch == first
         energy_nj = batches.cold_nj[batch] if is_cold else batches.warm_nj[batch]
@@ -181,7 +181,7 @@ def _power_cycle(
 
 
 @compiled
-def play(
+def run_inferences(
     circuit: Circuit, trace: Trace, batches: Batches, state: State, ends_s: FloatArray, deadline_s: float, log: Log
 ) -> tuple[State, float, int]:
     """Return the inferences in a row, each from a full capacitor to a full capacitor.

@@ -21,14 +21,14 @@ from energy.simulation import runtime
 from energy.simulation.capacitor import Circuit, State, Trace
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Outcome, Simulation, SimulationOptions, Timeline
-from energy.simulation.runtime import Batches, Ending, Log, play
+from energy.simulation.runtime import Batches, Ending, Log, run_inferences
 from energy.validation import require_number
 
 
 def simulate(
     sequence: BatchSequence,
     starts: IntArray,
-    budget_nj: int,
+    cycle_budget_nj: int,
     supply: Supply,
     harvests: Sequence[Harvest],
     *,
@@ -40,7 +40,7 @@ def simulate(
     Args:
         sequence: The batches of one inference.
         starts: First batch of every planned power cycle, `(n_cycles,)`; the engine sleeps before each.
-        budget_nj: Accounted energy of a power cycle. [nJ]
+        cycle_budget_nj: Accounted energy of a power cycle. [nJ]
         supply: Gives capacitor and thresholds; the harvester is that of `harvests`.
         harvests: One for every seed.
         options: What the simulated world is like.
@@ -57,10 +57,10 @@ def simulate(
         raise ValueError("harvests must not be empty")
     if timeline_seed is not None and not 0 <= timeline_seed < len(harvests):
         raise ValueError(f"timeline_seed must be from 0 to {len(harvests) - 1}, not {timeline_seed}")
-    player = _Player(sequence, starts, budget_nj, supply, options)
-    runs = [player.run(harvest)[0] for harvest in harvests]
-    timeline = None if timeline_seed is None else player.timeline(harvests[timeline_seed])
-    return _collected(runs, player.stored_j, timeline)
+    simulator = _Simulator(sequence, starts, cycle_budget_nj, supply, options)
+    runs = [simulator.run(harvest)[0] for harvest in harvests]
+    timeline = None if timeline_seed is None else simulator.timeline(harvests[timeline_seed])
+    return _collected(runs, simulator.stored_j, timeline)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +74,19 @@ class _Run:
     counts: IntArray
 
 
-class _Player:
+class _Simulator:
     """Everything but the harvest, as the compiled engine takes it."""
 
     def __init__(
-        self, sequence: BatchSequence, starts: IntArray, budget_nj: int, supply: Supply, options: SimulationOptions
+        self,
+        sequence: BatchSequence,
+        starts: IntArray,
+        cycle_budget_nj: int,
+        supply: Supply,
+        options: SimulationOptions,
     ) -> None:
         starts = np.asarray(starts, dtype=np.int64)
-        _check_schedule(sequence, starts, budget_nj)
+        _check_schedule(sequence, starts, cycle_budget_nj)
         stops = np.zeros(len(sequence.warm_nj), dtype=np.bool_)
         stops[starts] = True
         half_f = supply.capacitance_f / 2
@@ -101,7 +106,7 @@ class _Player:
             stops,
             int(sequence.boot_nj),
             float(sequence.boot_s),
-            int(budget_nj),
+            int(cycle_budget_nj),
         )
         self.layer = sequence.layer
         self.options = options
@@ -120,7 +125,9 @@ class _Player:
         ends_s = np.full(self.options.n_inferences, np.inf)
         start = State(0.0, self.stored_j, 0.0, 0.0, 0.0, 0, 0)
         deadline_s = float(self.options.max_time_s)
-        state, response_s, ending = play(self.circuit, _trace(harvest), self.batches, start, ends_s, deadline_s, log)
+        state, response_s, ending = run_inferences(
+            self.circuit, _trace(harvest), self.batches, start, ends_s, deadline_s, log
+        )
         return _Run(state=state, response_s=response_s, ending=Ending(ending), ends_s=ends_s, counts=log.counts), log
 
     def timeline(self, harvest: Harvest) -> Timeline:
@@ -137,8 +144,8 @@ class _Player:
         )
 
 
-def _check_schedule(sequence: BatchSequence, starts: IntArray, budget_nj: int) -> None:
-    require_number("budget_nj", budget_nj, above=0)
+def _check_schedule(sequence: BatchSequence, starts: IntArray, cycle_budget_nj: int) -> None:
+    require_number("cycle_budget_nj", cycle_budget_nj, above=0)
     n_batches = len(sequence.warm_nj)
     if not n_batches:
         raise ValueError("sequence must not be empty")

@@ -1,6 +1,6 @@
 """The search problem: a population of genomes in, objectives and violations out, priced in one call.
 
-Latency comes from `energy.costing.population.cost`, accuracy from an `AccuracySource` that evaluates each network once.
+Latency comes from `energy.costing.population.price_population`, accuracy from an `AccuracySource` that evaluates each network once.
 Infeasible designs keep infinite times: NSGA-II ranks them by their violations and ignores their objectives.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.core.problem import Problem
 
-from energy.costing.population import Cost, cost
+from energy.costing.population import Cost, price_population
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios, Supply
 from energy.scheduling.execution import PACKED, Execution
@@ -177,7 +177,7 @@ class JointProblem(Problem):  # type: ignore[misc]
         decoded = [self.layout.decode(genome) for genome in genomes]
         networks, plans = [one.network for one in decoded], [one.plan for one in decoded]
         pricing = self.pricing
-        priced = cost(
+        priced = price_population(
             networks,
             plans,
             pricing.device,

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.device import Device, read_device
 from energy.hardware.supply import Scenarios, Supply, SupplyFamily, read_supply_family
 from energy.networks.rules import Rules, rules
@@ -148,7 +148,7 @@ def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Rep
             for index in range(len(scenarios)):
                 plans = [explorer.plan(network, index) for network in networks]
                 one = scenarios.take(index)
-                priced = cost(networks, plans, conditions.device, one, conditions.execution, pricer=pricer)
+                priced = price_population(networks, plans, conditions.device, one, conditions.execution, pricer=pricer)
                 found[rows, index] = priced.latency_s[:, 0]
             task.advance()
     return found

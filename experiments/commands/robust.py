@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
@@ -214,7 +214,7 @@ class _Searching:
         search.measure_front()
         found: Evaluations = search.archive.evaluations.take(search.front.rows)
         decoded = [self.stages.layout.decode(genome) for genome in found.genomes]
-        priced = cost(
+        priced = price_population(
             [one.network for one in decoded],
             [one.plan for one in decoded],
             pricing.device,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from energy.costing.plan import appraise
-from energy.costing.result import Appraisal
+from energy.costing.plan import price_plan
+from energy.costing.result import PlanPrice
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import LayerDesign
@@ -40,23 +40,23 @@ def price(request: Request) -> Answer:
     """
     if request.plan is None:
         raise ValueError(f"design {request.name!r}: key 'plan' is missing; ebbnas plan finds one")
-    appraisal = _appraised(request, request.device)
+    priced = _priced_plan(request, request.device)
     return {
         "name": request.name,
-        **{name: getattr(appraisal, name) for name in _TOTALS},
-        "violations": dict(appraisal.violations),
-        "breakdown": dict(appraisal.breakdown) if appraisal.breakdown else dict.fromkeys(_PARTS),
-        "layers": [{**asdict(layer), "feasible": layer.feasible} for layer in appraisal.layers],
+        **{name: getattr(priced, name) for name in _TOTALS},
+        "violations": dict(priced.violations),
+        "breakdown": dict(priced.breakdown) if priced.breakdown else dict.fromkeys(_PARTS),
+        "layers": [{**asdict(layer), "feasible": layer.feasible} for layer in priced.layers],
         "plan": [design.to_dict() for design in request.plan],
-        "schedule": [asdict(entry) for entry in appraisal.schedule],
+        "schedule": [asdict(entry) for entry in priced.schedule],
         "interval": _interval(request),
         "notes": [*request.notes, *_extrapolated(request)],
     }
 
 
-def _appraised(request: Request, device: Device) -> Appraisal:
+def _priced_plan(request: Request, device: Device) -> PlanPrice:
     assert request.plan is not None
-    return appraise(
+    return price_plan(
         request.network,
         request.plan,
         device,
@@ -74,7 +74,7 @@ def _interval(request: Request) -> dict[str, list[float | None]] | None:
     """
     if not request.device.uncertainty:
         return None
-    ends = [_appraised(request, request.device.at_end(sign)) for sign in (-1, 1)]
+    ends = [_priced_plan(request, request.device.at_end(sign)) for sign in (-1, 1)]
     return {name: [getattr(end, name) for end in ends] for name in ("latency_s", "energy_j")}
 
 

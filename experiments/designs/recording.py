@@ -25,7 +25,7 @@ class Recording:
         name: Name of the design.
         supply: Capacitor and thresholds.
         harvest: What was harvested.
-        budget_j: Energy that a power cycle may spend. [J]
+        cycle_budget_j: Energy that a power cycle may spend. [J]
         layer_names: Names of the layers.
         timeline: Voltage and events, from time 0.
         end_s: End of the first inference, or of the simulation where it did not finish. [s]
@@ -35,7 +35,7 @@ class Recording:
     name: str
     supply: Supply
     harvest: Harvest
-    budget_j: float
+    cycle_budget_j: float
     layer_names: tuple[str, ...]
     timeline: Timeline
     end_s: float
@@ -53,7 +53,7 @@ class Recording:
     @property
     def spent_v(self) -> float:
         """Voltage at which the budget of a power cycle is spent, V(E_av). [V]"""
-        return float(np.sqrt(max(self.supply.v_on_v**2 - 2 * self.budget_j / self.supply.capacitance_f, 0)))
+        return float(np.sqrt(max(self.supply.v_on_v**2 - 2 * self.cycle_budget_j / self.supply.capacitance_f, 0)))
 
 
 def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
@@ -126,7 +126,8 @@ def caption(recording: Recording) -> str:
         f"One inference of {recording.name} on {write(supply.capacitance_f, 'F')} under {recording.harvest.name}: "
         f"{end} after {write(recording.end_s, 's')}, {counts}{'' if n_failed == 1 else 's'}. "
         f"The device boots at Von = {write(supply.v_on_v, 'V', digits=4)} and fails where its voltage falls to "
-        f"Voff = {write(supply.v_off_v, 'V', digits=4)}; a power cycle may spend {write(recording.budget_j, 'J')}, "
+        f"Voff = {write(supply.v_off_v, 'V', digits=4)}; "
+        f"a power cycle may spend {write(recording.cycle_budget_j, 'J')}, "
         f"which leaves {write(recording.spent_v, 'V', digits=4)} (dotted). "
         "Top: power that charges the capacitor at Von. Middle: voltage of the capacitor"
         + (f"; the strip shows the layers ({names})." if names else ".")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from energy.costing.plan import appraise
-from energy.costing.result import Appraisal
+from energy.costing.plan import price_plan
+from energy.costing.result import PlanPrice
 from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.simulation.harvest import constant_source
 from energy.simulation.simulate import simulate
 from experiments.designs import price as answers
@@ -34,13 +34,13 @@ class Replanned:
     Attributes:
         published: The design as it was published.
         request: The fused network with the new plan.
-        ours: That plan appraised.
+        ours: That plan priced.
         simulated_s: Its latency as simulated under the nominal harvester; None where it was not. [s]
     """
 
-    published: Appraisal
+    published: PlanPrice
     request: Request
-    ours: Appraisal
+    ours: PlanPrice
     simulated_s: float | None = None
 
     @property
@@ -67,17 +67,17 @@ class Replanned:
     def notes(self) -> list[str]:
         """What is infeasible and why, and what the request says of itself."""
         found = list(self.request.notes)
-        for what, appraisal in (("as published", self.published), ("planned anew", self.ours)):
-            if not appraisal.feasible:
-                parts = {"violations": appraisal.violations, "layers": [asdict(row) for row in appraisal.layers]}
+        for what, priced in (("as published", self.published), ("planned anew", self.ours)):
+            if not priced.feasible:
+                parts = {"violations": priced.violations, "layers": [asdict(row) for row in priced.layers]}
                 found.append(f"not feasible {what}: {answers.binding_constraint(parts)}")
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
         published, ours = (
-            {**{key: getattr(appraisal, key) for key in _SHOWN}, "violations": dict(appraisal.violations)}
-            for appraisal in (self.published, self.ours)
+            {**{key: getattr(priced, key) for key in _SHOWN}, "violations": dict(priced.violations)}
+            for priced in (self.published, self.ours)
         )
         return {
             "name": self.request.name,
@@ -101,7 +101,7 @@ def _quotient(part: float | None, whole: float | None) -> float | None:
 
 
 def replanned(before: Request, request: Request, *, is_simulated: bool) -> Replanned:
-    """Plan a network anew and appraise both plans.
+    """Plan a network anew and price both plans.
 
     Args:
         before: The published design.
@@ -109,15 +109,15 @@ def replanned(before: Request, request: Request, *, is_simulated: bool) -> Repla
         is_simulated: Whether the new plan is played too, where its recharge follows the physics.
     """
     request = answers.plan(request)
-    published, ours = (_appraised(one) for one in (before, request))
+    published, ours = (_priced_plan(one) for one in (before, request))
     can_play = ours.feasible and request.supply.recharge == "energy-balance"
     simulated_s = _simulated_s(request) if is_simulated and can_play else None
     return Replanned(published=published, request=request, ours=ours, simulated_s=simulated_s)
 
 
-def _appraised(request: Request) -> Appraisal:
+def _priced_plan(request: Request) -> PlanPrice:
     assert request.plan is not None
-    return appraise(request.network, request.plan, request.device, request.supply, request.execution)
+    return price_plan(request.network, request.plan, request.device, request.supply, request.execution)
 
 
 def _simulated_s(request: Request) -> float | None:
@@ -127,5 +127,5 @@ def _simulated_s(request: Request) -> float | None:
     sequence = Pricer(request.device).sequence(request.network, request.plan)
     starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
     harvest = constant_source(supply.resistance_ohm, supply.v_supply_v)
-    latency_s = float(simulate(sequence, starts, budget_nj(scenarios), supply, [harvest]).latency_s[0])
+    latency_s = float(simulate(sequence, starts, cycle_budget_nj(scenarios), supply, [harvest]).latency_s[0])
     return latency_s if np.isfinite(latency_s) else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from energy.events import FloatArray
 from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, Schedule, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, Schedule, cycle_budget_nj, schedule
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Outcome, Simulation, SimulationOptions
 from energy.simulation.simulate import simulate
@@ -55,7 +55,9 @@ class Played:
         sequence = Pricer(request.device).sequence(request.network, request.plan)
         scenarios = Scenarios.of([request.supply])
         planned = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule)
-        simulation = simulate(sequence, planned.starts, budget_nj(scenarios), request.supply, harvests, options=world)
+        simulation = simulate(
+            sequence, planned.starts, cycle_budget_nj(scenarios), request.supply, harvests, options=world
+        )
         most_s, unbounded = bound_s(planned, request, harvests, world)
         return cls(
             request=request,

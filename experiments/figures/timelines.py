@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.simulation.harvest import Harvest, constant_source
 from energy.simulation.result import SimulationOptions
 from energy.simulation.simulate import simulate
@@ -42,7 +42,7 @@ def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Reco
     sequence = Pricer(request.device).sequence(request.network, request.plan)
     scenarios = Scenarios.of([request.supply])
     starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
-    budget = budget_nj(scenarios)
+    budget = cycle_budget_nj(scenarios)
     simulated = simulate(sequence, starts, budget, request.supply, [harvest], options=world, timeline_seed=0)
     assert simulated.timeline is not None
     ends_s = simulated.ends_s[0]
@@ -50,7 +50,7 @@ def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Reco
         name=request.name,
         supply=request.supply,
         harvest=harvest,
-        budget_j=budget * 1e-9,
+        cycle_budget_j=budget * 1e-9,
         layer_names=tuple(request.network.layer_names),
         timeline=simulated.timeline,
         # A capacitor that never charges at all ends the simulation at once.

@@ -120,7 +120,7 @@ def cost_columns(request: Request) -> Row:
     columns = {name: answer.get(name) for name in names}
     columns |= {name: answer["breakdown"].get(name) for name in TIMES}
     shares = {
-        "energy": max(entry["energy_j"] for entry in answer["schedule"]) / request.supply.budget_j,
+        "energy": max(entry["energy_j"] for entry in answer["schedule"]) / request.supply.cycle_budget_j,
         "vm": answer["vm_bytes"] / request.device.vm_bytes,
         "nvm": answer["nvm_bytes"] / request.device.nvm_bytes,
     }

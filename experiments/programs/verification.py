@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.costing.plan import appraise
+from energy.costing.plan import price_plan
 from experiments.designs.request import Request
 from experiments.formatting.table import Table
 from experiments.programs.program import Compiled, program_of
@@ -201,7 +201,7 @@ def _counts(compiled: Compiled, request: Request) -> Check:
     """Return every event of every layer, and the power cycles."""
     assert request.plan is not None
     found = compiled.counts()
-    expected = appraise(request.network, request.plan, request.device, request.supply, request.execution)
+    expected = price_plan(request.network, request.plan, request.device, request.supply, request.execution)
     differing = [
         f"{layer.layer}: {event} {own.get(event, 0):,}, not {layer.counts.get(event, 0):,}"
         for layer, own in zip(expected.layers, found["layers"], strict=True)

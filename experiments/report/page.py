@@ -131,7 +131,7 @@ def _front(report: Report, front: Front, colour: str, position: dict[str, int]) 
         "colour": colour,
         "v_on_v": supply.v_on_v,
         "v_off_v": supply.v_off_v,
-        "v_budget_v": float(np.sqrt(start_v2 - supply.budget_j * v2_per_j)),
+        "v_budget_v": float(np.sqrt(start_v2 - supply.cycle_budget_j * v2_per_j)),
         "ranking": front.ranking,
         "designs": [{"position": position[one.row.id], **_design(report, front, one)} for one in front.designs],
     }
@@ -168,6 +168,6 @@ def _cycles_summary(front: Front, one: Design) -> str:
     return (
         f"{counted(sum(run.cycles for run in one.runs), 'power cycle')} in {quantity(one.answer['latency_s'], 's')}, "
         f"of them {quantity(one.answer['recharge_s'], 's')} asleep. A power cycle may spend "
-        f"{quantity(front.supply.budget_j, 'J')} of the {quantity(front.supply.stored_energy_j, 'J')} that the "
+        f"{quantity(front.supply.cycle_budget_j, 'J')} of the {quantity(front.supply.stored_energy_j, 'J')} that the "
         f"capacitor holds between booting and failing; the costliest here spends {quantity(most_j, 'J')}."
     )

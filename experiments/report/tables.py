@@ -45,7 +45,7 @@ def _run_cells(front: Front, run: CycleRun) -> list[str]:
     return [
         *(f"{layer}, batch {batch:,}" for layer, batch in (run.first, run.last)),
         quantity(run.energy_j, "J"),
-        f"{100 * run.energy_j / front.supply.budget_j:.0f} %",
+        f"{100 * run.energy_j / front.supply.cycle_budget_j:.0f} %",
         quantity(run.active_s, "s"),
         quantity(run.recharge_s, "s"),
     ]

@@ -176,7 +176,7 @@ class Card:
             ("lower limit of any plan", write(answer["limit_plan_s"], "s")),
             ("power cycles", f"{answer['power_cycles']:,}"),
             ("energy", write(answer["energy_j"], "J")),
-            ("most in one power cycle", f"{write(most_j, 'J')} of a budget of {write(supply.budget_j, 'J')}"),
+            ("most in one power cycle", f"{write(most_j, 'J')} of a budget of {write(supply.cycle_budget_j, 'J')}"),
             ("VM", f"{answer['vm_bytes']:,} of {self.request.device.vm_bytes:,} B"),
             ("NVM", f"{answer['nvm_bytes']:,} of {self.request.device.nvm_bytes:,} B"),
             ("tightest", str(self.stored.row.binding_constraint)),

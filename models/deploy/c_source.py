@@ -27,7 +27,7 @@ def model_header(program: Program) -> str:
         "EBB_RECORD_AT": 0,
         "EBB_WEIGHTS_AT": RECORD_SLOTS_WORDS,
         "EBB_WEIGHT_WORDS": len(program.weights),
-        "EBB_BUDGET_NJ": f"{program.budget_nj}u",
+        "EBB_BUDGET_NJ": f"{program.cycle_budget_nj}u",
         "EBB_BOOT_NJ": f"{program.boot_nj}u",
         "EBB_INPUT_AT": placement.map_offset_words[-1],
         "EBB_INPUT_PIXELS": height * width,

@@ -22,7 +22,7 @@ from energy.hardware.supply import Scenarios
 from energy.networks.designs import Plan, check_plan
 from energy.networks.fuse import normalised, readers_of
 from energy.networks.shapes import NETWORK_INPUT, LayerShape
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from models.deploy.image import Words, weight_image
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 
@@ -136,7 +136,7 @@ class Program:
         weights: Weights and biases of all layers, `(n_words,)`.
         stops: Whether a power cycle ends before a batch, `(n_batches,)`.
         vm_words: Volatile memory of the layer that needs most. [words]
-        budget_nj: Accounted energy of a power cycle. [nJ]
+        cycle_budget_nj: Accounted energy of a power cycle. [nJ]
         boot_nj: Accounted energy of a boot. [nJ]
         power_cycles: Of one inference as it is planned.
         input_words: Words that a pixel of the network's input takes where it lies. [words]
@@ -150,7 +150,7 @@ class Program:
     weights: Words
     stops: NDArray[np.bool_]
     vm_words: int
-    budget_nj: int
+    cycle_budget_nj: int
     boot_nj: int
     power_cycles: int
     input_words: int
@@ -201,7 +201,7 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
         weights=np.concatenate(images),
         stops=stops,
         vm_words=used_words,
-        budget_nj=budget_nj(scenarios),
+        cycle_budget_nj=cycle_budget_nj(scenarios),
         boot_nj=pricer.boot_nj,
         power_cycles=len(cycles),
         input_words=_input_words(network),

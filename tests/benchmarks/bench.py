@@ -23,7 +23,7 @@ from energy.networks.shapes import NetworkShape
 from energy.planning.packed import PackedExplorer
 from energy.planning.protocol import ScenarioExplorer
 from energy.planning.published import Explorer
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.simulation.harvest import random_source
 from energy.simulation.result import SimulationOptions
 from energy.simulation.simulate import simulate
@@ -149,7 +149,7 @@ def play(n_runs):
     sequence = explorer.pricer.sequence(network, explorer.plan(network))
     starts = schedule(sequence, scenarios).starts
     harvest = random_source(supply, np.random.default_rng(0), resistance_factor=1.25)
-    options, budget = SimulationOptions(n_inferences=20), budget_nj(scenarios)
+    options, budget = SimulationOptions(n_inferences=20), cycle_budget_nj(scenarios)
     time_s, found = best_of(
         n_runs + 1,
         lambda: simulate(sequence, starts, budget, supply, [harvest], options=options, timeline_seed=None),

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from energy.costing.plan import appraise
-from energy.costing.population import cost
+from energy.costing.plan import price_plan
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
@@ -56,7 +56,7 @@ def continuous_front(space, supply):
 
 def latencies_s(networks, plans, supply, execution):
     """Latency of each plan under a supply, infinite where it is unsafe. [s]"""
-    return cost(networks, plans, DEVICE, Scenarios.of([supply]), execution).latency_s[:, 0]
+    return price_population(networks, plans, DEVICE, Scenarios.of([supply]), execution).latency_s[:, 0]
 
 
 def planned(networks, supply, rule_set, execution):
@@ -113,11 +113,11 @@ def published(path):
         _, task, _, rest = name.split("_")
         solution, _, capacitor = rest.partition("@")
         partner = requests.get(f"intpow_{task}_{capacitor}_{solution}")
-        if not _appraised(request, RECHARGES[0]).feasible:
+        if not _priced_plan(request, RECHARGES[0]).feasible:
             unsafe += 1
         elif partner is not None:
             pairs.append(
-                [[_appraised(one, recharge).latency_s for one in (request, partner)] for recharge in RECHARGES]
+                [[_priced_plan(one, recharge).latency_s for one in (request, partner)] for recharge in RECHARGES]
             )
     print(f"published designs: {unsafe} of {total} for continuous power are unsafe")
     for recharge, rows in zip(RECHARGES, zip(*pairs, strict=True), strict=True):
@@ -127,8 +127,8 @@ def published(path):
         )
 
 
-def _appraised(request, recharge):
-    return appraise(
+def _priced_plan(request, recharge):
+    return price_plan(
         request.network, request.plan, request.device, replace(request.supply, recharge=recharge), request.execution
     )  # fmt: skip
 

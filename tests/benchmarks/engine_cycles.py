@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from scipy.optimize import nnls
 
-from energy.costing.plan import appraise
+from energy.costing.plan import price_plan
 from energy.costing.plan_exact import exact_figures
 from energy.counting import rows
 from energy.events import ORDERS
@@ -265,7 +265,7 @@ def compare_designs(designs: Path, device: Path) -> None:
         explorer = explorer_for(measured, Scenarios.of([request.supply]), RULES["ebbnas"], request.execution)
         anew = explorer.plan(request.network)
         latencies_s = [
-            appraise(request.network, plan, on, request.supply, request.execution).latency_s
+            price_plan(request.network, plan, on, request.supply, request.execution).latency_s
             for plan, on in ((request.plan, request.device), (request.plan, measured), (anew, measured))
         ]
         ratios.append(np.array(latencies_s) / latencies_s[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from energy.costing.plan import appraise
+from energy.costing.plan import price_plan
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
@@ -42,7 +42,7 @@ def n_macs(layer: LayerShape) -> int:
 def latency_s(layer: LayerShape) -> float:
     """Latency of a network of one layer under its best plan. [s]"""
     network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
-    found = appraise(network, EXPLORER.plan(network), DEVICE, SUPPLY, PACKED).latency_s
+    found = price_plan(network, EXPLORER.plan(network), DEVICE, SUPPLY, PACKED).latency_s
     assert found is not None
     return found
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from energy.costing.plan import appraise
-from energy.costing.population import cost
+from energy.costing.plan import price_plan
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, Supply
 from energy.networks.designs import LayerDesign
@@ -76,22 +76,20 @@ def check_totals(found, expected, name):
 
 def test_appraising_a_published_design_gives_the_published_numbers(file):
     for entry in read(file):
-        appraisal = appraise(*parts_of(entry), PUBLISHED)
+        price = price_plan(*parts_of(entry), PUBLISHED)
         expected = entry["expected"]
-        check_totals(
-            {k: getattr(appraisal, k) for k in ("feasible", "latency_s", "power_cycles")}, expected, entry["name"]
-        )
-        for layer, expected_layer in zip(appraisal.layers, expected["layers"], strict=True):
+        check_totals({k: getattr(price, k) for k in ("feasible", "latency_s", "power_cycles")}, expected, entry["name"])
+        for layer, expected_layer in zip(price.layers, expected["layers"], strict=True):
             found = {key: getattr(layer, key) for key in ("layer", "feasible", "violations", *LAYER_KEYS)}
             check_layer(found, expected_layer, entry["name"])
-        unsafe = [layer.layer for layer in appraisal.layers if not layer.feasible]
+        unsafe = [layer.layer for layer in price.layers if not layer.feasible]
         assert unsafe == expected.get("infeasible_layers", [])
 
 
 def test_the_search_s_cost_function_gives_the_published_numbers(file):
     for entry in read(file):
         network, plan, device, supply = parts_of(entry)
-        found = cost([network], [plan], device, Scenarios.of([supply]), PUBLISHED)
+        found = price_population([network], [plan], device, Scenarios.of([supply]), PUBLISHED)
         expected = entry["expected"]
         assert bool(found.feasible[0, 0]) == expected["feasible"]
         assert found.latency_s[0, 0] == (close(expected["latency_s"]) if expected["feasible"] else float("inf"))

@@ -33,7 +33,7 @@ class Batches:
     cold_s: Sequence[float]
     boot_nj: int
     boot_s: float
-    budget_nj: int
+    cycle_budget_nj: int
     supply: Supply
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ def cycles_of(batches: Batches, starts: Sequence[int]) -> list[tuple[int, float]
 def latency_s(batches: Batches, starts: Sequence[int]) -> float:
     """Equation (5); inf where a cycle is over the budget."""
     cycles = cycles_of(batches, starts)
-    if any(energy_nj > batches.budget_nj for energy_nj, _ in cycles):
+    if any(energy_nj > batches.cycle_budget_nj for energy_nj, _ in cycles):
         return math.inf
     return math.fsum(active_s + recharge_s(batches.supply, energy_nj) for energy_nj, active_s in cycles)
 
@@ -88,7 +88,7 @@ def walked_starts(batches: Batches) -> list[int]:
     starts = [0]
     drawn_nj = batches.boot_nj + batches.cold_nj[0]
     for batch in range(1, len(batches)):
-        if drawn_nj + batches.warm_nj[batch] <= batches.budget_nj:
+        if drawn_nj + batches.warm_nj[batch] <= batches.cycle_budget_nj:
             drawn_nj += batches.warm_nj[batch]
         else:
             starts.append(batch)
@@ -110,7 +110,7 @@ def least_latency_of_all_cuts_s(batches: Batches) -> float:
     for begin in range(len(batches)):
         for end in range(begin + 1, len(batches) + 1):
             energy_nj, active_s = cycle_of(batches, begin, end)
-            fits = energy_nj <= batches.budget_nj
+            fits = energy_nj <= batches.cycle_budget_nj
             known[begin, end] = active_s + recharge_s(batches.supply, energy_nj) if fits else math.inf
     ways = all_starts(len(batches))
     return min(sum(known[cycle] for cycle in zip(starts, [*starts[1:], len(batches)], strict=True)) for starts in ways)
@@ -119,7 +119,7 @@ def least_latency_of_all_cuts_s(batches: Batches) -> float:
 def fewest_cycles_of_all_cuts(batches: Batches) -> int:
     """Fewest cycles over all 2^(n-1) cuts that stay within the budget."""
     for starts in all_starts(len(batches)):
-        if all(energy_nj <= batches.budget_nj for energy_nj, _ in cycles_of(batches, starts)):
+        if all(energy_nj <= batches.cycle_budget_nj for energy_nj, _ in cycles_of(batches, starts)):
             return len(starts)
     raise AssertionError("no cuts fit")
 
@@ -135,7 +135,7 @@ def least_latency_s(batches: Batches) -> float:
             if end > begin + 1:
                 energy_nj += batches.warm_nj[end - 1]
                 active_s += batches.warm_s[end - 1]
-            if energy_nj <= batches.budget_nj:
+            if energy_nj <= batches.cycle_budget_nj:
                 total_s = best_s[begin] + active_s + recharge_s(batches.supply, energy_nj)
                 best_s[end] = min(best_s[end], total_s)
     return best_s[n]
@@ -151,8 +151,8 @@ RELOADS = ("none", "equal", "few", "any", "large", "loop starts free", "one dear
 BUDGETS = ("one batch", "an exact fit", "any", "all but one", "all", "far more")
 
 
-def supply_with(kind: str, budget_nj: int, rng: np.random.Generator) -> Supply:
-    """A supply of a kind whose budget is `budget_nj`, give or take a rounding."""
+def supply_with(kind: str, cycle_budget_nj: int, rng: np.random.Generator) -> Supply:
+    """A supply of a kind whose budget is `cycle_budget_nj`, give or take a rounding."""
     v_supply_v = float(rng.uniform(2.0, 8.0))
     on, off, fraction = {
         "concave": (rng.uniform(0.75, 0.99), rng.uniform(0.5, 0.7), rng.uniform(0.2, 1.0)),
@@ -164,7 +164,7 @@ def supply_with(kind: str, budget_nj: int, rng: np.random.Generator) -> Supply:
         "whole": (rng.uniform(0.75, 0.99), rng.uniform(0.5, 0.7), 1.0),
     }[kind]
     v_on_v, v_off_v = v_supply_v * float(on), v_supply_v * float(off)
-    capacitance_f = 2 * (budget_nj + 0.5) * 1e-9 / (float(fraction) * (v_on_v**2 - v_off_v**2))
+    capacitance_f = 2 * (cycle_budget_nj + 0.5) * 1e-9 / (float(fraction) * (v_on_v**2 - v_off_v**2))
     return Supply(
         capacitance_f=capacitance_f,
         resistance_ohm=float(rng.uniform(0.1, 10) * 1e-3 / capacitance_f),
@@ -188,7 +188,7 @@ def random_batches(rng: np.random.Generator, n: int, supply: str | None = None) 
         reload_s = reload_nj * (unit_s / max(float(warm_nj.mean()), 1.0))
     warm_s = warm_nj * 1e-9 * float(rng.uniform(10, 300))
     boot_nj = int(rng.choice([0, 1, int(warm_nj.mean()), int(rng.integers(1, 10)) * int(warm_nj.max())]))
-    budget_nj = _budget(str(rng.choice(BUDGETS)), rng, warm_nj, warm_nj + reload_nj, boot_nj)
+    cycle_budget_nj = _budget(str(rng.choice(BUDGETS)), rng, warm_nj, warm_nj + reload_nj, boot_nj)
     return Batches(
         warm_nj=warm_nj.tolist(),
         cold_nj=(warm_nj + reload_nj).tolist(),
@@ -196,8 +196,8 @@ def random_batches(rng: np.random.Generator, n: int, supply: str | None = None) 
         cold_s=(warm_s + reload_s).tolist(),
         boot_nj=boot_nj,
         boot_s=float(rng.choice([0.0, 1e-6, 1e-3, 5e-2])),
-        budget_nj=budget_nj,
-        supply=supply_with(supply or str(rng.choice(SUPPLIES)), budget_nj, rng),
+        cycle_budget_nj=cycle_budget_nj,
+        supply=supply_with(supply or str(rng.choice(SUPPLIES)), cycle_budget_nj, rng),
     )
 
 

@@ -376,14 +376,14 @@ class Supply:
     recharge: str = "energy-balance"
 
     @property
-    def budget_j(self) -> float:
+    def cycle_budget_j(self) -> float:
         """Equation (2). [J]"""
         return self.usable_fraction * self.capacitance_f * (self.v_on_v**2 - self.v_off_v**2) / 2
 
     def recharge_s(self, spent_j: float) -> float:
         """Equation (4), with the voltage of (3) or of the 2021 tables. [s]"""
         if self.recharge == "margin-scaled":
-            left_v = math.sqrt(2 * (self.budget_j - spent_j) / self.capacitance_f + self.v_off_v**2)
+            left_v = math.sqrt(2 * (self.cycle_budget_j - spent_j) / self.capacitance_f + self.v_off_v**2)
         else:
             left_v = math.sqrt(self.v_on_v**2 - 2 * spent_j / self.capacitance_f)
         rc_s = self.resistance_ohm * self.capacitance_f
@@ -420,7 +420,7 @@ def appraise(layer: Any, design: Any, supply: Supply, generation: int, vm_limit_
             counts[event] += n * times
         spent_j = energy_j(cycle, layer.op, design.order, generation)
         energies.append((spent_j, times))
-        if spent_j <= supply.budget_j:
+        if spent_j <= supply.cycle_budget_j:
             active = active_s(cycle, layer.op, design.order, generation)
             latencies.append(times * (active + supply.recharge_s(spent_j)))
     is_feasible = len(latencies) == len(energies) and vm_bytes(layer, design) <= vm_limit_bytes

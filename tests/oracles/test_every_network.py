@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
@@ -34,7 +34,9 @@ def one_by_one(space, archs, device=DEVICE):
     explorer = Explorer(device, SCENARIOS, rules("inas2021"))
     networks = [space.network(arch) for arch in archs]
     columns = [
-        cost(networks, [explorer.plan(one, index) for one in networks], device, SCENARIOS.take(index), PUBLISHED)
+        price_population(
+            networks, [explorer.plan(one, index) for one in networks], device, SCENARIOS.take(index), PUBLISHED
+        )
         for index in range(len(SCENARIOS))
     ]
     latency_s = np.column_stack([column.latency_s[:, 0] for column in columns])

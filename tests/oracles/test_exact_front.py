@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.rules import rules
@@ -70,9 +70,9 @@ def least_latency_s(arch):
     plan = list(base)
     for index, layer in enumerate(network.layers):
         plans = [(*base[:index], design, *base[index + 1 :]) for design in legal_designs(layer)]
-        priced = cost([network] * len(plans), plans, DEVICE, Scenarios.of([SUPPLY]), POLICY)
+        priced = price_population([network] * len(plans), plans, DEVICE, Scenarios.of([SUPPLY]), POLICY)
         plan[index] = plans[int(priced.latency_s[:, 0].argmin())][index]
-    return float(cost([network], [tuple(plan)], DEVICE, Scenarios.of([SUPPLY]), POLICY).latency_s[0, 0])
+    return float(price_population([network], [tuple(plan)], DEVICE, Scenarios.of([SUPPLY]), POLICY).latency_s[0, 0])
 
 
 @cache
@@ -139,5 +139,5 @@ def test_brute_force_means_every_combination():
     network = SPACE.network(arch)
     choices = [legal_designs(layer)[:: max(1, len(legal_designs(layer)) // 5)] for layer in network.layers]
     plans = list(product(*choices))
-    best = cost([network] * len(plans), plans, DEVICE, Scenarios.of([SUPPLY]), POLICY).latency_s.min()
+    best = price_population([network] * len(plans), plans, DEVICE, Scenarios.of([SUPPLY]), POLICY).latency_s.min()
     assert least_latency_s(tuple(arch.tolist())) <= best

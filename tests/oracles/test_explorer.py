@@ -111,10 +111,10 @@ def test_the_explorer_finds_the_best_of_all_legal_designs(name, rule_set, genera
     inside = [(d, a) for d, a in brute_forced(name, rule_set, generation) if a.vm_bytes <= VM_BYTES]
     assert optima.n_designs[0] == len(inside)
     for column, supply in enumerate(SUPPLIES):
-        budget_j = oracle_supply(supply).budget_j
+        cycle_budget_j = oracle_supply(supply).cycle_budget_j
         ranked = []
         for index, (design, answer) in enumerate(inside):
-            if answer.cycle_energy_max_j <= budget_j:
+            if answer.cycle_energy_max_j <= cycle_budget_j:
                 latency_s = latency_of(layer, design, supply, generation)
                 ranked.append((float(f"{latency_s:.12e}"), answer.vm_bytes, index, design))
         assert bool(optima.feasible[0, column]) == bool(ranked)
@@ -139,7 +139,7 @@ def test_where_no_budget_suffices_the_least_costly_cycle_is_offered(name, rule_s
     least_j = min(answer.cycle_energy_max_j for _, answer in inside)
     (chosen,) = [answer for other, answer in inside if as_tuple(other) == as_tuple(design)]
     assert chosen.cycle_energy_max_j == pytest.approx(least_j, rel=1e-12, abs=0)
-    assert optima.energy_over_j[0, 0] == pytest.approx(least_j - oracle_supply(supply).budget_j, rel=1e-9, abs=0)
+    assert optima.energy_over_j[0, 0] == pytest.approx(least_j - oracle_supply(supply).cycle_budget_j, rel=1e-9, abs=0)
     assert optima.latency_s[0, 0] == float("inf")
 
 
@@ -184,9 +184,9 @@ def supplies(draw):
     v_on_v = v_supply_v * draw(st.floats(0.3, 0.999))
     v_off_v = v_on_v * draw(st.floats(0.05, 0.98))
     usable_fraction = draw(st.floats(0.1, 1.0))
-    budget_j = draw(st.floats(7e-5, 2e-3))
+    cycle_budget_j = draw(st.floats(7e-5, 2e-3))
     return Supply(
-        capacitance_f=2 * budget_j / usable_fraction / (v_on_v**2 - v_off_v**2),
+        capacitance_f=2 * cycle_budget_j / usable_fraction / (v_on_v**2 - v_off_v**2),
         resistance_ohm=draw(st.floats(10.0, 1e4)),
         v_supply_v=v_supply_v,
         v_on_v=v_on_v,

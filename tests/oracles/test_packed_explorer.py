@@ -19,7 +19,7 @@ from energy.networks.designs import LayerDesign, Plan
 from energy.networks.rules import Rules, rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.packed import PackedExplorer
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from tests.oracles import exact_cases, exact_counts
 from tests.oracles.packed_schedules import recharge_s
 
@@ -288,9 +288,9 @@ def test_a_design_that_fills_the_budget_to_the_nanojoule_is_feasible(name):
     pricer, smallest = Pricer(device), next(legal_designs(rule_set, shape))
     needed_nj = pricer.boot_nj + int(pricer.batches(shape, smallest).nanojoules[1].max())
     shipped = FAMILY.supply(47e-6)
-    supply = replace(shipped, capacitance_f=shipped.capacitance_f * needed_nj * 1e-9 / shipped.budget_j)
+    supply = replace(shipped, capacitance_f=shipped.capacitance_f * needed_nj * 1e-9 / shipped.cycle_budget_j)
     supplies = Scenarios.of([supply])
-    assert budget_nj(supplies) == needed_nj
+    assert cycle_budget_nj(supplies) == needed_nj
     assert schedule(pricer.sequence(chain("alone", shape), (smallest,)), supplies).over_nj == 0
     optima = PackedExplorer(device, supplies, rule_set).best([shape])
     assert np.isfinite(optima.latency_s[0, 0])
@@ -410,7 +410,7 @@ def test_plans_are_safe_and_their_sequences_are_those_of_the_oracle():
         for index, plan in enumerate(plans_of(explorer, network)):
             found = explorer.schedule(network, plan, index)
             assert found.over_nj == 0
-            assert found.energy_nj.max() <= budget_nj(explorer.scenarios, index)
+            assert found.energy_nj.max() <= cycle_budget_nj(explorer.scenarios, index)
             sequence = Pricer(DEVICE).sequence(network, plan)
             pairs = [(shape, design) for shape, design in zip(network.layers, plan, strict=True)]
             expected = [

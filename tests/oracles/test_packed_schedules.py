@@ -9,7 +9,7 @@ import pytest
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.scheduling.cuts import greedy_starts, optimal_starts
-from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, cycle_of, schedule
+from energy.scheduling.schedule import BatchSequence, Pricer, cycle_budget_nj, cycle_of, schedule
 from tests.oracles import exact_cases
 from tests.oracles import packed_schedules as oracle
 from tests.oracles.packed_schedules import SUPPLIES, Batches
@@ -36,16 +36,18 @@ def sequence_of(batches: Batches) -> BatchSequence:
 
 def greedy(batches: Batches) -> list[int]:
     sequence = sequence_of(batches)
-    return greedy_starts(*sequence.energies_nj, sequence.boot_nj, batches.budget_nj).tolist()
+    return greedy_starts(*sequence.energies_nj, sequence.boot_nj, batches.cycle_budget_nj).tolist()
 
 
 def optimal(batches: Batches) -> list[int]:
     sequence, supplies = sequence_of(batches), Scenarios.of([batches.supply])
-    cycle = cycle_of(sequence.boot, supplies)._replace(budget_nj=batches.budget_nj)
+    cycle = cycle_of(sequence.boot, supplies)._replace(cycle_budget_nj=batches.cycle_budget_nj)
     return optimal_starts(sequence.to_cut, cycle).tolist()
 
 
-def plain(warm_nj, reload_nj, budget_nj, *, boot_nj=0, boot_s=0.0, reload_s=0.0, supply=NEAR_VS_SUPPLY) -> Batches:
+def plain(
+    warm_nj, reload_nj, cycle_budget_nj, *, boot_nj=0, boot_s=0.0, reload_s=0.0, supply=NEAR_VS_SUPPLY
+) -> Batches:
     """A sequence by hand: batches take no time but for their reloads."""
     times_s = np.broadcast_to(reload_s, len(warm_nj)).tolist()
     return Batches(
@@ -55,7 +57,7 @@ def plain(warm_nj, reload_nj, budget_nj, *, boot_nj=0, boot_s=0.0, reload_s=0.0,
         cold_s=times_s,
         boot_nj=boot_nj,
         boot_s=boot_s,
-        budget_nj=budget_nj,
+        cycle_budget_nj=cycle_budget_nj,
         supply=supply,
     )
 
@@ -73,7 +75,7 @@ def test_greedy_cuts_are_those_of_walking():
     for batches in drawn(1, 800, 40):
         starts = greedy(batches)
         assert starts == oracle.walked_starts(batches), batches
-        n_full += any(energy_nj == batches.budget_nj for energy_nj, _ in oracle.cycles_of(batches, starts))
+        n_full += any(energy_nj == batches.cycle_budget_nj for energy_nj, _ in oracle.cycles_of(batches, starts))
     assert n_full >= 80  # cycles that fill the budget to the nanojoule are among them
 
 
@@ -90,7 +92,7 @@ def test_greedy_needs_no_more_cycles_than_one_batch_a_cycle_and_stays_within_the
     for batches in drawn(2, 300, 60):
         starts = greedy(batches)
         assert len(starts) <= len(batches)
-        assert all(energy_nj <= batches.budget_nj for energy_nj, _ in oracle.cycles_of(batches, starts))
+        assert all(energy_nj <= batches.cycle_budget_nj for energy_nj, _ in oracle.cycles_of(batches, starts))
 
 
 def test_greedy_needs_the_fewest_cycles_where_every_reload_costs_the_same():
@@ -98,8 +100,8 @@ def test_greedy_needs_the_fewest_cycles_where_every_reload_costs_the_same():
     for batches in drawn(3, 250, 8):
         reload_nj = int(rng.integers(0, 2 * max(batches.warm_nj)))
         cold_nj = [warm + reload_nj for warm in batches.warm_nj]
-        budget = batches.boot_nj + max(max(cold_nj), batches.budget_nj - batches.boot_nj)
-        equal = replace(batches, cold_nj=cold_nj, budget_nj=budget)
+        budget = batches.boot_nj + max(max(cold_nj), batches.cycle_budget_nj - batches.boot_nj)
+        equal = replace(batches, cold_nj=cold_nj, cycle_budget_nj=budget)
         assert len(greedy(equal)) == oracle.fewest_cycles_of_all_cuts(equal)
 
 
@@ -265,7 +267,7 @@ def batches_of(sequence: BatchSequence, supply: Supply) -> Batches:
         cold_s=sequence.cold_s.tolist(),
         boot_nj=sequence.boot_nj,
         boot_s=sequence.boot_s,
-        budget_nj=budget_nj(Scenarios.of([supply])),
+        cycle_budget_nj=cycle_budget_nj(Scenarios.of([supply])),
         supply=supply,
     )
 
@@ -290,7 +292,7 @@ def check_cycles(found, batches):
     assert starts[0] == 0
     cycles = oracle.cycles_of(batches, starts)
     assert found.energy_nj.tolist() == [energy_nj for energy_nj, _ in cycles]
-    assert found.energy_nj.max() <= batches.budget_nj
+    assert found.energy_nj.max() <= batches.cycle_budget_nj
     assert found.active_s.tolist() == pytest.approx([active_s for _, active_s in cycles], rel=SAME)
     reloads_nj = sum(batches.cold_nj[start] - batches.warm_nj[start] for start in starts)
     assert found.energy_nj.sum() == sum(batches.warm_nj) + reloads_nj + len(starts) * batches.boot_nj
@@ -301,7 +303,7 @@ def check_cycles(found, batches):
 def test_schedules_of_random_sequences_have_the_cycles_of_the_oracle():
     for batches in drawn(13, 150, 40):
         sequence, supplies = sequence_of(batches), Scenarios.of([batches.supply])
-        assert budget_nj(supplies) == batches.budget_nj
+        assert cycle_budget_nj(supplies) == batches.cycle_budget_nj
         for cuts in ("greedy", "optimal"):
             check_cycles(schedule(sequence, supplies, cuts=cuts), batches)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.costing.plan import appraise
+from energy.costing.plan import price_plan
 from energy.costing.published_cycles import price_cycles
 from energy.counting.published import ShapeTable, published_counts
 from energy.hardware.device import read_device
@@ -146,7 +146,7 @@ def test_cycles_cost_what_the_oracle_prices(generation):
 def test_the_schedule_runs_the_cycles_in_the_order_of_the_walk(case):
     layer, design = case
     network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
-    schedule = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).schedule
+    schedule = price_plan(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).schedule
     planned_j = [entry.energy_j for entry in schedule for _ in range(entry.cycles)]
     walked_j = [oracle.energy_j(cycle, layer.op, design.order, 2025) for cycle in oracle.walk(layer, design, 2025)]
     assert planned_j == close(walked_j, 1e-12)
@@ -159,7 +159,7 @@ def test_the_schedule_runs_the_cycles_in_the_order_of_the_walk(case):
 def test_the_answer_counts_the_whole_layer(case):
     layer, design = case
     network = NetworkShape(name="one", layers=(layer,), layer_names=("layer",), inputs=((-1,),))
-    (answer,) = appraise(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).layers
+    (answer,) = price_plan(network, (design,), DEVICES[2025], Supply(**vars(SUPPLY)), PUBLISHED).layers
     counts = oracle.appraise(layer, design, SUPPLY, 2025).counts
     ignored = () if layer.op == "conv" else ("iterations",)
     expected = {event: n for event, n in counts.items() if n and event not in ignored}

@@ -108,8 +108,8 @@ def test_a_source_far_above_the_capacitor_makes_recharging_convex():
 @given(supplies(recharge="margin-scaled"), shares)
 def test_margin_scaled_recharge_starts_at_the_planned_energy(supply, share):
     """The 2021 formula: the capacitor is taken to hold the budget above the cut-off voltage, and climbs from there."""
-    energy_j = share * supply.budget_j
-    left_v = np.sqrt(2 * (supply.budget_j - energy_j) / supply.capacitance_f + supply.v_off_v**2)
+    energy_j = share * supply.cycle_budget_j
+    left_v = np.sqrt(2 * (supply.cycle_budget_j - energy_j) / supply.capacitance_f + supply.v_off_v**2)
     assert supply.recharge_time_s(energy_j) == pytest.approx(integrated_s(supply, left_v), rel=1e-3)
 
 

@@ -42,13 +42,13 @@ def climb_s(low_j, high_j, voltage_v=5.0):
 
 def random_plan(rng, supply, n_batches):
     """Batches of all sizes that fit the supply, and cuts: where the budget ends, and here and there before."""
-    budget_nj = int(supply.budget_j * 1e9)
-    boot_nj = int(budget_nj * rng.uniform(0.01, 0.3))
-    most_nj = (budget_nj - boot_nj) * 10 ** rng.uniform(-2, 0)
+    cycle_budget_nj = int(supply.cycle_budget_j * 1e9)
+    boot_nj = int(cycle_budget_nj * rng.uniform(0.01, 0.3))
+    most_nj = (cycle_budget_nj - boot_nj) * 10 ** rng.uniform(-2, 0)
     cold_nj = np.maximum(rng.uniform(0.05, 1, n_batches) * most_nj, 2).astype(np.int64)
     warm_nj = np.maximum((cold_nj * rng.uniform(0.5, 1, n_batches)).astype(np.int64), 1)
     scale_s = supply.resistance_ohm * supply.capacitance_f * 10 ** rng.uniform(-3, 0)
-    active_s = cold_nj / budget_nj * rng.uniform(0.5, 2, n_batches) * scale_s
+    active_s = cold_nj / cycle_budget_nj * rng.uniform(0.5, 2, n_batches) * scale_s
     sequence = BatchSequence(
         warm_nj=warm_nj,
         cold_nj=cold_nj,
@@ -58,14 +58,14 @@ def random_plan(rng, supply, n_batches):
         boot_nj=boot_nj,
         boot_s=scale_s * 0.1,
     )
-    starts, left_nj = [0], budget_nj - boot_nj - cold_nj[0]
+    starts, left_nj = [0], cycle_budget_nj - boot_nj - cold_nj[0]
     for batch in range(1, n_batches):
         if warm_nj[batch] > left_nj or rng.uniform() < 0.1:
             starts.append(batch)
-            left_nj = budget_nj - boot_nj - cold_nj[batch]
+            left_nj = cycle_budget_nj - boot_nj - cold_nj[batch]
         else:
             left_nj -= warm_nj[batch]
-    return sequence, np.array(starts), budget_nj
+    return sequence, np.array(starts), cycle_budget_nj
 
 
 def cycles_of(sequence, starts):
@@ -86,11 +86,11 @@ def latency_by_formula(sequence, starts, supply):
     return float((actives_s + supply.recharge_time_s(energies_j)).sum())
 
 
-def walked_events(sequence, starts, budget_nj, supply, esr_ohm):
+def walked_events(sequence, starts, cycle_budget_nj, supply, esr_ohm):
     """Events of an inference with their batches, and the energy drawn, where nothing leaks or charges meanwhile. [J]"""
     events, drawn_j, batch = [], 0.0, 0
     while batch < len(sequence):
-        stored_j, left_nj, is_first = supply.capacitance_f * supply.v_on_v**2 / 2, budget_nj, True
+        stored_j, left_nj, is_first = supply.capacitance_f * supply.v_on_v**2 / 2, cycle_budget_nj, True
         tasks = [("boot", batch, sequence.boot_nj, sequence.boot_s)]
         while tasks:
             kind, index, nanojoules, seconds = tasks.pop()
@@ -154,7 +154,7 @@ def supplies(draw):
         v_off_v=v_on_v * draw(st.floats(0.05, 0.99)),
         usable_fraction=draw(st.floats(0.05, 1.0)),
     )
-    assume(supply.budget_j >= 1e-6)
+    assume(supply.cycle_budget_j >= 1e-6)
     return supply
 
 
@@ -248,8 +248,8 @@ def test_a_constant_harvester_reproduces_the_latency_of_the_formula(supply):
     """Equation (5) within 0.1 %."""
     rng = np.random.default_rng(5)
     for _ in range(5):
-        sequence, starts, budget_nj = random_plan(rng, supply, int(rng.integers(1, 200)))
-        result = simulate(sequence, starts, budget_nj, supply, [harvester_of(supply)])
+        sequence, starts, cycle_budget_nj = random_plan(rng, supply, int(rng.integers(1, 200)))
+        result = simulate(sequence, starts, cycle_budget_nj, supply, [harvester_of(supply)])
         energies_j, _ = cycles_of(sequence, starts)
         assert result.latency_s[0] == pytest.approx(latency_by_formula(sequence, starts, supply), rel=1e-3)
         last_s = float(supply.recharge_time_s(energies_j[-1]))
@@ -261,8 +261,8 @@ def test_a_constant_harvester_reproduces_the_latency_of_the_formula(supply):
 
 @given(supplies(), st.integers(0, 2**32 - 1), st.integers(1, 60))
 def test_any_supply_reproduces_the_latency_of_the_formula(supply, seed, n_batches):
-    sequence, starts, budget_nj = random_plan(np.random.default_rng(seed), supply, n_batches)
-    result = simulate(sequence, starts, budget_nj, supply, [harvester_of(supply)])
+    sequence, starts, cycle_budget_nj = random_plan(np.random.default_rng(seed), supply, n_batches)
+    result = simulate(sequence, starts, cycle_budget_nj, supply, [harvester_of(supply)])
     assert result.latency_s[0] == pytest.approx(latency_by_formula(sequence, starts, supply), rel=1e-4)
     assert result.n_boots[0] == result.n_cycles[0] == len(starts)
     assert_energy_is_conserved(result, supply)
@@ -274,9 +274,9 @@ def test_a_wrong_price_is_noticed(supply, field):
     """Energies 2 % higher in the simulation than in the formula are beyond the 0.1 % of the tests above."""
     sequence, _, _ = random_plan(np.random.default_rng(1), supply, 100)
     starts = np.arange(0, 100, 2)
-    budget_nj = int(supply.stored_energy_j * 1e9)
+    cycle_budget_nj = int(supply.stored_energy_j * 1e9)
     dearer = replace(sequence, **{field: (getattr(sequence, field) * 1.02).astype(np.int64)})
-    simulated_s = simulate(dearer, starts, budget_nj, supply, [harvester_of(supply)]).latency_s[0]
+    simulated_s = simulate(dearer, starts, cycle_budget_nj, supply, [harvester_of(supply)]).latency_s[0]
     assert simulated_s > latency_by_formula(sequence, starts, supply) * 1.001
 
 
@@ -297,9 +297,9 @@ def test_the_engine_sleeps_where_the_budget_ends_whatever_the_stop_bits():
 
 def test_inferences_in_a_row_take_as_long_as_one_each():
     rng = np.random.default_rng(2)
-    sequence, starts, budget_nj = random_plan(rng, SUPPLY, 50)
+    sequence, starts, cycle_budget_nj = random_plan(rng, SUPPLY, 50)
     options = SimulationOptions(n_inferences=4)
-    result = simulate(sequence, starts, budget_nj, SUPPLY, [NOMINAL], options=options, timeline_seed=0)
+    result = simulate(sequence, starts, cycle_budget_nj, SUPPLY, [NOMINAL], options=options, timeline_seed=0)
     one_s = latency_by_formula(sequence, starts, SUPPLY)
     assert result.inference_s()[0] == pytest.approx(np.full(4, one_s), rel=1e-6)
     assert result.latency_s[0] == pytest.approx(4 * one_s, rel=1e-6)
@@ -317,7 +317,7 @@ def test_inferences_in_a_row_take_as_long_as_one_each():
 def test_harvesters_of_an_uncertainty_set_never_exceed_the_bound(supply, voltage_factor, starts_empty):
     """Equation (6): 100 random harvesters for each of three supplies stay below, the constant worst one attains it."""
     rng = np.random.default_rng(3)
-    sequence, starts, budget_nj = random_plan(rng, supply, 300)
+    sequence, starts, cycle_budget_nj = random_plan(rng, supply, 300)
     worst = replace(supply, resistance_ohm=1.25 * supply.resistance_ohm, v_supply_v=voltage_factor * supply.v_supply_v)
     bound_s = latency_by_formula(sequence, starts, worst)
     if starts_empty:
@@ -325,7 +325,7 @@ def test_harvesters_of_an_uncertainty_set_never_exceed_the_bound(supply, voltage
     factors = {"resistance_factor": 1.25, "voltage_factor": voltage_factor}
     harvests = [random_source(supply, rng, **factors) for _ in range(100)]
     options = SimulationOptions(starts_empty=starts_empty)
-    result = simulate(sequence, starts, budget_nj, supply, [*harvests, harvester_of(worst)], options=options)
+    result = simulate(sequence, starts, cycle_budget_nj, supply, [*harvests, harvester_of(worst)], options=options)
     # A source may happen to stay the worst there is for as long as a short run lasts.
     assert np.all(result.latency_s[:-1] <= bound_s * (1 + 1e-6))
     assert np.median(result.latency_s[:-1]) < bound_s * 0.99
@@ -337,10 +337,10 @@ def test_harvesters_of_an_uncertainty_set_never_exceed_the_bound(supply, voltage
 def test_charging_while_active_never_exceeds_the_latency_of_the_formula():
     rng = np.random.default_rng(4)
     for supply in SHIPPED:
-        sequence, starts, budget_nj = random_plan(rng, supply, 80)
+        sequence, starts, cycle_budget_nj = random_plan(rng, supply, 80)
         harvests = [harvester_of(supply), constant_source(supply.resistance_ohm / 100, supply.v_supply_v)]
         options = SimulationOptions(charges_while_active=True)
-        result = simulate(sequence, starts, budget_nj, supply, harvests, options=options, timeline_seed=1)
+        result = simulate(sequence, starts, cycle_budget_nj, supply, harvests, options=options, timeline_seed=1)
         assert np.all(result.latency_s < latency_by_formula(sequence, starts, supply))
         # Ever so much power does not change the cycles, nor does it charge above Von.
         assert np.all(result.n_boots == len(starts))
@@ -400,7 +400,7 @@ def test_every_batch_is_committed_once_whatever_fails(seed, leakage_a, esr_ohm, 
     supply = replace(SUPPLY, capacitance_f=10 ** rng.uniform(-4, -2))
     sequence, starts, _ = random_plan(rng, replace(supply, usable_fraction=0.3), 40)
     # The plan trusts in more than there is: only the stop bits and the cut-off end its cycles.
-    budget_nj = int(2 * supply.stored_energy_j * 1e9)
+    cycle_budget_nj = int(2 * supply.stored_energy_j * 1e9)
     starts = starts[:1] if rng.uniform() < 0.5 else starts
     harvest = random_source(supply, rng, resistance_factor=3.0, voltage_factor=0.85, n_pieces=100)
     options = SimulationOptions(
@@ -410,7 +410,7 @@ def test_every_batch_is_committed_once_whatever_fails(seed, leakage_a, esr_ohm, 
         starts_empty=starts_empty,
         n_inferences=2,
     )
-    result = simulate(sequence, starts, budget_nj, supply, [harvest], options=options, timeline_seed=0)
+    result = simulate(sequence, starts, cycle_budget_nj, supply, [harvest], options=options, timeline_seed=0)
     assert_energy_is_conserved(result, supply)
     timeline = result.timeline
     lost = timeline.event == "brown_out"
@@ -419,7 +419,7 @@ def test_every_batch_is_committed_once_whatever_fails(seed, leakage_a, esr_ohm, 
     if result.outcomes[0] is Outcome.FINISHED:
         assert_all_batches_are_committed_once(timeline, 40, n_inferences=2)
     if result.outcomes[0] is Outcome.FINISHED and leakage_a == 0 and not charges_while_active:
-        events, drawn_j = walked_events(sequence, starts, budget_nj, supply, esr_ohm)
+        events, drawn_j = walked_events(sequence, starts, cycle_budget_nj, supply, esr_ohm)
         assert list(zip(timeline.event.tolist(), timeline.event_batch.tolist(), strict=True)) == events * 2
         assert result.drawn_j[0] == pytest.approx(2 * drawn_j, rel=1e-9)
     assert np.all(np.diff(timeline.time_s) >= 0)
@@ -513,8 +513,8 @@ def test_a_run_longer_than_the_simulated_time_is_told():
 
 
 def test_a_batch_larger_than_the_budget_or_the_capacitor_is_given_up():
-    for budget_nj in (3_000_000, 9_000_000):
-        result = simulate(equal_batches(2, 8_000_000), [0], budget_nj, SUPPLY, [NOMINAL])
+    for cycle_budget_nj in (3_000_000, 9_000_000):
+        result = simulate(equal_batches(2, 8_000_000), [0], cycle_budget_nj, SUPPLY, [NOMINAL])
         assert result.outcomes == (Outcome.NEVER_ENDS,)
         assert result.n_commits[0] == 0
 
@@ -524,10 +524,10 @@ def test_a_batch_larger_than_the_budget_or_the_capacitor_is_given_up():
 
 def test_seeds_do_not_influence_each_other():
     rng = np.random.default_rng(6)
-    sequence, starts, budget_nj = random_plan(rng, SUPPLY, 50)
+    sequence, starts, cycle_budget_nj = random_plan(rng, SUPPLY, 50)
     harvests = [random_source(SUPPLY, rng) for _ in range(3)]
-    together = simulate(sequence, starts, budget_nj, SUPPLY, harvests, timeline_seed=2)
-    alone = [simulate(sequence, starts, budget_nj, SUPPLY, [harvest]) for harvest in harvests]
+    together = simulate(sequence, starts, cycle_budget_nj, SUPPLY, harvests, timeline_seed=2)
+    alone = [simulate(sequence, starts, cycle_budget_nj, SUPPLY, [harvest]) for harvest in harvests]
     assert together.latency_s.tolist() == [result.latency_s[0] for result in alone]
     assert len(set(together.latency_s.tolist())) == 3
     assert together.timeline.time_s[-1] == together.latency_s[2]
@@ -542,7 +542,7 @@ def test_seeds_do_not_influence_each_other():
         ({"starts": [1, 2]}, "starts must rise from 0 and stay below the number of batches, 4, not [1 2]"),
         ({"starts": [0, 2, 2]}, "starts must rise from 0"),
         ({"starts": [0, 4]}, "starts must rise from 0"),
-        ({"budget_nj": 0}, "budget_nj must be above 0, not 0"),
+        ({"cycle_budget_nj": 0}, "cycle_budget_nj must be above 0, not 0"),
         ({"sequence": equal_batches(4, active_s=0.0)}, "warm_s must be above 0, not 0"),
         ({"sequence": equal_batches(0)}, "sequence must not be empty"),
     ],
@@ -551,7 +551,7 @@ def test_what_cannot_be_simulated_is_refused(changes, message):
     arguments = {
         "sequence": equal_batches(4),
         "starts": [0, 2],
-        "budget_nj": 6_000_000,
+        "cycle_budget_nj": 6_000_000,
         "supply": SUPPLY,
         "harvests": [NOMINAL],
     }

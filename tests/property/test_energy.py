@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.costing.plan import appraise
-from energy.costing.population import cost
+from energy.costing.plan import price_plan
+from energy.costing.population import price_population
 from energy.counting.published import ShapeTable, published_counts
 from energy.events import EVENTS
 from energy.hardware.device import read_device
@@ -68,14 +68,14 @@ capacitances = st.sampled_from([47e-6, 100e-6, 470e-6, 5e-3, 50e-3])
 ENDLESS = replace(DEVICE, vm_bytes=10**9)
 
 
-def appraised(network, plan, supply, device=ENDLESS):
-    return appraise(network, plan, device, supply, PUBLISHED)
+def priced(network, plan, supply, device=ENDLESS):
+    return price_plan(network, plan, device, supply, PUBLISHED)
 
 
 @settings(max_examples=25)
 @given(networks_with_plans(), capacitances)
 def test_the_schedule_the_layers_and_the_parts_all_add_up_to_the_latency(case, capacitance_f):
-    answer = appraised(*case, FAMILY.supply(capacitance_f=capacitance_f))
+    answer = priced(*case, FAMILY.supply(capacitance_f=capacitance_f))
     from_schedule_j = sum(entry.cycles * entry.energy_j for entry in answer.schedule)
     assert from_schedule_j == pytest.approx(answer.energy_j, rel=1e-12)
     if not answer.feasible:
@@ -99,10 +99,10 @@ def test_the_schedule_the_layers_and_the_parts_all_add_up_to_the_latency(case, c
 @given(networks_with_plans(), capacitances)
 def test_a_safe_plan_has_no_cycle_above_the_budget(case, capacitance_f):
     supply = FAMILY.supply(capacitance_f=capacitance_f)
-    answer = appraised(*case, supply)
+    answer = priced(*case, supply)
     worst_j = max(entry.energy_j for entry in answer.schedule)
-    assert answer.feasible == (worst_j <= supply.budget_j)
-    assert answer.violations["energy_j"] == pytest.approx(max(worst_j - supply.budget_j, 0), rel=1e-9, abs=0)
+    assert answer.feasible == (worst_j <= supply.cycle_budget_j)
+    assert answer.violations["energy_j"] == pytest.approx(max(worst_j - supply.cycle_budget_j, 0), rel=1e-9, abs=0)
 
 
 @settings(max_examples=25)
@@ -111,12 +111,12 @@ def test_energy_is_the_counted_events_times_their_prices(case, capacitance_f):
     """Count, then price: the counts of the answer and the price table give its energy, layer by layer."""
     network, plan = case
     for layer, design in zip(
-        appraised(network, plan, FAMILY.supply(capacitance_f=capacitance_f)).layers, plan, strict=True
+        priced(network, plan, FAMILY.supply(capacitance_f=capacitance_f)).layers, plan, strict=True
     ):
         order = ("input", "weight", "output").index(design.order)
         prices_j = DEVICE.published.energy_j
-        priced = [count * prices_j[event][order] for event, count in layer.counts.items() if event in EVENTS]
-        assert sum(priced) == pytest.approx(layer.energy_j, rel=1e-12)
+        energies_j = [count * prices_j[event][order] for event, count in layer.counts.items() if event in EVENTS]
+        assert sum(energies_j) == pytest.approx(layer.energy_j, rel=1e-12)
 
 
 @settings(max_examples=25)
@@ -124,8 +124,8 @@ def test_energy_is_the_counted_events_times_their_prices(case, capacitance_f):
 def test_the_search_and_the_command_agree_on_every_figure(case, capacitance_f):
     network, plan = case
     supply = FAMILY.supply(capacitance_f=capacitance_f)
-    answer = appraise(network, plan, DEVICE, supply, PUBLISHED)
-    found = cost([network], [plan], DEVICE, Scenarios.of([supply]), PUBLISHED)
+    answer = price_plan(network, plan, DEVICE, supply, PUBLISHED)
+    found = price_population([network], [plan], DEVICE, Scenarios.of([supply]), PUBLISHED)
     assert bool(found.feasible[0, 0]) == answer.feasible
     assert found.latency_s[0, 0] == (pytest.approx(answer.latency_s, rel=1e-12) if answer.feasible else np.inf)
     assert found.energy_j[0, 0] == pytest.approx(answer.energy_j, rel=1e-12)
@@ -138,11 +138,13 @@ def test_the_search_and_the_command_agree_on_every_figure(case, capacitance_f):
 @given(st.lists(networks_with_plans(), min_size=2, max_size=4))
 def test_a_network_costs_the_same_alone_and_among_others_at_one_budget_and_at_three(cases):
     scenarios = Scenarios.of([FAMILY.supply(capacitance_f=c) for c in (47e-6, 470e-6, 5e-3)])
-    together = cost([network for network, _ in cases], [plan for _, plan in cases], DEVICE, scenarios, PUBLISHED)
+    together = price_population(
+        [network for network, _ in cases], [plan for _, plan in cases], DEVICE, scenarios, PUBLISHED
+    )
     for row, (network, plan) in enumerate(cases):
         for column, capacitance_f in enumerate((47e-6, 470e-6, 5e-3)):
             single = Scenarios.of([FAMILY.supply(capacitance_f=capacitance_f)])
-            alone = cost([network], [plan], DEVICE, single, PUBLISHED)
+            alone = price_population([network], [plan], DEVICE, single, PUBLISHED)
             for name in ("latency_s", "energy_j", "power_cycles", "energy_over_j", "vm_over_bytes", "nvm_over_bytes"):
                 assert getattr(alone, name)[0, 0] == getattr(together, name)[row, column]
 
@@ -159,7 +161,7 @@ def test_a_better_supply_never_makes_a_plan_slower(case, factor, field):
     values = {"usable_fraction": min(0.6 * factor, 1.0), "resistance_ohm": 3000 / factor, "v_supply_v": 5.892 * factor}
     better = replace(supply, **{field: values[field]})
     scenarios = Scenarios.of([supply, better])
-    found = cost([case[0]], [case[1]], ENDLESS, scenarios, PUBLISHED)
+    found = price_population([case[0]], [case[1]], ENDLESS, scenarios, PUBLISHED)
     assert found.latency_s[0, 1] <= found.latency_s[0, 0] * (1 + 1e-12)
     assert found.energy_over_j[0, 1] <= found.energy_over_j[0, 0]
 
@@ -183,7 +185,7 @@ def test_no_random_plan_beats_the_explored_one(network, capacitance_f):
     rng = np.random.default_rng(0)
     tables = [legal(layer) for layer in network.layers]
     rivals = [tuple(table[int(rng.integers(len(table)))] for table in tables) for _ in range(20)]
-    found = cost([network] * 21, [best, *rivals], DEVICE, scenarios, PUBLISHED).latency_s[:, 0]
+    found = price_population([network] * 21, [best, *rivals], DEVICE, scenarios, PUBLISHED).latency_s[:, 0]
     assert found[0] == found.min()
 
 
@@ -217,8 +219,8 @@ def test_where_memory_is_short_the_amount_is_what_is_missing():
     table = legal(layer)
     plan = (table[len(table) - 1],)
     supply = Supply(**{**FAMILY.supply().to_dict(), "capacitance_f": 1.0})
-    needed = appraise(network, plan, ENDLESS, supply, PUBLISHED).vm_bytes
-    found = appraise(network, plan, replace(DEVICE, vm_bytes=needed - 6), supply, PUBLISHED)
+    needed = price_plan(network, plan, ENDLESS, supply, PUBLISHED).vm_bytes
+    found = price_plan(network, plan, replace(DEVICE, vm_bytes=needed - 6), supply, PUBLISHED)
     assert found.violations == {"energy_j": 0.0, "vm_bytes": 6, "nvm_bytes": 0, "deadline_s": 0.0}
     assert found.latency_s is None
     assert found.energy_j > 0

@@ -12,7 +12,7 @@ from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.packed import PackedExplorer
-from energy.scheduling.schedule import BatchSequence, Pricer, budget_nj, schedule
+from energy.scheduling.schedule import BatchSequence, Pricer, cycle_budget_nj, schedule
 from tests.oracles import exact_cases
 
 DEVICE = read_device("msp430fr5994-tinas2025")
@@ -45,10 +45,10 @@ def supplies_of(draw, sequence, recharge="energy-balance"):
     v_off_v = v_on_v * draw(st.floats(0.1, 0.9))
     least, whole = int(sequence.cold_nj.max()), int(sequence.cold_nj.sum())
     share = draw(st.floats(0.0, 1.0)) ** 3
-    budget_j = (sequence.boot_nj + 0.95 * least + share * (1.1 * whole - 0.95 * least)) * 1e-9
+    cycle_budget_j = (sequence.boot_nj + 0.95 * least + share * (1.1 * whole - 0.95 * least)) * 1e-9
     fraction = draw(st.floats(0.2, 1.0))
     return Supply(
-        capacitance_f=2 * budget_j / (v_on_v**2 - v_off_v**2) / fraction,
+        capacitance_f=2 * cycle_budget_j / (v_on_v**2 - v_off_v**2) / fraction,
         resistance_ohm=draw(st.floats(10.0, 5000.0)),
         v_supply_v=v_supply_v,
         v_on_v=v_on_v,
@@ -90,12 +90,12 @@ def test_optimal_cuts_are_never_slower_than_greedy_ones_nor_these_more_than_one_
     best, walked = schedule(sequence, supplies), schedule(sequence, supplies, cuts="greedy")
     assert best.latency_s <= walked.latency_s
     assert len(walked) <= len(sequence)
-    over_nj = max(int(sequence.cold_nj.max()) + sequence.boot_nj - budget_nj(supplies), 0)
+    over_nj = max(int(sequence.cold_nj.max()) + sequence.boot_nj - cycle_budget_nj(supplies), 0)
     assert best.over_nj == walked.over_nj == over_nj
     for found in (best, walked):
         reloads_nj = (sequence.cold_nj - sequence.warm_nj)[found.starts].sum()
         assert found.energy_nj.sum() == sequence.warm_nj.sum() + reloads_nj + len(found) * sequence.boot_nj
-        assert found.energy_nj.max() <= budget_nj(supplies) + over_nj
+        assert found.energy_nj.max() <= cycle_budget_nj(supplies) + over_nj
 
 
 @settings(max_examples=40)
@@ -112,7 +112,7 @@ def test_a_scenario_among_others_is_scheduled_as_alone(data):
 def test_recharging_takes_longer_the_more_was_drawn(data, one, other):
     supply = data.draw(supplies_of(data.draw(sequences())))
     low, high = sorted((one, other))
-    times_s = supply.recharge_time_s(np.array([low, high]) * supply.budget_j)
+    times_s = supply.recharge_time_s(np.array([low, high]) * supply.cycle_budget_j)
     assert times_s[0] <= times_s[1] * ROUNDING
     assert times_s[0] >= 0
 
@@ -124,9 +124,9 @@ SIZES = (64, 128, 192, 256, 384, 512, 1024, 2048)
 @given(exact_cases.layers(), st.sampled_from([1.01, 1.1, 2.0, 10.0]), st.booleans())
 def test_a_larger_memory_never_makes_the_best_of_a_layer_slower(layer, room, is_concave):
     """By Eq. (7), for a budget of a few batches to many, over the same rules."""
-    budget_j = PRICER.boot_nj * 1e-9 * room
+    cycle_budget_j = PRICER.boot_nj * 1e-9 * room
     supply = replace(SHIPPED, v_off_v=SHIPPED.v_off_v if is_concave else 1.0)
-    capacitance_f = 2 * budget_j / (supply.v_on_v**2 - supply.v_off_v**2) / supply.usable_fraction
+    capacitance_f = 2 * cycle_budget_j / (supply.v_on_v**2 - supply.v_off_v**2) / supply.usable_fraction
     supplies = Scenarios.of([replace(supply, capacitance_f=capacitance_f)])
     times_s, counts = [], []
     for vm_bytes in SIZES:

@@ -17,7 +17,7 @@ import pytest
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, Supply, read_supply_family
 from energy.networks.designs import Plan
-from energy.scheduling.schedule import Pricer, budget_nj
+from energy.scheduling.schedule import Pricer, cycle_budget_nj
 from models.deploy.folder import program_files
 from models.deploy.integer import IntegerNetwork
 from models.deploy.program import Program, program
@@ -57,7 +57,7 @@ def safe_supply(network: IntegerNetwork, plan: Plan, capacitance_f: float) -> Su
     family = read_supply_family("tinas2025")
     sequence = PRICER.sequence(network.shape, plan)
     needed_nj = int(sequence.cold_nj.max()) + sequence.boot_nj
-    budget = budget_nj(Scenarios.of([family.supply(capacitance_f)]))
+    budget = cycle_budget_nj(Scenarios.of([family.supply(capacitance_f)]))
     return family.supply(capacitance_f * max(1.0, 1.001 * needed_nj / budget))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.designs import check_plan
@@ -255,7 +255,9 @@ def test_every_execution_gene_changes_a_price(name, space, gene):
 
 def prices(layout, genome):
     decoded = layout.decode(genome)
-    priced = cost([decoded.network], [decoded.plan], DEVICE, Scenarios.of(SUPPLIES), EXECUTIONS[layout.rules.name])
+    priced = price_population(
+        [decoded.network], [decoded.plan], DEVICE, Scenarios.of(SUPPLIES), EXECUTIONS[layout.rules.name]
+    )
     return [priced.energy_j.tolist(), priced.energy_over_j.tolist(), priced.vm_over_bytes.tolist()]
 
 

@@ -48,7 +48,9 @@ def alone(*layers):
 def one_cycle_s(energy_j, active_s):
     """Latency of one power cycle at 5 mF whose recharge has the average power of a whole budget."""
     supply = SUPPLIES[0]
-    return active_s + BOOT_S + (energy_j + BOOT_J) * supply.recharge_time_s(supply.budget_j) / supply.budget_j
+    return (
+        active_s + BOOT_S + (energy_j + BOOT_J) * supply.recharge_time_s(supply.cycle_budget_j) / supply.cycle_budget_j
+    )
 
 
 def test_the_limit_of_the_device_is_words_elements_and_one_boot():
@@ -151,22 +153,22 @@ def plan_energy_j(network):
     supply = replace(SUPPLIES[0], capacitance_f=1e3)
     slow = replace(supply, resistance_ohm=2 * supply.resistance_ohm)
     fast_s, slow_s = (limit_plan_s(network, DEVICE, Scenarios.of([s]))[0] for s in (supply, slow))
-    return (slow_s - fast_s) * supply.budget_j / supply.recharge_time_s(supply.budget_j) - BOOT_J
+    return (slow_s - fast_s) * supply.cycle_budget_j / supply.recharge_time_s(supply.cycle_budget_j) - BOOT_J
 
 
 def test_a_budget_below_a_boot_has_no_limit_but_infinity():
     tiny = replace(SUPPLIES[0], capacitance_f=1e-6)
-    assert tiny.budget_j < BOOT_J
+    assert tiny.cycle_budget_j < BOOT_J
     limits = [limit(shipped_network(), DEVICE, Scenarios.of([tiny, SUPPLIES[0]])) for limit in LIMITS]
     assert [list(np.isinf(limit)) for limit in limits] == [[True, False]] * 2
 
 
 def test_margin_scaled_recharge_pays_its_fixed_part_at_every_boot():
     network, supply = alone(layer("conv", (8, 1), (3, 2))), SUPPLIES[3]
-    start_s, whole_s = supply.recharge_time_s(np.array([0.0, supply.budget_j]))
+    start_s, whole_s = supply.recharge_time_s(np.array([0.0, supply.cycle_budget_j]))
     energy_j = (10 + 24) * READ_J + 16 * WRITE_J + 48 * ELEMENT_J
     active_s = ((10 + 24 + 16) * 64 + 48 * 1.5) / 16e6
-    expected = active_s + BOOT_S + start_s + (energy_j + BOOT_J) * (whole_s - start_s) / supply.budget_j
+    expected = active_s + BOOT_S + start_s + (energy_j + BOOT_J) * (whole_s - start_s) / supply.cycle_budget_j
     assert start_s > 0
     assert limit_device_s(network, DEVICE, SCENARIOS)[3] == pytest.approx(expected, rel=1e-12)
 
@@ -232,6 +234,6 @@ def test_no_plan_counts_less_than_the_limit(execution):
     energy_j, active_s = (float(f(events, order)) for f in (DEVICE.exact.energy_of, DEVICE.exact.time_of))
     for supply, limit_s in zip(SUPPLIES, limit_plan_s(alone(shape), DEVICE, SCENARIOS), strict=True):
         # As if batches could be cut anywhere: the fewest cycles, all of the same energy.
-        n_cycles = np.ceil(energy_j / (supply.budget_j - BOOT_J))
+        n_cycles = np.ceil(energy_j / (supply.cycle_budget_j - BOOT_J))
         recharge_s = supply.recharge_time_s(energy_j / n_cycles + BOOT_J)
         assert limit_s <= active_s + n_cycles * (BOOT_S + recharge_s)

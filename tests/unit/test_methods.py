@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.supply import Scenarios
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
@@ -102,10 +102,12 @@ def test_continuous_power_is_one_cycle_without_a_wait():
     supply = continuous_power(FAMILY.supply(47e-6))
     network = TINY.network(TINY.largest)
     explorer = explorer_of(supply, "ebbnas")
-    priced = cost([network], [explorer.plan(network)], DEVICE, Scenarios.of([supply]), EXECUTIONS["ebbnas"])
+    priced = price_population([network], [explorer.plan(network)], DEVICE, Scenarios.of([supply]), EXECUTIONS["ebbnas"])
     assert priced.power_cycles.item() == 1
     powerful = replace(supply, capacitance_f=10 * supply.capacitance_f, resistance_ohm=supply.resistance_ohm / 100)
-    again = cost([network], [explorer.plan(network)], DEVICE, Scenarios.of([powerful]), EXECUTIONS["ebbnas"])
+    again = price_population(
+        [network], [explorer.plan(network)], DEVICE, Scenarios.of([powerful]), EXECUTIONS["ebbnas"]
+    )
     assert again.latency_s.item() == pytest.approx(priced.latency_s.item(), rel=1e-6)
 
 

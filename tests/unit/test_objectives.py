@@ -5,8 +5,8 @@ import pytest
 from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
 from pymoo.core.population import Population
 
-from energy.costing.plan import appraise
-from energy.costing.population import cost
+from energy.costing.plan import price_plan
+from energy.costing.population import price_population
 from energy.events import WRITTEN
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import DesignTable
@@ -31,10 +31,10 @@ def test_figures_are_those_that_price_tells(name):
     for network in networks:
         tables = [rules(name).table(layer) for layer in network.layers]
         plans.append(tuple(table[int(rng.integers(len(table)))] for table in tables))
-    priced = cost(networks, plans, DEVICE, Scenarios.of([SUPPLY]), EXECUTIONS[name])
+    priced = price_population(networks, plans, DEVICE, Scenarios.of([SUPPLY]), EXECUTIONS[name])
     assert isinstance(tables[0], DesignTable)
     for row, (network, plan) in enumerate(zip(networks, plans, strict=True)):
-        told = appraise(network, plan, DEVICE, SUPPLY, EXECUTIONS[name])
+        told = price_plan(network, plan, DEVICE, SUPPLY, EXECUTIONS[name])
         words = sum(layer.counts.get(event, 0) for layer in told.layers for event in WRITTEN)
         assert priced.nvm_written_bytes[row, 0] == words * DEVICE.word_bytes
         assert priced.vm_bytes[row, 0] == told.vm_bytes

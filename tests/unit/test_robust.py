@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from energy.costing.population import cost
+from energy.costing.population import price_population
 from energy.hardware.supply import Scenarios
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
@@ -68,9 +68,9 @@ def test_the_plan_is_the_best_of_those_for_each_supply(over):
     explorer = explorer_of(pricing)
     network = TINY.network(TINY.largest)
     plans = [explorer.explorer.plan(network, index) for index in range(len(SUPPLIES))]
-    latency_s = cost([network] * 4, plans, DEVICE, pricing.scenarios, PACKED).latency_s
+    latency_s = price_population([network] * 4, plans, DEVICE, pricing.scenarios, PACKED).latency_s
     counted = latency_s.max(axis=1) if over == "worst" else np.exp(np.log(latency_s).mean(axis=1))
-    chosen = cost([network], [explorer.plan(network)], DEVICE, pricing.scenarios, PACKED).latency_s[0]
+    chosen = price_population([network], [explorer.plan(network)], DEVICE, pricing.scenarios, PACKED).latency_s[0]
     assert np.isfinite(chosen).all()
     assert np.isinf(latency_s).any(), "a plan for the large capacitor is unsafe on the small one"
     assert (chosen.max() if over == "worst" else np.exp(np.log(chosen).mean())) == pytest.approx(counted.min())
@@ -85,7 +85,9 @@ def test_the_search_finds_designs_that_are_safe_everywhere():
     assert len(decoded) >= 2
     for supply in SUPPLIES:
         scenarios = Scenarios.of([supply])
-        assert cost([one.network for one in decoded], [one.plan for one in decoded], DEVICE, scenarios).feasible.all()
+        assert price_population(
+            [one.network for one in decoded], [one.plan for one in decoded], DEVICE, scenarios
+        ).feasible.all()
     again = Search(problem_of(pricing), explorer_of(pricing), search.settings)
     again.step()
     other = Search(problem_of(pricing), explorer_of(pricing), search.settings)

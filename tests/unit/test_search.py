@@ -254,10 +254,10 @@ def test_without_anything_feasible_the_least_infeasible_is_named_with_its_amount
     misses = search.least_infeasible(3)
     assert len(misses) == 3
     assert misses[0].constraint.name == "energy"
-    budget_j = search.problem.pricing.supply.budget_j
-    assert misses[0].amount > 7.788e-5 - budget_j
+    cycle_budget_j = search.problem.pricing.supply.cycle_budget_j
+    assert misses[0].amount > 7.788e-5 - cycle_budget_j
     assert misses[0].violation == pytest.approx(log.least_violation)
-    assert misses[0].violation >= misses[0].amount / budget_j
+    assert misses[0].violation >= misses[0].amount / cycle_budget_j
     assert [miss.violation for miss in misses] == sorted(miss.violation for miss in misses)
 
 
@@ -296,7 +296,7 @@ def test_violations_are_shares_of_their_limits(name):
     found = search.archive.evaluations
     assert found.amounts.shape == found.violations.shape == (40, len(CONSTRAINTS))
     # without a deadline nothing is late, whatever it is divided by
-    limits = [search.problem.pricing.supply.budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes, 1.0]
+    limits = [search.problem.pricing.supply.cycle_budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes, 1.0]
     assert not found.amounts[:, 3].any()
     np.testing.assert_allclose(found.violations * limits, found.amounts)
     assert not found.feasible.any()

@@ -15,7 +15,7 @@ def test_the_budget_is_a_share_of_the_energy_between_the_thresholds():
     supply = Supply(**FIELDS)
     # 5e-3 x (4.535^2 - 3.29^2) / 2 = 5e-3 x (20.566225 - 10.8241) / 2 = 0.0243553125
     assert supply.stored_energy_j == pytest.approx(0.0243553125, rel=1e-12)
-    assert supply.budget_j == pytest.approx(0.6 * 0.0243553125, rel=1e-12)
+    assert supply.cycle_budget_j == pytest.approx(0.6 * 0.0243553125, rel=1e-12)
 
 
 def test_a_full_discharge_recharges_from_the_cut_off_voltage():
@@ -27,7 +27,7 @@ def test_a_full_discharge_recharges_from_the_cut_off_voltage():
 def test_the_margin_limits_the_plan_and_not_the_physics():
     narrow, wide = (Supply(**{**FIELDS, "usable_fraction": fraction}) for fraction in (0.3, 0.9))
     assert narrow.recharge_time_s(1e-3) == wide.recharge_time_s(1e-3)
-    assert narrow.budget_j < wide.budget_j
+    assert narrow.cycle_budget_j < wide.cycle_budget_j
 
 
 def test_margin_scaled_recharge_follows_its_formula():
@@ -41,8 +41,8 @@ def test_margin_scaled_recharge_follows_its_formula():
         recharge="margin-scaled",
     )
     # E_av = 0.55 x 1e-3 x (2.99^2 - 2.8^2) / 2 = 3.025275e-4 ; V(E_av) = Voff
-    assert supply.budget_j == pytest.approx(3.0252750000000e-4, rel=1e-9)
-    assert supply.recharge_time_s(supply.budget_j) == pytest.approx(0.052 * math.log(0.2 / 0.01), rel=1e-9)
+    assert supply.cycle_budget_j == pytest.approx(3.0252750000000e-4, rel=1e-9)
+    assert supply.recharge_time_s(supply.cycle_budget_j) == pytest.approx(0.052 * math.log(0.2 / 0.01), rel=1e-9)
 
 
 @pytest.mark.parametrize(

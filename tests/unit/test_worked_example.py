@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from energy.costing.limits import limit_device_s, limit_plan_s
-from energy.costing.plan import appraise
+from energy.costing.plan import price_plan
 from energy.counting import rows
 from energy.counting.exact import count_batch, place_batch
 from energy.counting.tiles import map_sums
@@ -30,7 +30,7 @@ from energy.hardware.supply import Scenarios, read_supply_family
 from energy.networks.designs import LayerDesign
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.scheduling.execution import Execution
-from energy.scheduling.schedule import Pricer, budget_nj, schedule
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.scheduling.worst_case import HarvestUncertainty
 from energy.simulation.harvest import constant_source
 from energy.simulation.simulate import simulate
@@ -293,7 +293,7 @@ def test_the_budget_is_that_of_the_text():
     full_nj = C * (VON**2 - VOFF**2) / 2 * 1e9
     assert f"= {full_nj:,.2f} nJ, E_av = {F * full_nj:,.2f} nJ, budget {math.floor(F * full_nj):,} nJ" in FLAT
     assert f"R C = {R * C:.4f} s" in FLAT
-    assert budget_nj(SCENARIOS) == math.floor(F * full_nj)
+    assert cycle_budget_nj(SCENARIOS) == math.floor(F * full_nj)
 
 
 @pytest.mark.parametrize("cuts", CUTS)
@@ -316,7 +316,7 @@ def test_power_cycles_are_those_of_the_table(cuts):
 
 
 def test_greedy_cuts_walk_and_no_other_cuts_beat_the_optimal_ones():
-    budget = budget_nj(SCENARIOS)
+    budget = cycle_budget_nj(SCENARIOS)
     assert starts_of("greedy") == worked_greedy(budget)
 
     def latency_s(starts):
@@ -377,10 +377,10 @@ def test_quantities_are_those_of_the_table(cuts):
 
 
 def in_code(cuts):
-    """The same quantities from `appraise`."""
+    """The same quantities from `price_plan`."""
     wide = HarvestUncertainty(resistance_factor=1.25)
     answer, empty = (
-        appraise(NETWORK, plan(), DEVICE, SUPPLY, Execution(cuts=cuts), uncertainty=uncertainty)
+        price_plan(NETWORK, plan(), DEVICE, SUPPLY, Execution(cuts=cuts), uncertainty=uncertainty)
         for uncertainty in (wide, replace(wide, starts_empty=True))
     )
     assert answer.feasible
@@ -435,7 +435,7 @@ def test_limits_are_those_of_the_text():
 def test_the_simulation_takes_as_long_as_the_text_says(cuts):
     sequence = Pricer(DEVICE).sequence(NETWORK, plan())
     starts = np.array(starts_of(cuts))
-    result = simulate(sequence, starts, budget_nj(SCENARIOS), SUPPLY, [constant_source(R, VS)])
+    result = simulate(sequence, starts, cycle_budget_nj(SCENARIOS), SUPPLY, [constant_source(R, VS)])
     assert 1e3 * result.latency_s[0] == pytest.approx(quantity_table()[cuts]["latency ms, (5)"], rel=1e-3)
     assert result.n_cycles[0] == len(starts)
 

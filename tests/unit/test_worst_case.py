@@ -43,7 +43,7 @@ def bounds(plan, supply=SUPPLY, **uncertainty):
     return worst_case_s(*arguments), longest_cycle_s(*arguments)
 
 
-def sequences(budget_nj):
+def sequences(cycle_budget_nj):
     """Random batches that fit the budget each, with the boot."""
 
     def sequence(rows, boot_nj):
@@ -59,9 +59,9 @@ def sequences(budget_nj):
             boot_s=0.055,
         )
 
-    energies, seconds = st.integers(1, budget_nj // 3), st.floats(1e-3, 0.5)
+    energies, seconds = st.integers(1, cycle_budget_nj // 3), st.floats(1e-3, 0.5)
     rows = st.lists(st.tuples(energies, energies, seconds, seconds), min_size=1, max_size=12)
-    return st.builds(sequence, rows, st.integers(1, budget_nj // 3))
+    return st.builds(sequence, rows, st.integers(1, cycle_budget_nj // 3))
 
 
 # --- one inference ----------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_an_empty_start_adds_one_charge_from_the_cut_off_under_the_worst_harvest
 def test_without_uncertainty_the_worst_case_is_the_latency(data):
     supply = data.draw(st.sampled_from([*SHIPPED, MARGIN_SCALED]))
     scenarios = Scenarios.of([supply])
-    plan = schedule(data.draw(sequences(int(supply.budget_j * 1e9))), scenarios)
+    plan = schedule(data.draw(sequences(int(supply.cycle_budget_j * 1e9))), scenarios)
     assert worst_case_s(plan, scenarios, 0, NONE) == plan.latency_s
     assert longest_cycle_s(plan, scenarios, 0, NONE) == (plan.active_s + plan.recharge_s).max()
 
@@ -101,7 +101,7 @@ def test_the_worst_case_never_falls_when_the_uncertainty_widens(data):
     scenarios = Scenarios.of([supply])
     # Cuts for any harvester at all: they are what they are.
     other = Scenarios.of([replace(supply, resistance_ohm=data.draw(st.floats(1, 1e4)))])
-    plan = schedule(data.draw(sequences(int(supply.budget_j * 1e9))), other)
+    plan = schedule(data.draw(sequences(int(supply.cycle_budget_j * 1e9))), other)
     low, high = sorted(data.draw(st.tuples(*[st.floats(1, 100)] * 2)))
     least = supply.v_on_v / supply.v_supply_v * (1 + 1e-6)
     small, large = sorted(data.draw(st.tuples(*[st.floats(least, 1)] * 2)))
