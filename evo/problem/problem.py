@@ -1,7 +1,8 @@
 """The search problem: a population of genomes in, objectives and violations out, priced in one call.
 
-Latency comes from `energy.costing.population.price_population`, accuracy from an `AccuracySource` that evaluates each network once.
-Infeasible designs keep infinite times: NSGA-II ranks them by their violations and ignores their objectives.
+Latency comes from `energy.costing.population.price_population`, accuracy from an `AccuracySource` that evaluates each
+network once. Infeasible designs keep infinite times: NSGA-II ranks them by their violations and ignores their
+objectives.
 """
 
 from __future__ import annotations
