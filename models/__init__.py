@@ -1,1 +1,4 @@
-"""Networks with shared weights and what they reach; `models.spaces` and `models.data` are free of torch."""
+"""Search spaces, data sets, networks with shared weights and their accuracy, and the export of trained networks.
+
+`models.spaces` imports no torch; `models.data` imports it only for the features of spoken words.
+"""

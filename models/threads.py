@@ -1,4 +1,4 @@
-"""The number of threads that torch uses: results depend on it, so it is never left to chance."""
+"""Number of threads of torch, on which the last bits of results depend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Let torch use `n` threads inside the block: results depend on their number, so it is never left to chance."""
+    """Set the number of threads of torch inside the block, and restore it afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:

@@ -1,7 +1,7 @@
-"""How often one network is right on a split, with an interval that knows that windows of a recording overlap.
+"""Accuracy of one network on a split, with a bootstrap interval that respects overlapping windows.
 
-The bootstrap resamples groups (recordings, images), never windows. What kind of accuracy it is (inherited, finetuned,
-deployed) and of which split, the caller's column names say.
+The bootstrap resamples groups (recordings, images), never windows. The caller names the kind of accuracy (inherited,
+finetuned, deployed) and the split.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEVEL = 0.95
 """Share of the bootstrap inside the interval. [1]"""
 
 BATCH_SIZE = 1024
-"""Samples judged at a time. [1]"""
+"""Samples evaluated at a time. [1]"""
 
 _N_DRAWS_AT_A_TIME = 2_000_000
 
@@ -31,11 +31,11 @@ class Accuracy:
     """An accuracy and the ends of its 95 % interval.
 
     Attributes:
-        value: Share of right answers. [1]
+        value: Share of correct answers. [1]
         low, high: Ends of the percentile bootstrap interval. [1]
 
     Raises:
-        ValueError: One lies outside 0 to 1, or `low` above `high`.
+        ValueError: A value is outside 0 to 1, or `low` is above `high`.
     """
 
     value: float
@@ -51,11 +51,11 @@ class Accuracy:
 
 
 def correct(subnet: Subnet, split: Split) -> NDArray[np.bool_]:
-    """Which samples a network gets right, with its own running statistics, on one thread.
+    """Return whether a network classifies each sample correctly, with its running statistics, on one thread.
 
     Args:
         subnet: The network, in evaluation mode.
-        split: What it is asked.
+        split: Samples and labels.
 
     Returns:
         `(n,)`, in the order of the split.
@@ -87,7 +87,7 @@ def accuracy(
     groups weigh more, as in the accuracy itself.
 
     Args:
-        right: Answer of `correct`, `(n,)`.
+        right: Result of `correct`, `(n,)`.
         groups: Group of each sample, `(n,)`.
         rng: Source of the resamples: the same state gives the same interval.
         n_resamples: Number of resamples. [1]

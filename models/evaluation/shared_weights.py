@@ -1,11 +1,11 @@
-"""Accuracy of many networks with shared weights, each with statistics of its own, at the price of a few.
+"""Accuracy of many networks with shared weights, each with statistics of its own, at the cost of a few.
 
-Networks that begin alike share what they compute. Beyond that, a channel of a convolution does not depend on how many
-others are kept, nor do its statistics: so in a small space, where most networks will be judged, every layer runs once
-at its widest for each kernel and each input, and what follows reads leading channels; in a large one each layer runs
-as its network has it. Calibration rows and rows to judge travel in one batch; a layer's statistics come from the
-calibration rows alone, and normalise all. Numbers depend on the number of threads, on nothing else, so every answer is
-computed with the number that the evaluator was made with.
+Networks with the same first layers share their computation. Moreover, a channel of a convolution and its statistics do
+not depend on the number of other channels: in a small space, where most networks are evaluated, every layer runs once
+at its widest for each kernel and each input, and later layers read leading channels. In a large space each layer runs
+at the width of its network. Calibration rows and evaluation rows share one batch; the statistics of a layer come from
+the calibration rows alone and normalise all. The last bits depend on the number of threads, so all results are computed
+with the number that the evaluator is made with.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from models.supernet.supernet import SuperNet
 from models.threads import threads
 
 MAP_BUDGET_BYTES = 400_000_000
-"""Memory that the maps of one path may take before the rows to judge are split into blocks."""
+"""Memory that the maps of one path may take before the evaluation rows are split into blocks."""
 
 CHUNK_NETWORKS = 4096
-"""Networks walked together; bounds what is planned and remembered."""
+"""Networks evaluated together; bounds the memory of plans and statistics."""
 
 WIDENS_UP_TO = 10_000
-"""Networks of a space whose layers are run at their widest; in a larger one hardly two networks share a layer."""
+"""Largest size of a space whose layers run at their widest; in larger ones few networks share a layer."""
 
 _BYTES_PER_VALUE = 4
 _N_TEMPORARY_MAPS = 3
 
 _Signature = tuple[object, ...]
-"""What a computation is: layer, its sources and how much it reads of them."""
+"""Identity of a computation: layer, its sources and the channels that it reads of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +46,12 @@ class _Step:
     """A computation that a network shares with others.
 
     Attributes:
-        number: The same where, and only where, the computation is the same.
-        node: The layer with all the output channels that it is run with.
+        number: Equal if and only if the computation is the same.
+        node: The layer with all output channels that are computed.
         input_shape: Height, width and channels that its network reads. [1]
         sources: Positions of the steps it reads, `NETWORK_INPUT` for the input.
-        reads: How many leading channels it reads of each source; None for the input, which is read whole.
-        is_pooled: Whether nothing but pooling reads it, so that it answers pooled features of the rows to judge.
+        reads: Number of leading channels read of each source; None for the input, which is read whole. [1]
+        is_pooled: Whether only pooling reads it, so that its result is pooled features of the evaluation rows.
     """
 
     number: int
@@ -63,7 +63,7 @@ class _Step:
 
 
 class _Map:
-    """What a step of the current path answered, with the leading channels last read of it."""
+    """Result of a step of the current path, with the leading channels that were last read."""
 
     def __init__(self, number: int, values: Tensor) -> None:
         self.number = number
@@ -71,7 +71,7 @@ class _Map:
         self._kept = values
 
     def leading(self, n_read: int | None) -> Tensor:
-        """Return leading channels, all where None, dense in memory as a convolution wants them."""
+        """Return leading channels, all where None, dense in memory for convolution."""
         if n_read is None or n_read == self.values.shape[1]:
             return self.values
         if self._kept.shape[1] != n_read:
@@ -81,13 +81,13 @@ class _Map:
 
 
 class SharedEvaluator:
-    """Judges networks by the shared weights as they are now; later training does not reach it.
+    """Evaluator of networks by a copy of the shared weights; later training does not change it.
 
     Attributes:
-        kind: What the accuracies are: `"inherited"`.
-        split: Which split they are of.
+        kind: Kind of the accuracies: `"inherited"`.
+        split: Name of the split.
         space: The space of the networks.
-        n_convolutions: Convolutions computed so far, a measure of what sharing saves. [1]
+        n_convolutions: Convolutions computed so far, a measure of the saving by sharing. [1]
     """
 
     kind = "inherited"
@@ -107,19 +107,19 @@ class SharedEvaluator:
         Args:
             supernet: The shared weights.
             calibration_inputs: Inputs that give the statistics, `(n_calibration, channels, *size)`, of training data.
-            inputs: Inputs to judge by, `(n, channels, *size)`.
+            inputs: Inputs to evaluate on, `(n, channels, *size)`.
             labels: Their classes, `(n,)`.
-            split: Name of the split that `inputs` are of.
+            split: Name of the split of `inputs`.
             n_threads: Threads of torch, on which results depend. [1]
 
         Raises:
-            ValueError: Inputs do not have the shape of the space, or are not as many as labels.
+            ValueError: Inputs do not have the shape of the space, or differ in number from the labels.
         """
         self.split = split
         self.space = supernet.space
         self.n_convolutions = 0
         self._n_threads = n_threads
-        # Copies: aligned in memory, so that sums are added up in the same order, and without gradients.
+        # Copies are aligned in memory, so that sums are added in the same order, and have no gradients.
         self._weights: dict[str, Tensor] = {
             name: tensor.detach().clone() for name, tensor in supernet.state_dict().items()
         }
@@ -140,13 +140,13 @@ class SharedEvaluator:
             self._blocks.append((rows[begin:end], classes[begin:end]))
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
-        """Return accuracy of each network: share of the rows whose class has the highest score, the first of equals.
+        """Return the accuracy of each network: share of rows whose label has the highest score, the first of equals.
 
         Args:
             archs: Architectures, `(n, n_genes)`, canonical or not, in any order.
 
         Returns:
-            Accuracies, `(n,)`; a network's own does not depend on the others, to the last bit. [1]
+            Accuracies, `(n,)`; each is independent of the other networks, to the last bit. [1]
         """
         distinct, inverse = np.unique(self.space.canonical(archs), axis=0, return_inverse=True)
         n_correct = np.zeros(len(distinct), dtype=np.int64)
@@ -157,14 +157,14 @@ class SharedEvaluator:
         return (n_correct / self._n_rows)[inverse.reshape(-1)]
 
     def scores(self, arch: Archs) -> Tensor:
-        """Return the class scores of one network, `(n, n_classes)`, those that `evaluate` judges."""
+        """Return the class scores of one network, `(n, n_classes)`, from which `evaluate` counts."""
         plan = _plan(self.space.graph(np.asarray(arch)), self._widest, {})
         moments: dict[int, Moments] = {}
         with threads(self._n_threads):
             return torch.cat([next(self._walk([plan], block, moments)) for block in range(len(self._blocks))])
 
     def statistics(self, arch: Archs) -> dict[str, Moments]:
-        """Return the moments of one network's hidden layers by slot, those that `evaluate` normalises with."""
+        """Return the moments of one network's hidden layers by slot, as `evaluate` uses them."""
         graph = self.space.graph(np.asarray(arch))
         plan = _plan(graph, self._widest, {})
         moments: dict[int, Moments] = {}
@@ -189,12 +189,12 @@ class SharedEvaluator:
         return n_correct
 
     def _walk(self, plans: Sequence[Sequence[_Step]], block: int, moments: dict[int, Moments]) -> Iterator[Tensor]:
-        """Yield the scores of each network for one block, `(n_rows, n_classes)`, keeping the maps of one path only.
+        """Yield the scores of each network for one block, `(n_rows, n_classes)`, keeping the maps of one path.
 
         Args:
             plans: Steps of each network, in an order that keeps those with the same beginning together.
-            block: Which rows; block 0 has the calibration rows.
-            moments: Statistics by number of the step; block 0 fills it in, other blocks read it.
+            block: Number of the block of rows; block 0 holds the calibration rows.
+            moments: Statistics by number of the step; block 0 fills it, other blocks read it.
         """
         rows: dict[tuple[int, int, int], _Map] = {}
         n_calibration = self._n_calibration if block == 0 else 0
@@ -242,7 +242,7 @@ class SharedEvaluator:
         return self._weights[f"layers.{key_of(node.slot)}.{name}"]
 
     def _rows(self, field: str, inputs: ArrayLike) -> Tensor:
-        """Return inputs as maps `(n, channels, h, w)`, channels innermost in memory, which convolves fastest."""
+        """Return inputs as maps `(n, channels, h, w)`, channels innermost in memory for fast convolution."""
         rows = torch.from_numpy(np.asarray(inputs).astype(np.float32))
         height, width, channels = self.space.input_shape
         expected = (channels, height) if self.space.n_dims == 1 else (channels, height, width)
@@ -253,7 +253,7 @@ class SharedEvaluator:
         return maps.contiguous(memory_format=torch.channels_last)
 
     def _bytes_per_row(self) -> int:
-        """Return memory a row takes along the largest path, where no kernel makes a map smaller [byte]."""
+        """Return a bound of the memory of one row along the largest path, with maps that no kernel shrinks. [B]"""
         largest = self.space.graph(self.space.largest)
         nodes = tuple(replace(node, kernel=1, pad=0) for node in largest)
         layers = shapes("widest", Graph(nodes=nodes, input_shape=largest.input_shape)).layers
@@ -266,13 +266,13 @@ def _plan(graph: Graph, widest: Mapping[str, int] | None, known: dict[_Signature
 
     Args:
         graph: The network.
-        widest: Output channels of each slot at its largest; None where layers are run as the network has them. [1]
-        known: Every step met so far; new ones are added.
+        widest: Output channels of each slot at its largest; None to run layers at the width of the network. [1]
+        known: Steps so far; new ones are added.
     """
     steps: list[_Step] = []
     readers = [{node.op for node in graph if index in node.inputs} for index in range(len(graph))]
     for node, ops in zip(graph, readers, strict=True):
-        # Only a convolution mixes channels, so only for it does it matter how many its input keeps.
+        # Only a convolution mixes channels: for other layers the number of channels of the input does not matter.
         full = node if widest is None else replace(node, out_ch=widest[node.slot])
         n_read = [graph[source].out_ch if node.op == "conv" else full.out_ch for source in node.inputs]
         reads = tuple(None if i == NETWORK_INPUT else n for i, n in zip(node.inputs, n_read, strict=True))

@@ -1,6 +1,6 @@
-"""How well predicted accuracies agree with measured ones: in order (Kendall, Spearman), in size, and at the top.
+"""Agreement of predicted with measured accuracies: in rank (Kendall, Spearman), in value, and at the top.
 
-A constant orders nothing, so its rank agreement is 0, never NaN. Torch-free.
+The rank agreement of a constant is 0, never NaN. Imports no torch.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from scipy.stats import kendalltau, rankdata
 from energy.validation import require_int, require_number
 
 TOP_FRACTION = 0.1
-"""Share of the networks that counts as the best. [1]"""
+"""Share of the networks that count as the best. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """Agreement of a prediction with what was measured.
+    """Agreement of predictions with measurements.
 
     Attributes:
         n: Networks compared. [1]
@@ -28,7 +28,7 @@ class Agreement:
         spearman_rho: Correlation of the mean ranks, -1 to 1; 0 where either side is constant. [1]
         rmse: Root mean square of predicted minus measured accuracy. [1]
         top_precision: Share of the predicted best tenth (at least one network) that is as good as the truly best
-            tenth; of predictions that tie, all are taken in equal parts. [1]
+            tenth; tied predictions count in equal parts. [1]
 
     Raises:
         ValueError: A value is outside its range.
@@ -86,14 +86,14 @@ def _column(field: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _kendall_tau(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """(concordant - discordant pairs) / sqrt(pairs untied in a x pairs untied in b)."""
+    """Return (concordant - discordant pairs) / sqrt(pairs untied in a x pairs untied in b), 0 for a constant."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return min(max(float(kendalltau(a, b).statistic), -1.0), 1.0)
 
 
 def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Pearson's correlation; 0 where a side is constant."""
+    """Return Pearson's correlation, 0 for a constant."""
     a, b = a - a.mean(), b - b.mean()
     size = math.sqrt(float(a @ a) * float(b @ b))
     return 0.0 if size == 0 else min(max(float(a @ b) / size, -1.0), 1.0)

@@ -35,7 +35,7 @@ FIGURES: Mapping[str, str] = {
     "rmse": "RMSE",
     "top_precision": "top 10 %",
 }
-"""Figures of `Agreement` that the card tells, with how a person calls them."""
+"""Figures of `Agreement` on the card, with their names in tables and figures."""
 
 TRAINING_SIZES = (25, 50, 100, 200, 400, 600)
 """Networks learnt from along the learning curve. [1]"""
@@ -43,20 +43,20 @@ TRAINING_SIZES = (25, 50, 100, 200, 400, 600)
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PredictorCard:
-    """What was measured about a predictor.
+    """Measured quality of a predictor.
 
     Attributes:
         space: Name of the space.
-        kind: Kind of the accuracies that are predicted, such as `inherited`.
-        split: Data that they were measured on.
+        kind: Kind of the predicted accuracies, such as `inherited`.
+        split: Split that they were measured on.
         n_networks: Networks measured in all. [1]
         n_held_out: Networks held out in each draw. [1]
         n_training: Networks learnt from, rising, `(n_sizes,)`. [1]
         curves: For each of `METHODS`, for each of `FIGURES`: the figure on held-out networks, `(n_draws, n_sizes)`.
         measured: Accuracies of the networks held out in the first draw, `(n_held_out,)`. [1]
-        predicted: What the predictor of the largest size says of them, `(n_held_out,)`. [1]
-        deviation: Standard deviation that it gives to what it says, `(n_held_out,)`. [1]
-        noise: Standard deviation of what that predictor takes for chance in the measurements. [1]
+        predicted: Their accuracies by the predictor of the largest size, `(n_held_out,)`. [1]
+        deviation: Standard deviation of each prediction, by that predictor, `(n_held_out,)`. [1]
+        noise: Standard deviation of the measurement noise that it fits. [1]
 
     Raises:
         ValueError: The arrays do not fit together.
@@ -90,18 +90,18 @@ class PredictorCard:
 
     @property
     def n_draws(self) -> int:
-        """Random splits behind every mean. [1]"""
+        """Number of random splits. [1]"""
         return len(self.curves["predictor"]["kendall_tau"])
 
     @property
     def beats_both(self) -> bool:
-        """Whether, learning from most networks, it ranks better than both baselines in every single draw."""
+        """Whether, at the largest size, it ranks better than both baselines in every draw."""
         ours = self.curves["predictor"]["kendall_tau"][:, -1]
         return all((ours > self.curves[name]["kendall_tau"][:, -1]).all() for name in BASELINES)
 
     @property
     def verdict(self) -> str:
-        """`beats_both` in plain words."""
+        """`beats_both` in words."""
         return f"{'beats' if self.beats_both else 'does NOT beat'} both baselines"
 
     def summary(self, method: str) -> dict[str, tuple[float, float]]:
@@ -169,9 +169,9 @@ def predictor_card(
         rng: Source of the splits.
         n_held_out: Networks held out in each draw. [1]
         n_draws: Random splits. [1]
-        sizes: Networks to learn from; those beyond what is left are replaced by what is left. [1]
-        kind: What the accuracies are.
-        split: Data that they were measured on.
+        sizes: Numbers of networks to learn from, at most the number not held out. [1]
+        kind: Kind of the accuracies.
+        split: Split that they were measured on.
 
     Raises:
         ValueError: Networks repeat, are too few, or do not fit the accuracies.
@@ -244,7 +244,8 @@ def _line(known: Floats, accuracies: Floats, asked: Floats) -> Floats:
 def _lines(card: PredictorCard) -> Iterator[str]:
     yield f"Predictor of accuracy_{card.kind}_{card.split} in space {card.space}: {card.verdict}."
     yield (
-        f"{card.n_networks} networks measured; learnt from {card.n_training[-1]}, judged on {card.n_held_out} others; "
+        f"{card.n_networks} networks measured; learnt from {card.n_training[-1]}, "
+        f"evaluated on {card.n_held_out} others; "
         f"mean and standard deviation of {card.n_draws} random draws."
     )
     yield f"{'':26}" + "".join(f"{title:>17}" for title in FIGURES.values())

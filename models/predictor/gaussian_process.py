@@ -1,8 +1,8 @@
 """Surrogate from encoded architectures to inherited accuracy: a Gaussian process over gene thresholds.
 
-An architecture becomes 0/1 features, one a gene and option: is the gene active and its option at least this one? So
-options keep their order, steps between them may differ in importance, and silent genes say nothing. The kernel, with a
-length for each feature, is that of `models.predictor.matern`. Nothing here evaluates networks. Torch-free.
+An architecture becomes 0/1 features, one per gene and option: 1 if the gene is active and its option at least this one.
+Options keep their order, steps between them may differ in importance, and silent genes carry no information. The
+kernel, with a length for each feature, is that of `models.predictor.matern`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from models.predictor.matern import Floats, Kernel, fit_kernel
 from models.spaces import Archs, Space
 
 LEAST_NETWORKS = 5
-"""Networks that a predictor needs at least. [1]"""
+"""Least number of networks to fit a predictor. [1]"""
 
 _BLOCK = 2048
 """Networks predicted at a time; bounds the memory. [1]"""
@@ -26,17 +26,17 @@ _BLOCK = 2048
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Predictor:
-    """Accuracies of networks that were not evaluated, from those that were.
+    """Predictor of the accuracies of networks from those of other networks.
 
-    Made by `fit`; the same networks, in any order, give the same predictor.
+    `fit` makes it; the same networks, in any order, give the same predictor.
 
     Attributes:
         space: The space of the networks.
         archs: Distinct canonical networks it was fitted on, in lexicographic order, `(n, n_genes)`.
         accuracies: Their accuracies, `(n,)`. [1]
-        kind: What `evaluate` answers.
-        split: Data that the accuracies were measured on.
-        noise: Standard deviation of what it takes for chance in the measurements. [1]
+        kind: Kind of the accuracies that `evaluate` returns.
+        split: Split that the accuracies were measured on.
+        noise: Standard deviation of the measurement noise that it fits. [1]
     """
 
     space: Space
@@ -55,13 +55,13 @@ class Predictor:
 
         Args:
             space: Their space.
-            archs: Networks, canonical or not, `(n, n_genes)`; of those that repeat the mean counts.
+            archs: Networks, canonical or not, `(n, n_genes)`; repeated ones count with their mean.
             accuracies: Measured accuracies, `(n,)`. [1]
-            split: Data that they were measured on.
+            split: Split that they were measured on.
 
         Raises:
-            ValueError: The arrays do not fit the space or each other, an accuracy is no number from 0 to 1, or there
-                are fewer than `LEAST_NETWORKS` distinct networks.
+            ValueError: The arrays do not fit the space or each other, an accuracy is outside 0 to 1, or distinct
+                networks are fewer than `LEAST_NETWORKS`.
         """
         archs, accuracies = _distinct(space, archs, accuracies)
         features = encode(space, archs)
@@ -83,7 +83,7 @@ class Predictor:
         )
 
     def refitted(self, archs: Archs, accuracies: ArrayLike) -> Predictor:
-        """Return a predictor that knows further networks too, the same as one fitted on all of them at once.
+        """Return the predictor fitted on the known and on further networks together.
 
         Args:
             archs: Further networks, `(m, n_genes)`.
@@ -104,13 +104,13 @@ class Predictor:
         return self._accuracy(np.concatenate([np.zeros(0), *parts]))
 
     def predict(self, archs: Archs) -> tuple[Floats, Floats]:
-        """Return predicted accuracies and how far they may be off.
+        """Return predicted accuracies and their standard deviations.
 
         Args:
             archs: Networks, canonical or not, `(n, n_genes)`.
 
         Returns:
-            What `evaluate` answers, and the standard deviation of the noiseless accuracy around it, both `(n,)`. [1]
+            Result of `evaluate`, and the standard deviation of the noiseless accuracy around it, both `(n,)`. [1]
         """
         means, deviations = [np.zeros(0)], [np.zeros(0)]
         with _one_thread():
@@ -135,7 +135,7 @@ class Predictor:
 
 
 def _one_thread() -> threadpool_limits:
-    """Return linear algebra on one thread inside the block: with more of them the last bits would differ."""
+    """Limit linear algebra to one thread inside the block: the number of threads changes the last bits."""
     return threadpool_limits(limits=1, user_api="blas")
 
 
@@ -147,7 +147,7 @@ def encode(space: Space, archs: Archs) -> Floats:
         archs: Networks, `(n, n_genes)`.
 
     Returns:
-        For each gene and option whether the gene is active with at least this option, `(n, n_features)`.
+        1 for each gene and option where the gene is active with at least this option, else 0, `(n, n_features)`.
     """
     archs = np.asarray(archs)
     gene = np.repeat(np.arange(len(space.n_options)), space.n_options)

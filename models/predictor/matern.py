@@ -1,6 +1,6 @@
 """Kernel of a Gaussian process, Matern 5/2 with a length for each feature, and its choice by the marginal likelihood.
 
-After C. Rasmussen, C. Williams, Gaussian Processes for Machine Learning, 2006, ch. 4 and 5. Knows no networks.
+After C. Rasmussen, C. Williams, Gaussian Processes for Machine Learning, 2006, ch. 4 and 5.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 _COARSE_NETWORKS = 250
 """Points, spread evenly, on which the search for the kernel's parameters starts. [1]"""
 _COARSE_STEPS, _FINE_STEPS = 60, 12
-"""Most steps of that search on part of the points, and on all. [1]"""
+"""Largest number of steps of that search on part of the points, and on all. [1]"""
 _PRIOR_LENGTH, _PRIOR_LENGTH_SD = 1.0, 0.7
 """Log-normal prior of a length: its median, per square root of the number of features and its logarithm's deviation."""
 _PRIOR_SIGNAL, _PRIOR_NOISE, _PRIOR_SD = 0.0, -3.0, 2.0
@@ -32,7 +32,7 @@ class Kernel:
 
     Attributes:
         lengths: `(n_features,)`.
-        signal, noise: Variances, in units of the variance of what was learnt from.
+        signal, noise: Variances, in units of the variance of the training values.
     """
 
     lengths: Floats
@@ -41,7 +41,7 @@ class Kernel:
 
     @classmethod
     def of(cls, logarithms: Floats) -> Kernel:
-        """From the logarithms of lengths, signal and noise, `(n_features + 2,)`."""
+        """Return the kernel with logarithms of lengths, signal and noise, `(n_features + 2,)`."""
         values = np.exp(logarithms)
         return cls(lengths=values[:-2], signal=float(values[-2]), noise=float(values[-1]))
 
@@ -64,7 +64,7 @@ class Kernel:
 
 
 def fit_kernel(features: Floats, targets: Floats) -> Kernel:
-    """Return the kernel of the largest posterior density: sought on part of the points, then on all.
+    """Return the kernel of the largest posterior density, optimised on part of the points, then on all.
 
     Args:
         features: Points, `(n, n_features)`.
@@ -90,12 +90,12 @@ def fit_kernel(features: Floats, targets: Floats) -> Kernel:
 
 
 def misfit(logarithms: Floats, features: Floats, targets: Floats) -> tuple[float, Floats]:
-    """Return negative log marginal likelihood, up to a constant, and its slope.
+    """Return the negative log marginal likelihood, up to a constant, and its gradient.
 
     L = y' K^-1 y / 2 + log det K / 2, dL/dp = sum over a, b of W_ab dK_ab/dp, W = (K^-1 - K^-1 y y' K^-1) / 2.
 
     Args:
-        logarithms: Of lengths, signal and noise, `(n_features + 2,)`.
+        logarithms: Logarithms of lengths, signal and noise, `(n_features + 2,)`.
         features: `(n, n_features)`.
         targets: y, `(n,)`.
     """

@@ -1,6 +1,6 @@
-"""Accuracies for a search in a large space: measured where they are known, predicted elsewhere, learning on request.
+"""Accuracies for a search in a large space: measured where known, predicted elsewhere, with learning on request.
 
-The search asks for the networks that its front proposes to be measured; the predictor then knows them too.
+The search requests measurements of the networks on its front, and the predictor learns from them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models.spaces import Archs
 
 
 class Measuring(Protocol):
-    """Whatever measures the accuracy of networks, such as `models.evaluation.shared_weights.SharedEvaluator`."""
+    """Source of measured accuracies, such as `models.evaluation.shared_weights.SharedEvaluator`."""
 
     kind: str
     split: str
@@ -26,10 +26,10 @@ class Measuring(Protocol):
 
 
 class Remembering:
-    """Measures every network once, however often it is asked.
+    """Cache of a source, which measures every network once.
 
     Attributes:
-        kind, split: Those of the source.
+        kind, split: Kind and split of the source.
     """
 
     def __init__(self, source: Measuring) -> None:
@@ -46,12 +46,12 @@ class Remembering:
 
 
 class PredictedAccuracies:
-    """A predictor and what it was told.
+    """A predictor and the measurements that it learnt.
 
     Attributes:
-        kind: What unmeasured accuracies are.
-        split: Data that measured ones are of.
-        predictor: The surrogate as it is now.
+        kind: Kind of accuracies that are not measured.
+        split: Split of the measured accuracies.
+        predictor: Current surrogate.
         learnt: Networks measured on request, in that order, `(n, n_genes)`.
         learnt_accuracies: Their accuracies, `(n,)`. [1]
     """
@@ -59,7 +59,7 @@ class PredictedAccuracies:
     kind = "predicted"
 
     def __init__(self, predictor: Predictor, measuring: Measuring) -> None:
-        """Begin with what the predictor was fitted on."""
+        """Begin with the networks that the predictor was fitted on."""
         self.split = measuring.split
         self.predictor = self._start = predictor
         self.learnt: Archs = predictor.archs[:0]
@@ -69,7 +69,7 @@ class PredictedAccuracies:
         self._remember(predictor.archs, predictor.accuracies)
 
     def anew(self) -> PredictedAccuracies:
-        """Return the another one that has learnt nothing yet."""
+        """Return a new source from the same predictor, without later measurements."""
         return PredictedAccuracies(self._start, self._measuring)
 
     def evaluate(self, archs: Archs) -> NDArray[np.float64]:
@@ -82,11 +82,11 @@ class PredictedAccuracies:
         return np.array([guess if one is None else one for one, guess in zip(known, predicted, strict=True)])
 
     def is_measured(self, archs: Archs) -> NDArray[np.bool_]:
-        """Which networks `(n, n_genes)` were measured, `(n,)`."""
+        """Return whether each network `(n, n_genes)` was measured, `(n,)`."""
         return np.array([arch.tobytes() in self._known for arch in self.predictor.space.canonical(archs)], dtype=bool)
 
     def learn(self, archs: Archs) -> None:
-        """Measure networks `(n, n_genes)` and refit the predictor; those that are known are left out."""
+        """Measure networks `(n, n_genes)` that are not known, and refit the predictor."""
         new = np.unique(self.predictor.space.canonical(archs), axis=0)
         new = new[~self.is_measured(new)]
         if len(new):
@@ -96,10 +96,10 @@ class PredictedAccuracies:
             )
 
     def restore(self, learnt: Archs, accuracies: NDArray[np.float64]) -> None:
-        """Know what another one of the same beginning had learnt.
+        """Learn the measurements of another source that began with the same predictor.
 
         Args:
-            learnt: Its `learnt`, which begin with the own, `(n, n_genes)`.
+            learnt: Its `learnt`, which begins with the own, `(n, n_genes)`.
             accuracies: Its `learnt_accuracies`, `(n,)`. [1]
         """
         new = slice(len(self.learnt), None)

@@ -1,4 +1,4 @@
-"""Search spaces: what networks there are, free of torch."""
+"""Search spaces: stages, blocks and genes, and the networks they make; imports no torch."""
 
 from models.spaces.graph import Graph, Node, shapes
 from models.spaces.presets import PRESETS, preset

@@ -1,4 +1,4 @@
-"""What blocks are made of: each kind turns the options of one block into its layers.
+"""Kinds of blocks: each turns the options of one block into its layers.
 
 * `conv`: a convolution.
 * `linear`: a convolution without ReLU, the stem of the space of 2025.
@@ -7,7 +7,7 @@
 * `inverted`: 1x1 to a multiple of the channels, depthwise convolution, 1x1 without ReLU (Sandler et al.,
   arXiv 1801.04381).
 
-Every layer but `add` is followed by batch normalisation. Torch-free.
+Batch normalisation follows every layer except `add`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from models.spaces.graph import Node
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """The options of one block and where it stands.
+    """Options and position of one block.
 
     Attributes:
         name: Prefix of its slots, such as `s0.b1`.
         source: Index of the node before it, which it reads; its own nodes follow.
-        in_ch, out_ch: Channels before and behind it. [1]
-        kernel, stride, pad: Of the layer that sees neighbours. [1]
+        in_ch, out_ch: Channels of its input and output. [1]
+        kernel, stride, pad: Kernel, stride and padding of its spatial layer. [1]
         expansion: Hidden channels of an inverted bottleneck as a multiple of `in_ch`. [1]
     """
 

@@ -1,7 +1,7 @@
-"""The graph of one network of a space: which slices of which shared layers it runs, and in what order.
+"""Graph of one network of a space: the slices of shared layers that it runs, in order.
 
-A `Node` names the slot whose shared weights it slices. The shared network interprets nodes, the cost model sees the
-shapes that `shapes` derives from the same nodes, so the two cannot disagree. Torch-free.
+A `Node` names the slot whose shared weights it slices. The shared network runs the nodes, and the cost model reads the
+shapes that `shapes` derives from the same nodes, so the two agree. Imports no torch.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Node:
         op: Operator of `energy.networks.shapes`: `conv`, `depthwise_conv`, `global_avg_pool` or `add`.
         inputs: Indices of the nodes it reads, all smaller than its own; `NETWORK_INPUT` for the network's input.
         out_ch: Output channels kept. [1]
-        kernel: Kernel size on each axis longer than 1; of no meaning where the layer covers its map. [1]
+        kernel: Kernel size on each axis longer than 1; ignored where the layer covers its map. [1]
         stride: Step on each axis longer than 1. [1]
         pad: Zeros on both sides of each axis whose kernel is longer than 1. [1]
-        is_hidden: Followed by batch normalisation, which is part of the layer once deployed.
-        is_linear: A hidden layer without the ReLU that otherwise follows.
+        is_hidden: Whether batch normalisation follows, which is part of the deployed layer.
+        is_linear: Whether a hidden layer has no ReLU.
         covers_map: Whether its kernel is the whole input map: a fully connected layer.
     """
 
@@ -65,14 +65,14 @@ class Graph:
 
 
 def shapes(name: str, graph: Graph) -> NetworkShape:
-    """Follow the maps through a graph.
+    """Return the shapes of the layers of a graph.
 
     Args:
         name: Name of the network.
         graph: The network.
 
     Returns:
-        The network as the cost model sees it, layers named after their slots.
+        The network for the cost model, layers named by their slots.
 
     Raises:
         ValueError: A kernel does not fit on its map.

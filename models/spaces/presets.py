@@ -1,6 +1,6 @@
-"""Named spaces that a config may ask for: one row each in `PRESETS`.
+"""Named spaces for configs, one row each in `PRESETS`.
 
-The options of `ebb1d` and `ebb2d` follow what the exact explorer says an operator costs; models/README.md has the
+The options of `ebb1d` and `ebb2d` follow the costs of operators under the exact explorer; models/README.md has the
 figures and the reasons.
 """
 
@@ -16,7 +16,7 @@ _INAS_STAGE = Stage(kernels=(1, 3, 5, 7), channels=(4, 8, 16, 24))
 
 
 def _inverted(channels: int) -> Stage:
-    """Return a stage of the spaces of 2025."""
+    """Return a stage of inverted bottlenecks, as in the spaces of 2025."""
     return Stage(
         kernels=(1, 3, 5, 7),
         channels=(channels,),
@@ -32,7 +32,7 @@ def _inverted(channels: int) -> Stage:
 def _ebb(
     kernels: tuple[int, ...], channels: tuple[int, ...], *, strides: tuple[int, ...], one_kernel: bool = False
 ) -> Stage:
-    """Return a stage of our spaces."""
+    """Return a stage of `ebb1d` or `ebb2d`."""
     return Stage(
         kernels=kernels,
         channels=channels,
@@ -44,7 +44,7 @@ def _ebb(
 
 
 def _fours(least: int, most: int) -> tuple[int, ...]:
-    """Return the numbers of channels in steps of 4."""
+    """Return numbers of channels in steps of 4."""
     return tuple(range(least, most + 1, 4))
 
 
@@ -108,7 +108,7 @@ PRESETS: dict[str, Space] = {
                 _ebb((3, 5, 7, 9), _fours(8, 32), strides=(2, 1), one_kernel=True),
                 _ebb((3, 5, 7, 9), _fours(12, 40), strides=(2, 1), one_kernel=True),
             ),
-            source="built for vector units of 64 words that cost the same whatever they hold",
+            source="built for vector units of 64 words that cost the same at any load",
         ),
         Space(
             name="ebb2d",
@@ -121,17 +121,17 @@ PRESETS: dict[str, Space] = {
                 _ebb((1, 3), (20, 40, 60, 80), strides=(2,)),
                 _ebb((1, 3), (40, 60, 80, 120), strides=(2,)),
             ),
-            source="built for vector units of 64 words that cost the same whatever they hold",
+            source="built for vector units of 64 words that cost the same at any load",
         ),
     )
 }
 
 
 def preset(name: str) -> Space:
-    """Return the space of that name.
+    """Return the space with a name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The name is unknown.
     """
     require_choice("space", name, PRESETS)
     return PRESETS[name]

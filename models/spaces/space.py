@@ -1,8 +1,8 @@
-"""Search spaces as data: stages of blocks with option lists, and everything that follows from them.
+"""Search spaces as data: stages of blocks with option lists, and their networks, text forms and samples.
 
-An architecture is a row of option indices, one a gene; a population is an int64 array `(n, n_genes)`. Genes that the
-others silence (kernels of blocks beyond the depth, residuals where there is nothing to add) are 0 in canonical form, so
-one network has one spelling. Sampling, counting, neighbours and the text form are generic. Torch-free.
+An architecture is a row of option indices, one per gene; a population is an int64 array `(n, n_genes)`. Genes that
+others silence (kernels of blocks beyond the depth, residuals with nothing to add) are 0 in canonical form, so each
+network has one canonical form. Imports no torch.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Archs = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Slot:
-    """A layer at its largest, whose weights smaller networks slice.
+    """A layer at its largest; smaller networks slice its weights.
 
     Attributes:
         node: The layer at its largest.
-        shape: The same with its maps.
+        shape: Shape of the layer, with its maps.
     """
 
     node: Node
@@ -40,19 +40,19 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """All networks of a family: stages, then global average pooling (but behind dense stages) and a linear layer.
+    """A family of networks: stages, then global average pooling (except after dense stages) and a linear layer.
 
     Attributes:
-        name: What a config calls it.
+        name: Name in a config.
         input_shape: Height, width and channels of the data; width 1 for one-dimensional data. [1]
         n_classes: Outputs of the last layer. [1]
         stages: The stages in order.
         padding: `"same"` or `"valid"`.
-        widths_percent: What the channels of scaled stages may be multiplied with; the product is 2 round(w c / 2) with
-            halves to even. [%]
-        heights: What data may be resized to before the first layer, the width in proportion, rising; empty for the
-            size they have. [1]
-        source: Where the space comes from.
+        widths_percent: Factors of the channels of scaled stages; the product is 2 round(w c / 2) with halves to even.
+            [%]
+        heights: Heights that data may be resized to before the first layer, the width in proportion, rising; empty to
+            keep their size. [1]
+        source: Origin of the space.
 
     Raises:
         ValueError: The fields do not fit together, or the largest kernels do not fit on their maps.
@@ -151,9 +151,9 @@ class Space:
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
-        """Every layer at its largest: what weights and execution genes are attached to.
+        """Every layer at its largest, to which weights and execution genes are attached.
 
-        The layers of the largest network in order, and behind each block those that it has as another kind.
+        The layers of the largest network in order, and after each block the layers of its other kinds.
         """
         found: dict[str, Slot] = {}
         for kind in reversed(range(max(len(stage.blocks) for stage in self.stages))):
@@ -167,7 +167,7 @@ class Space:
         return tuple(found.values())
 
     def active(self, archs: Archs) -> NDArray[np.bool_]:
-        """Which genes are not silenced by others.
+        """Return whether each gene is active, not silenced by others.
 
         Args:
             archs: Architectures, `(n, n_genes)`.
@@ -180,7 +180,7 @@ class Space:
 
     @cached_property
     def _silencing(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """What `Stage.silencing` and `Stage.least_depths` say of each gene, of all genes; those before never silent."""
+        """`Stage.silencing` and `Stage.least_depths` of all genes; width and height are never silent."""
         n_common, n_options = len(self._common_genes), int(self.n_options.max(initial=1))
         columns = [np.zeros(n_common, dtype=np.int64)]
         depths = [np.ones((n_common, n_options), dtype=np.int64)]
@@ -193,7 +193,7 @@ class Space:
         return np.concatenate(columns), np.vstack(depths), np.concatenate(least)
 
     def canonical(self, archs: Archs) -> Archs:
-        """Return the one spelling of each architecture: silent genes 0.
+        """Return the canonical form of each architecture: silent genes 0.
 
         Args:
             archs: Architectures, `(n, n_genes)`.
@@ -216,7 +216,7 @@ class Space:
         return {gene.name: gene.options[int(index)] for gene, index in zip(self.genes, arch, strict=True)}
 
     def _common(self, arch: Archs) -> dict[str, int]:
-        """Return width and height of one architecture, where there is a choice."""
+        """Return width and height of one architecture, where the space has options."""
         pairs = zip(self._common_genes, arch[: len(self._common_genes)].tolist(), strict=True)
         return {gene.name: gene.options[index] for gene, index in pairs}
 
@@ -232,7 +232,7 @@ class Space:
 
     @cached_property
     def _known_settings(self) -> tuple[dict[tuple[int, ...], Mapping[str, Any]], ...]:
-        """Answers of `Stage.chosen` so far, by the genes of each stage: there are few, and many networks of them."""
+        """Results of `Stage.chosen` so far, by the genes of each stage: few stages make many networks."""
         return tuple({} for _ in self.stages)
 
     def graph(self, arch: Archs) -> Graph:
@@ -258,11 +258,11 @@ class Space:
         """Return the layers of one stage.
 
         Args:
-            index: Which stage.
+            index: Index of the stage.
             before: Index of the node that it reads.
             in_ch: Channels of that node. [1]
-            chosen: Its settings, as `Stage.chosen` answers them.
-            width_percent: What its channels are multiplied with, where they are. [%]
+            chosen: Its settings, from `Stage.chosen`.
+            width_percent: Factor of its channels, where the stage is scaled. [%]
         """
         stage = self.stages[index]
         channels = scaled_channels(chosen["channels"], width_percent) if stage.is_scaled else chosen["channels"]
@@ -270,7 +270,7 @@ class Space:
         return stage.nodes(f"s{index}", before, in_ch, settings, pads=self.padding == "same")
 
     def end_nodes(self, before: int, in_ch: int) -> list[Node]:
-        """Return the layers behind the stages, which read node `before` of `in_ch` channels."""
+        """Return the layers after the stages, which read node `before` of `in_ch` channels."""
         nodes = []
         if not self.stages[-1].is_dense:
             nodes.append(Node(slot="pool", op="global_avg_pool", inputs=(before,), out_ch=in_ch))
@@ -279,7 +279,7 @@ class Space:
 
     @property
     def input_shapes(self) -> tuple[tuple[int, int, int], ...]:
-        """Every height, width and channels that a network may read. [1]"""
+        """Possible inputs of a network: height, width and channels. [1]"""
         return tuple(self._resized(height) for height in self.heights or self.input_shape[:1])
 
     def _resized(self, height: int) -> tuple[int, int, int]:
@@ -287,7 +287,7 @@ class Space:
         return height, max(1, round(width * height / full)), channels
 
     def network(self, arch: Archs) -> NetworkShape:
-        """Return one network as the cost model sees it, named after its text form."""
+        """Return the shapes of one network for the cost model, named by its text form."""
         return shapes(self.encode(arch), self.graph(arch))
 
     def encode(self, arch: Archs) -> str:
@@ -302,7 +302,7 @@ class Space:
         """Return the architecture that `encode` wrote, `(n_genes,)`.
 
         Raises:
-            ValueError: The text is not of this space.
+            ValueError: The text is not an architecture of this space.
         """
         chosen = self._parse(text)
         arch = self.smallest
@@ -347,14 +347,14 @@ class Space:
         return ["-".join(names) for names in product(*([heads] if letters else []), *parts)]
 
     def sample(self, rng: np.random.Generator, n: int) -> Archs:
-        """Return the random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
+        """Return random architectures in canonical form, every gene uniform, `(n, n_genes)`; they may repeat."""
         return self.canonical(rng.integers(0, self.n_options, size=(n, len(self.genes))))
 
     def sample_all_sizes(self, rng: np.random.Generator, n: int) -> Archs:
-        """Return the random architectures in canonical form, as many small and large as middling ones, `(n, n_genes)`.
+        """Return random architectures in canonical form, as many small and large as medium ones, `(n, n_genes)`.
 
-        Each has a level from 0 to 1, drawn uniformly, and its genes are binomial about that level: every gene alone is
-        uniform still, but genes rise together. Drawn independently, nearly all networks would be of middle size.
+        Each has a uniform level from 0 to 1, and its genes are binomial about that level: every single gene is still
+        uniform, but genes rise together. With independent genes nearly all networks would have a medium size.
         """
         levels = rng.random((n, 1))
         return self.canonical(rng.binomial(np.maximum(self.n_options - 1, 0), levels))

@@ -1,7 +1,7 @@
-"""A stage of a space: a run of like blocks and the options they leave open.
+"""A stage of a space: a run of blocks with common options.
 
 Letters of the text form: k kernels, e expansion, c channels, s stride, t kind of block, d depth, r residual; a letter
-is written where there is something to choose, k and c nearly always. Torch-free.
+is written where the stage has several options, k and c nearly always. Imports no torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RISING = ("kernels", "channels", "depths", "residuals", "expansions")
 
 @dataclass(frozen=True, kw_only=True)
 class Gene:
-    """One position of an architecture: a unique name and the options its index points into."""
+    """One position of an architecture: a unique name and the options that its index selects."""
 
     name: str
     options: tuple[int, ...]
@@ -33,7 +33,7 @@ class Gene:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A run of like blocks.
+    """A run of blocks with common options.
 
     Attributes:
         kernels: Kernel sizes to choose from. [1]
@@ -42,8 +42,8 @@ class Stage:
         residuals: Whether blocks after the first may add their input.
         strides: Steps of the first block on each axis to choose from, falling: the last is the largest network. [1]
         expansions: Hidden channels of inverted bottlenecks as multiples of their input's. [1]
-        blocks: Kinds to choose from for the blocks after the first, keys of `BLOCKS`; the first block is of the last
-            kind. Where there is one kind, all blocks are of it.
+        blocks: Kinds to choose from for the blocks after the first, keys of `BLOCKS`; the first block has the last
+            kind.
         one_kernel: Whether all blocks have the same kernel, one gene for the stage.
         is_scaled: Whether the space's width multiplies the channels.
 
@@ -76,7 +76,7 @@ class Stage:
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """What there is to choose, by name within the stage."""
+        """Genes of the stage: choices with more than one option, by name within the stage."""
         kernels = ["kernel"] if self.one_kernel else [f"b{block}.kernel" for block in range(self.depths[-1])]
         genes = [
             Gene(name="stride", options=self.strides),
@@ -105,7 +105,7 @@ class Stage:
         return chains * len(self.channels) * len(self.strides) * len(self.expansions)
 
     def active(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which genes are not silenced by the depth.
+        """Return whether each gene is active, not silenced by the depth.
 
         Args:
             rows: Option indices of `genes`, `(n, n_genes)`.
@@ -118,15 +118,15 @@ class Stage:
 
     @cached_property
     def least_depths(self) -> NDArray[np.int64]:
-        """Depth from which each gene says something, `(n_genes,)`."""
+        """Depth from which each gene is active, `(n_genes,)`."""
         least = {"residual": 2, "block": 2} | {f"b{block}.kernel": block + 1 for block in range(self.depths[-1])}
         return np.array([least.get(gene.name, 1) for gene in self.genes], dtype=np.int64)
 
     @cached_property
     def silencing(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """For each gene the column that decides the depth, `(n_genes,)`, and the depths, `(n_genes, n_options)`.
+        """Column of the gene of the depth for each gene, `(n_genes,)`, and the depths, `(n_genes, n_options)`.
 
-        Where there is no choice of depths the column is 0, and all depths are that one.
+        With a single depth the column is 0, and all depths are that depth.
         """
         names = [gene.name for gene in self.genes]
         n_options = max((len(gene.options) for gene in self.genes), default=1)
@@ -138,17 +138,17 @@ class Stage:
         return np.full(len(names), column, dtype=np.int64), depths
 
     def options(self, row: Sequence[int]) -> dict[str, int]:
-        """Return the options that indices of `genes` point into, by gene name."""
+        """Return the options that indices of `genes` select, by gene name."""
         return {gene.name: gene.options[index] for gene, index in zip(self.genes, row, strict=True)}
 
     def chosen(self, options: Mapping[str, int]) -> dict[str, Any]:
-        """Return every setting of one stage: its options by gene name, and what there is no choice of.
+        """Return every setting of one stage: chosen options, and the only option elsewhere.
 
         Args:
             options: Options by gene name within the stage.
 
         Returns:
-            `stride`, `block`, `depth`, `expansion`, `channels`, `residual`, and `kernels` with one size a block.
+            `stride`, `block`, `depth`, `expansion`, `channels`, `residual`, and `kernels` with one size per block.
         """
         lists: dict[str, tuple[int, ...]] = {
             "stride": self.strides,
@@ -167,11 +167,11 @@ class Stage:
         """Return the layers of one stage.
 
         Args:
-            prefix: Of its slots, such as `s0`.
+            prefix: Prefix of its slots, such as `s0`.
             before: Index of the node that it reads; its own follow.
             in_ch: Channels of that node. [1]
-            chosen: Answer of `chosen`, channels scaled.
-            pads: Whether maps keep their size but for strides.
+            chosen: Result of `chosen`, with scaled channels.
+            pads: Whether padding keeps the size of maps, except for strides.
         """
         nodes: list[Node] = []
         channels, other = chosen["channels"], self.blocks[chosen["block"]]

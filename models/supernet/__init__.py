@@ -1,1 +1,1 @@
-"""The weight-sharing supernet and the networks cut out of it."""
+"""The weight-sharing supernet and the single networks that inherit from it."""

@@ -1,8 +1,8 @@
-"""Layers whose weights serve every network of a space: a smaller network uses a slice of them.
+"""Layers whose weights all networks of a space share: a smaller network uses a slice of them.
 
-A slice is the leading output channels, the leading input channels and the centre of the kernel. Layers work on maps
-`(n, channels, *size)` with one or two axes in `size`; the code is the same for both. They hold no running statistics:
-normalisation uses those it is given, or those of the batch.
+A slice is the leading output channels, the leading input channels and the centre of the kernel. Maps are
+`(n, channels, *size)` with one or two axes in `size`. Layers hold no running statistics: they normalise with given
+statistics, or with those of the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from energy.networks.shapes import NETWORK_INPUT
 from models.spaces import Graph, Node, Slot
 
 NORM_EPSILON = 1e-5
-"""Added to every variance before its root is taken."""
+"""Constant added to every variance before its square root."""
 
 Moments = tuple[Tensor, Tensor]
 """Mean and biased variance of each channel, `(channels,)` each."""
@@ -32,7 +32,7 @@ class ElasticConv(nn.Module):
 
     Attributes:
         weight: Kernels, `(out_ch, in_ch, *kernel)`; `in_ch` is 1 for `depthwise_conv`.
-        scale, shift: Of the normalised map, `(out_ch,)`.
+        scale, shift: Scale and shift of the normalised map, `(out_ch,)`.
     """
 
     def __init__(self, slot: Slot, n_dims: int, generator: torch.Generator) -> None:
@@ -57,7 +57,7 @@ class ElasticConv(nn.Module):
         """Return the map before normalisation, `(n, node.out_ch, *out_size)`.
 
         Args:
-            x: Input map, `(n, in_ch, *size)`; its channels decide how many input channels are read.
+            x: Input map, `(n, in_ch, *size)`; its channels select the input channels of the kernels.
             node: The layer as the network has it, at most as large as the slot.
         """
         return convolve(x, slice_weight(self.weight, node, x.shape[1]), node)
@@ -66,9 +66,9 @@ class ElasticConv(nn.Module):
         """Return the layer's output from the map before normalisation, same shape.
 
         Args:
-            raw: Answer of `convolve`, `(n, node.out_ch, *out_size)`.
+            raw: Result of `convolve`, `(n, node.out_ch, *out_size)`.
             node: The layer as the network has it.
-            moments: What to normalise with, `(node.out_ch,)` each; those of the batch where None.
+            moments: Moments to normalise with, `(node.out_ch,)` each; those of the batch where None.
         """
         mean, variance = (None, None) if moments is None else moments
         scale, shift = self.scale[: node.out_ch], self.shift[: node.out_ch]
@@ -102,7 +102,7 @@ class ElasticHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_ch))
 
     def forward(self, features: Tensor, node: Node) -> Tensor:
-        """Return class scores `(n, node.out_ch)` of features `(n, in_ch)`, with axes of length 1 behind or without."""
+        """Return class scores `(n, node.out_ch)` of features `(n, in_ch)`, with or without further axes of length 1."""
         features = features.flatten(start_dim=1)
         weight = self.weight[: node.out_ch, : features.shape[1]]
         return F.linear(features, weight, self.bias[: node.out_ch])
@@ -114,7 +114,7 @@ def slice_weight(weight: Tensor, node: Node, in_ch: int) -> Tensor:
     Args:
         weight: Kernels at their largest, `(out_ch, in_ch, *kernel)`.
         node: The layer as the network has it.
-        in_ch: Channels of its input; of no meaning for `depthwise_conv`. [1]
+        in_ch: Channels of its input, ignored for `depthwise_conv`. [1]
 
     Returns:
         `(node.out_ch, in_ch, *kernel)`: leading channels, centre of the kernel (all of one that covers the map).
@@ -153,11 +153,11 @@ def convolve(x: Tensor, weight: Tensor, node: Node) -> Tensor:
 def moments_of(raw: Tensor) -> Moments:
     """Return mean and biased variance of each channel of a map `(n, channels, *size)`.
 
-    Biased, because that is what batch normalisation divides by: a network with the moments of a batch answers for that
-    batch what it answers in training.
+    The variance is biased, as in batch normalisation: with the moments of a batch, a network gives the scores on that
+    batch that it gives in training.
 
     Raises:
-        ValueError: There is only one value a channel.
+        ValueError: A channel has a single value.
     """
     mean, variance = raw.new_zeros(raw.shape[1]), raw.new_zeros(raw.shape[1])
     # Eight times as fast as torch.var_mean; momentum 1 leaves the batch's own mean and unbiased variance.
@@ -185,7 +185,7 @@ def elastic_layers(slots: Iterable[Slot], n_dims: int, generator: torch.Generato
 
 
 def key_of(slot: str) -> str:
-    """Return the slot's name as torch wants it in a state: without dots."""
+    """Return the slot's name as a key of torch modules, which must not contain dots."""
     return slot.replace(".", "_")
 
 
@@ -193,10 +193,10 @@ def run_layer(layers: nn.ModuleDict, node: Node, maps: Sequence[Tensor], moments
     """Return the output of any layer.
 
     Args:
-        layers: Layers with weights, as `elastic_layers` makes them.
+        layers: Layers with weights, made by `elastic_layers`.
         node: The layer as the network has it.
         maps: The maps it reads, `(n, channels, *size)`; features `(n, channels)` for the head.
-        moments: What a hidden layer normalises with; those of the batch where None.
+        moments: Moments of a hidden layer; those of the batch where None.
 
     Returns:
         `(n, node.out_ch, *out_size)`, for `global_avg_pool` and the head `(n, node.out_ch)`.
@@ -216,7 +216,7 @@ def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Ten
     Args:
         graph: Nodes in an order in which they can run.
         x: Input of the network, `(n, channels, *size)`, resized where the network reads another size.
-        layer: Answers the output of a node for the maps it reads.
+        layer: Returns the output of a node from the maps it reads.
     """
     x = resized(x, graph.input_shape)
     outputs: list[Tensor] = []
@@ -226,7 +226,7 @@ def run_graph(graph: Graph, x: Tensor, layer: Callable[[Node, list[Tensor]], Ten
 
 
 def resized(x: Tensor, input_shape: tuple[int, int, int]) -> Tensor:
-    """Return maps at the size that a network reads, by linear interpolation.
+    """Return maps resized to the input of a network, by linear interpolation.
 
     Args:
         x: `(n, channels, *size)`; one-dimensional data also as `(n, channels, 1, height)`.

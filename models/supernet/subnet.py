@@ -1,7 +1,7 @@
-"""One network of a space with weights of its own and running statistics: what is fine-tuned and deployed.
+"""Single network of a space with weights of its own and running statistics, to be fine-tuned and deployed.
 
-It starts from the slices of a `SuperNet`, or from random weights, and travels as safetensors bytes, which hold tensors
-and the name of the network and cannot run code.
+It starts from slices of a `SuperNet` or from random weights, and is stored as safetensors bytes, which hold tensors and
+the name of the network and cannot run code.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _HEADER_LENGTH_BYTES = 8
 
 
 class Subnet(nn.Module):
-    """Exactly one network.
+    """A single network.
 
     In training mode its hidden layers normalise with the batch and move the running statistics towards it; in
     evaluation mode they normalise with the running statistics.
 
     Attributes:
-        space: The space it is from.
-        arch: Which network, canonical, `(n_genes,)`.
+        space: The space of the network.
+        arch: Its architecture, canonical, `(n_genes,)`.
         graph: Its layers.
         layers: Its layers with weights, by `key_of` their slot.
     """
@@ -49,9 +49,9 @@ class Subnet(nn.Module):
         """Draw random weights.
 
         Args:
-            space: The space it is from.
-            arch: Which network, `(n_genes,)`, canonical or not.
-            seed: Of the random weights it starts with.
+            space: The space of the network.
+            arch: Its architecture, `(n_genes,)`, canonical or not.
+            seed: Seed of the initial weights.
             momentum: Share of the batch in the running statistics after a training step. [1]
         """
         super().__init__()
@@ -74,8 +74,8 @@ class Subnet(nn.Module):
         """Return the network with copies of its slices of the shared weights, in evaluation mode.
 
         Args:
-            supernet: Where the weights come from.
-            arch: Which network, `(n_genes,)`.
+            supernet: The shared weights.
+            arch: Architecture of the network, `(n_genes,)`.
             statistics: Its running statistics, such as `SharedEvaluator.statistics(arch)`.
         """
         subnet = cls(supernet.space, arch)
@@ -95,7 +95,7 @@ class Subnet(nn.Module):
         """Return the network that `state_bytes` wrote, in evaluation mode.
 
         Raises:
-            ValueError: The bytes are damaged, or of another network.
+            ValueError: The bytes are damaged, or belong to another network.
         """
         subnet = cls(space, arch)
         try:
@@ -118,12 +118,12 @@ class Subnet(nn.Module):
         return f"{self.space.name} {self.space.encode(self.arch)}"
 
     def state_bytes(self) -> bytes:
-        """Weights, running statistics and the network's name as safetensors; the same state gives the same bytes."""
+        """Return weights, running statistics and name as safetensors; the same state gives the same bytes."""
         state = {key: value.detach().cpu().contiguous() for key, value in self.state_dict().items()}
         return save(state, metadata={"network": self.name})
 
     def moments(self, slot: str) -> Moments:
-        """Return running mean and variance of a hidden layer, `(out_ch,)` each; the tensors themselves."""
+        """Return running mean and variance of a hidden layer, `(out_ch,)` each, without copying."""
         return self.get_buffer(f"{key_of(slot)}_mean"), self.get_buffer(f"{key_of(slot)}_variance")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Subnet(nn.Module):
 
 
 def leading_centre(shared: Tensor, shape: torch.Size) -> Tensor:
-    """The slice of a shared tensor that a smaller one of `shape` inherits: leading channels, centre of the kernel."""
+    """Return the slice of a shared tensor that a smaller one of `shape` inherits: leading channels, kernel's centre."""
     for axis, length in enumerate(shape):
         start = (shared.shape[axis] - length) // 2 if axis > 1 else 0
         shared = shared.narrow(axis, start, length)
@@ -151,7 +151,7 @@ def leading_centre(shared: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _name_in(data: bytes) -> str:
-    """Return the name of the network in the header of safetensors data that could be read."""
+    """Return the name of the network in the header of readable safetensors data."""
     length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "little")
     header = json.loads(data[_HEADER_LENGTH_BYTES : _HEADER_LENGTH_BYTES + length])
     return str(header.get("__metadata__", {}).get("network", "unknown"))

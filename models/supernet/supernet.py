@@ -1,7 +1,7 @@
 """One set of weights for all networks of a space (once-for-all's idea, Cai et al., ICLR 2020, arXiv 1908.09791).
 
-`SuperNet.forward` is a pure function of the input, the graph and the statistics: no network is ever "active". Training
-it is `models.training.supernet_trainer`, judging its networks `models.evaluation.shared_weights`.
+`SuperNet.forward` is a pure function of the input, the graph and the statistics: no network is ever "active".
+`models.training.supernet_trainer` trains the weights, `models.evaluation.shared_weights` evaluates the networks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SuperNet(nn.Module):
 
         Args:
             space: The space.
-            seed: Of the initial weights.
+            seed: Seed of the initial weights.
         """
         super().__init__()
         self.space = space
@@ -41,7 +41,7 @@ class SuperNet(nn.Module):
         Args:
             x: Inputs, `(n, channels, *size)`.
             graph: The network, `space.graph(arch)`.
-            statistics: What its hidden layers normalise with; the statistics of the batch where None.
+            statistics: Statistics that normalise its hidden layers; those of the batch where None.
         """
 
         def layer(node: Node, maps: list[Tensor]) -> Tensor:
@@ -51,14 +51,14 @@ class SuperNet(nn.Module):
         return run_graph(graph, x, layer)
 
     def batch_statistics(self, x: Tensor, graph: Graph) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return the statistics that a batch gives one network, layer after layer, in one pass.
+        """Return the statistics of one network on a batch, layer after layer, in one pass.
 
         Args:
             x: Inputs, `(n, channels, *size)`.
             graph: The network.
 
         Returns:
-            Moments by slot; `forward` of the same batch gives the same scores with them as without.
+            Moments by slot; with them, `forward` of the same batch gives the same scores.
         """
         statistics: dict[str, tuple[Tensor, Tensor]] = {}
 

@@ -12,7 +12,7 @@ from models.supernet.elastic import ElasticConv, convolve, key_of, run_graph, ru
 
 
 def dense(inputs: NDArray[np.float32]) -> Tensor:
-    """Return samples as maps `(n, channels, h, w)` with channels innermost in memory, which convolves fastest.
+    """Return samples as maps `(n, channels, h, w)` with channels innermost in memory for fast convolution.
 
     Args:
         inputs: `(n, channels, *size)`; one-dimensional ones get `h` = 1.
@@ -24,8 +24,8 @@ def dense(inputs: NDArray[np.float32]) -> Tensor:
 def training_scores(layers: nn.ModuleDict, graph: Graph, x: Tensor) -> Tensor:
     """Return the class scores of one network, normalised by the batch, `(n, n_classes)`.
 
-    The same as the forward pass of a `SuperNet` or of a `Subnet` in training mode but for rounding and running
-    statistics, in two thirds of the time for one-dimensional data.
+    They equal those of a `SuperNet`, or of a `Subnet` in training mode, up to rounding, in two thirds of the time for
+    one-dimensional data. Running statistics are not updated.
 
     Args:
         layers: Its layers with weights, or larger ones.

@@ -1,7 +1,7 @@
-"""Varying training samples as an `Augmentation` says, each sample on its own.
+"""Random variation of training samples by an `Augmentation`, each sample on its own.
 
-Randomness comes from a `torch.Generator` that the caller owns. What is switched off draws nothing, so mixing and noise
-alone draw the same numbers whatever else this module learns.
+Randomness comes from a `torch.Generator` of the caller. Steps that are switched off draw no numbers, so the numbers
+that mixing and noise draw do not depend on the existence of other steps.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from models.data.augmentation import Augmentation
 def vary(x: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """Return varied samples, same shape as `x`.
 
-    First each sample is mirrored and moved, then its channels are mixed, then noise is added, also where zeros fill.
+    Each sample is mirrored and shifted, then its channels are mixed, then noise is added, also where zeros fill a gap.
 
     Args:
         x: Dense maps, `(n, channels, h, w)`; one-dimensional data have h = 1 and time along w.
-        augmentation: What may happen to a sample.
-        generator: Source of all randomness, on whatever device.
+        augmentation: Kinds and sizes of the variation.
+        generator: Source of all randomness, on any device.
     """
     x = _moved(x, augmentation, generator)
     n, channels = x.shape[:2]
@@ -37,14 +37,14 @@ def _normal(shape: tuple[int, ...], x: Tensor, generator: torch.Generator) -> Te
 
 
 def _moved(x: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Return mirrored and shifted samples: every position of the result looks up where it comes from."""
+    """Return mirrored and shifted samples: every position of the result gathers its source position."""
     n, _, height, width = x.shape
     across = augmentation.shift if augmentation.shift_width is None else augmentation.shift_width
-    reach = (augmentation.shift if height > 1 else 0, across if width > 1 else 0)
-    if not any(reach) and not augmentation.flip:
+    most = (augmentation.shift if height > 1 else 0, across if width > 1 else 0)
+    if not any(most) and not augmentation.flip:
         return x
-    rows = _sources(n, height, reach[0], x, generator)
-    columns = _sources(n, width, reach[1], x, generator)
+    rows = _sources(n, height, most[0], x, generator)
+    columns = _sources(n, width, most[1], x, generator)
     if augmentation.flip:
         turned = torch.rand(n, generator=generator, device=generator.device).to(x.device) < 0.5
         columns = torch.where(turned[:, None], width - 1 - columns, columns)
@@ -56,12 +56,12 @@ def _moved(x: Tensor, augmentation: Augmentation, generator: torch.Generator) ->
     return (taken * is_inside.view(-1, 1)).view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
-def _sources(n: int, size: int, reach: int, x: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the position each of `size` positions is taken from, one shift a sample, `(n, size)`; may lie outside."""
+def _sources(n: int, size: int, most: int, x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the source of each of `size` positions, one shift per sample, `(n, size)`; it may lie outside."""
     positions = torch.arange(size, device=x.device).expand(n, size)
-    if reach == 0:
+    if most == 0:
         return positions
-    shift = torch.randint(-reach, reach + 1, (n, 1), generator=generator, device=generator.device)
+    shift = torch.randint(-most, most + 1, (n, 1), generator=generator, device=generator.device)
     return positions + shift.to(x.device)
 
 

@@ -1,9 +1,9 @@
 """Training one network with weights of its own: fine-tuned from inherited ones, or alone from random ones.
 
-It learns from the labels, and from a teacher's answers where there is one. A job holds plain arrays and bytes and its
-result too, so both travel to and from a process pool. What is judged and handed out are the weights averaged over the
-last steps, with statistics of the training split. Where `validate_every` says so, the epoch that did best on the
-validation split is kept: a choice made on validation, never on test.
+Targets are the labels, mixed with the probabilities of a teacher if given. Jobs and results hold plain arrays and
+bytes, so a process pool can pickle them. The weights averaged over the last steps, with statistics of the training
+split, are evaluated and returned. With `validate_every` above 0 the best epoch on the validation split is kept; the
+test split is never used.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from models.training.optim import (
 from models.training.settings import FinetuneSettings
 
 N_CALIBRATION = 4096
-"""Most training samples that running statistics are taken from. [1]"""
+"""Largest number of training samples for running statistics. [1]"""
 
 _TEACHER_BATCH = 1024
 _MAP_BUDGET_BYTES = 100_000_000
@@ -49,20 +49,20 @@ class FinetuneJob:
     """One network to train; picklable.
 
     Attributes:
-        space: The space it is from.
-        arch: Which network, `(n_genes,)`.
+        space: The space of the network.
+        arch: Its architecture, `(n_genes,)`.
         start: Its inherited weights, `Subnet.state_bytes()`; None for random ones drawn from `seed`.
-        train: What it learns from.
-        val: What it is judged by.
-        augmentation: How training samples are varied.
-        teacher: What the teacher answers for each training sample, probabilities `(n_train, n_classes)`; None to learn
-            from the labels alone.
-        settings: How.
-        seed: Of batches and augmentation, and of the weights where `start` is None.
-        device: Where it is trained, `"cpu"` or `"cuda"` (mixed precision); the same bytes come out on the CPU only.
+        train: Training split.
+        val: Validation split.
+        augmentation: Variation of training samples.
+        teacher: Probabilities of the teacher for each training sample, `(n_train, n_classes)`; None to learn from the
+            labels alone.
+        settings: Settings of the training.
+        seed: Seed of batches and augmentation, and of the weights where `start` is None.
+        device: `"cpu"`, or `"cuda"` for mixed precision; results are reproducible to the byte on the CPU only.
 
     Raises:
-        ValueError: `teacher` does not fit the training split, or there is none and the settings ask for one.
+        ValueError: `teacher` does not fit the training split, or is missing where `distillation` is above 0.
     """
 
     space: Space
@@ -90,10 +90,10 @@ class FinetuneResult:
 
     Attributes:
         weights: `Subnet.state_bytes()` of the network.
-        epoch: The epoch they are of, counted from 1. [1]
+        epoch: Epoch of the weights, counted from 1. [1]
         losses: Mean training loss of each epoch, `(epochs,)`.
-        accuracies_val: On the validation split after each epoch, NaN where not validated, `(epochs,)`. [1]
-        right_val: Which validation samples the weights get right, `(n_val,)`.
+        accuracies_val: Accuracy on the validation split after each epoch, NaN without validation, `(epochs,)`. [1]
+        right_val: Whether each validation sample is classified correctly, `(n_val,)`.
     """
 
     weights: bytes
@@ -104,18 +104,18 @@ class FinetuneResult:
 
     @property
     def accuracy_val(self) -> float:
-        """Of the weights on the validation split: `finetuned` or stand-alone, as the job was. [1]"""
+        """Accuracy of the weights on the validation split: `finetuned` or stand-alone, by the job. [1]"""
         return float(self.right_val.mean())
 
 
 def soft_labels(supernet: SuperNet, arch: Archs, statistics: Statistics, split: Split) -> NDArray[np.float32]:
-    """What a network of the supernet answers: the teacher of `FinetuneJob`.
+    """Return the class probabilities of a network of the supernet, the teacher of a `FinetuneJob`.
 
     Args:
         supernet: The shared weights.
-        arch: Which network, mostly `space.largest`, `(n_genes,)`.
+        arch: Architecture of the teacher, usually `space.largest`, `(n_genes,)`.
         statistics: Its recalibrated statistics.
-        split: The samples it is asked about, read a batch at a time.
+        split: The samples, read batch by batch.
 
     Returns:
         Class probabilities, `(n, n_classes)`.
@@ -134,7 +134,7 @@ def run_job(job: FinetuneJob) -> FinetuneResult:
     """Train one network, on one thread; the same job gives the same bytes in any process.
 
     Raises:
-        ValueError: `job.start` holds no weights of this network.
+        ValueError: `job.start` does not hold weights of this network.
     """
     settings = job.settings
     losses, accuracies = np.zeros(settings.epochs), np.full(settings.epochs, np.nan)
@@ -152,11 +152,11 @@ def run_job(job: FinetuneJob) -> FinetuneResult:
 
 
 class _Training:
-    """A job under way.
+    """State of a running job.
 
     Attributes:
-        trained: The weights that steps move.
-        averaged: Their moving average, which is judged and handed out.
+        trained: Weights that the steps change.
+        averaged: Their moving average, which is evaluated and returned.
     """
 
     def __init__(self, job: FinetuneJob) -> None:
@@ -172,7 +172,7 @@ class _Training:
         self._optimiser = AdamW(self.trained.parameters(), weight_decay=job.settings.weight_decay)
 
     def run_epoch(self, epoch: int) -> float:
-        """Train for one epoch, counted from 1; its mean loss."""
+        """Train for one epoch, counted from 1, and return its mean loss."""
         job, settings, optimiser = self._job, self._job.settings, self._optimiser
         chosen = list(batches(len(job.train), settings.batch_size, self._generator))
         total = torch.zeros((), dtype=torch.float64, device=job.device)
@@ -192,13 +192,13 @@ class _Training:
         return float(total) / len(chosen)
 
     def validate(self) -> float:
-        """Return the accuracy of the averaged weights on the validation split, their statistics taken anew. [1]"""
+        """Return the accuracy of the averaged weights on the validation split, after recalibration. [1]"""
         _recalibrate(self.averaged, self._job.train)
         return float(correct(self.averaged, self._job.val).mean())
 
 
 def _targets(job: FinetuneJob) -> Tensor:
-    """What is learnt: labels and the teacher's answers, mixed, `(n_train, n_classes)`."""
+    """Return the targets: labels mixed with the teacher's probabilities, `(n_train, n_classes)`."""
     labels = smooth_targets(torch.from_numpy(job.train.labels), job.space.n_classes, job.settings.label_smoothing)
     if job.teacher is None:
         return labels
@@ -206,9 +206,9 @@ def _targets(job: FinetuneJob) -> Tensor:
 
 
 def _recalibrate(subnet: Subnet, train: Split) -> None:
-    """Running statistics of training samples, then evaluation mode.
+    """Set the running statistics from training samples, and switch to evaluation mode.
 
-    One pass where the maps fit in memory; else the mean over passes that each take samples from all over the split.
+    One pass if the maps fit in memory; otherwise the mean over passes, each on samples spread over the whole split.
     """
     device, momentum = next(subnet.parameters()).device, subnet.momentum
     index = np.arange(len(train))[train.at_most(N_CALIBRATION)]

@@ -1,6 +1,7 @@
 """Optimisation common to the training of shared weights and to fine-tuning: batches, loss, learning rate, AdamW.
 
-Randomness comes from a `torch.Generator` that the caller owns. Nothing here knows a space or a network.
+Randomness comes from a `torch.Generator` of the caller. Functions take tensors; this module imports neither spaces nor
+networks.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from energy.validation import require_int, require_number
 
 
 def precision(device: torch.device | str) -> AbstractContextManager[object]:
-    """Return mixed precision on an accelerator; on a CPU nothing changes."""
+    """Return a context of mixed precision on an accelerator, and an empty one on a CPU."""
     kind = torch.device(device).type
     return nullcontext() if kind == "cpu" else torch.autocast(kind, dtype=torch.bfloat16)
 
@@ -26,7 +27,7 @@ def precision(device: torch.device | str) -> AbstractContextManager[object]:
 def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Yield the indices of the batches of one epoch in random order, `(size,)` each.
 
-    The rest that fills no batch waits for another epoch; fewer than `size` samples make one batch.
+    Samples beyond the last full batch are left out of this epoch; fewer than `size` samples make one batch.
     """
     order = torch.randperm(n, generator=generator)
     size = min(size, n)
@@ -36,16 +37,16 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What every training here decides; each kind has its own defaults.
+    """Settings common to all trainings; each kind has its own defaults.
 
     Attributes:
         epochs: Passes over the training split. [1]
-        batch_size: Samples a step. [1]
+        batch_size: Samples per step. [1]
         learning_rate: Largest step size of AdamW. [1]
-        warm_up: Share of all steps in which it rises. [1]
-        weight_decay: Of AdamW. [1]
+        warm_up: Share of all steps in which the step size rises. [1]
+        weight_decay: Weight decay of AdamW. [1]
         label_smoothing: Probability taken from the label and spread over all classes. [1]
-        averaging: Decay a step of the averaged weights; 0 hands out the trained ones. [1]
+        averaging: Decay per step of the averaged weights; with 0 they equal the trained ones. [1]
 
     Raises:
         ValueError: A value is outside its range.
@@ -71,15 +72,15 @@ class TrainingSettings:
 
 
 def require_convergence(epoch: int, loss: float, learning_rate: float) -> None:
-    """Demand a loss that is a number: weights are lost where it is none.
+    """Check that the loss is finite: otherwise the weights are lost.
 
     Args:
         epoch: Epoch that ended, counted from 1.
         loss: Its loss.
-        learning_rate: The largest step size.
+        learning_rate: Largest step size. [1]
 
     Raises:
-        ValueError: The loss is infinite or no number.
+        ValueError: The loss is infinite or not a number.
     """
     if not math.isfinite(loss):
         rule = f"learning_rate must be lower than {learning_rate:g}"
@@ -99,24 +100,24 @@ def cosine_with_warm_up(progress: float, warm_up: float) -> float:
 
 
 def smooth_targets(labels: Tensor, n_classes: int, smoothing: float) -> Tensor:
-    """Return class probabilities `(n, n_classes)`: 1 - `smoothing` on the label, the rest on all alike."""
+    """Return class probabilities `(n, n_classes)`: `smoothing` spread evenly over classes, the rest on the label."""
     return F.one_hot(labels, n_classes).float() * (1 - smoothing) + smoothing / n_classes
 
 
 def soft_loss(scores: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of class scores against class probabilities, both `(n, n_classes)`, mean over samples."""
+    """Return the mean cross-entropy of class scores against class probabilities, both `(n, n_classes)`."""
     return F.cross_entropy(scores, targets)
 
 
 class AdamW:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101).
 
-    Written out because making one of torch's own imports its compiler: seconds and much memory in every process.
+    torch's own optimisers import its compiler, which takes seconds and much memory in every process.
 
     Attributes:
-        weights: What is trained, in place.
-        means: Moving averages of the gradients, one a weight.
-        squares: Moving averages of their squares, one a weight.
+        weights: Trained tensors, changed in place.
+        means: Moving averages of the gradients, one per tensor.
+        squares: Moving averages of their squares, one per tensor.
         n_steps: Steps done. [1]
     """
 
@@ -124,11 +125,11 @@ class AdamW:
     EPSILON = 1e-8
 
     def __init__(self, weights: Iterable[Tensor], *, weight_decay: float) -> None:
-        """Begin with no memory.
+        """Begin with moving averages of 0.
 
         Args:
-            weights: What is trained.
-            weight_decay: Share of a weight that a step of size 1 takes away. [1]
+            weights: Tensors to train.
+            weight_decay: Share by which a step of size 1 shrinks a weight. [1]
         """
         self.weights = list(weights)
         self.means = [torch.zeros_like(weight) for weight in self.weights]
@@ -161,12 +162,12 @@ class AdamW:
 
 
 def average_into(averaged: Sequence[Tensor], weights: Sequence[Tensor], *, decay: float, n_steps: int) -> None:
-    """Move averaged weights towards the trained ones, in place; early on faster, so that they forget the start.
+    """Move averaged weights towards the trained ones, in place; faster in early steps, which forget the start.
 
     Args:
         averaged: Moving averages, each of the shape of its partner in `weights`.
-        weights: The trained ones.
-        decay: Share of the average that stays, once many steps are done. [1]
+        weights: Trained weights.
+        decay: Share of the average that stays after many steps. [1]
         n_steps: Steps done, this one included. [1]
     """
     share = 1 - min(decay, n_steps / (n_steps + 10))

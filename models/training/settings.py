@@ -1,4 +1,4 @@
-"""How one network is trained with weights of its own: what fine-tuning and training alone decide, and their recipes."""
+"""Settings of fine-tuning and of training one network alone, with their default recipes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from models.training.optim import TrainingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(TrainingSettings):
-    """How one network is fine-tuned; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
+    """Settings of fine-tuning one network; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
 
     Attributes:
-        distillation: Share of the teacher's answer in what is learnt, the rest is the label. [1]
-        validate_every: Epochs from one validation to the next, the last epoch included; of those validated the best
-            is kept, the latest of equals. With 0 the last epoch is kept whatever it is worth. [1]
+        distillation: Weight of the teacher's probabilities in the targets; the rest is the label. [1]
+        validate_every: Epochs between validations, the last epoch included; the best validated epoch is kept, the
+            latest of equals. With 0 the last epoch is kept regardless of its accuracy. [1]
 
     Raises:
         ValueError: A value is outside its range.
@@ -35,17 +35,17 @@ class FinetuneSettings(TrainingSettings):
         require_number("distillation", self.distillation, least=0, most=1)
 
     def is_validated(self, epoch: int) -> bool:
-        """Return whether the weights after an epoch, counted from 1, may be the ones that are kept."""
+        """Return whether the weights after an epoch, counted from 1, are validated and may be kept."""
         return epoch == self.epochs or (self.validate_every > 0 and epoch % self.validate_every == 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StandaloneSettings(FinetuneSettings):
-    """How one network is trained alone: from random weights, by the labels, the last epoch kept.
+    """Settings of training one network alone: from random weights, on the labels, keeping the last epoch.
 
-    No epoch is chosen on validation: that would raise the accuracy that inherited ones are compared with. The recipe is
-    of `watch` with `conv1d-3`, people pooled over the folds: the largest network alone reaches 84.0 % and with twice
-    the epochs 84.3 % (mean of two seeds).
+    No epoch is chosen on validation, which would raise the accuracy that inherited accuracies are compared with. The
+    recipe was tuned on `watch` with `conv1d-3`, people pooled over the folds: the largest network alone reaches 84.0 %,
+    and 84.3 % with twice the epochs (mean of two seeds).
     """
 
     epochs: int = 30

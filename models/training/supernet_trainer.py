@@ -1,8 +1,9 @@
 """Training the shared weights of a space: sandwich rule with in-place distillation (Yu and Huang, arXiv 1903.05134).
 
-Every step trains the largest network on the labels, and on a teacher's answers where there is one, and the smallest
-and some random ones on what the largest answers. The weights handed out are averaged over the last steps. `run_epoch`
-is the unit of work: between two of them `state` holds everything, and on a CPU a restored trainer goes on bit for bit.
+Every step trains the largest network on the labels, and on the probabilities of a teacher if given, and the smallest
+and some random networks on the probabilities of the largest. The resulting weights are averaged over the last steps.
+`run_epoch` is the unit of work: between epochs `state` is complete, and on a CPU a restored trainer continues bit for
+bit.
 """
 
 from __future__ import annotations
@@ -41,32 +42,32 @@ from models.training.optim import (
 )
 
 DRAWS = ("by gene", "by size")
-"""How random networks may be drawn."""
+"""Ways to draw random networks."""
 
 N_CALIBRATION = 512
-"""Training samples that normalise a network for the figures of the log. [1]"""
+"""Training samples that recalibrate a network for the figures of the log. [1]"""
 
 N_VALIDATED = 2048
-"""Most validation samples that the figures of the log are taken from. [1]"""
+"""Largest number of validation samples for the figures of the log. [1]"""
 
 N_LOGGED = 4
-"""Random networks whose mean accuracy the log tells; the same ones in every epoch. [1]"""
+"""Random networks whose mean accuracy the log records, the same in every epoch. [1]"""
 
 _HEADER_LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class SupernetSettings(TrainingSettings):
-    """How shared weights are trained; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
+    """Settings of training shared weights; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
 
     Attributes:
-        n_random: Random networks a step beside the largest and the smallest. [1]
-        draw: How random networks are drawn: `"by gene"`, each gene on its own, or `"by size"`, as many small and large
-            networks as middling ones (`Space.sample_all_sizes`).
-        opening: Share of all steps in which random networks grow from the largest into the whole space: each of their
-            genes is the largest network's with a probability that falls from 1 to 0. [1]
-        distillation: Share of the teacher's answers in what the largest network learns, where there is a teacher. [1]
-        log_every: Epochs from one validation to the next; the last epoch is always validated. [1]
+        n_random: Random networks per step beside the largest and the smallest. [1]
+        draw: Way to draw random networks: `"by gene"`, each gene on its own, or `"by size"`, as many small and large
+            networks as medium ones (`Space.sample_all_sizes`).
+        opening: Share of all steps in which random networks spread from the largest into the whole space: each gene is
+            that of the largest network with a probability that falls from 1 to 0. [1]
+        distillation: Weight of the teacher's probabilities in the targets of the largest network. [1]
+        log_every: Epochs between validations; the last epoch is always validated. [1]
         n_threads: Threads of torch, on which results depend. [1]
 
     Raises:
@@ -97,16 +98,16 @@ class SupernetSettings(TrainingSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochLog:
-    """What one epoch did.
+    """Figures of one epoch.
 
     Attributes:
         epoch: Epochs done, this one included. [1]
         loss: Mean loss of the largest network on the training split.
-        loss_smallest: The same of the smallest, against what the largest answers.
+        loss_smallest: Mean loss of the smallest network against the probabilities of the largest.
         learning_rate: Step size at its end. [1]
-        accuracy_inherited_val_largest: Of the handed-out weights, recalibrated; NaN in epochs without validation.
+        accuracy_inherited_val_largest: Accuracy of the averaged weights, recalibrated; NaN without validation.
         accuracy_inherited_val_smallest: The same for the smallest network.
-        accuracy_inherited_val_random: The mean of some random networks, the same ones every time.
+        accuracy_inherited_val_random: Mean over some random networks, the same in every epoch.
     """
 
     epoch: int
@@ -119,7 +120,7 @@ class EpochLog:
 
 
 class SupernetTrainer:
-    """Trains the shared weights of a space, epoch by epoch.
+    """Trainer of the shared weights of a space, epoch by epoch.
 
     Attributes:
         epoch: Epochs done. [1]
@@ -141,16 +142,16 @@ class SupernetTrainer:
 
         Args:
             space: The space.
-            train: What is learnt from.
-            val: What the log's accuracies are measured on; it decides nothing.
-            settings: How.
-            seed: Of initial weights, batches, random networks and augmentation.
-            augmentation: How training samples are varied; not at all where None.
-            teacher: What a teacher answers for each training sample, probabilities `(n_train, n_classes)`.
+            train: Training samples.
+            val: Samples of the accuracies in the log, which influence nothing else.
+            settings: Settings of the training.
+            seed: Seed of initial weights, batches, random networks and augmentation.
+            augmentation: Variation of training samples; none where None.
+            teacher: Probabilities of a teacher for each training sample, `(n_train, n_classes)`.
             device: `"cpu"`, or `"cuda"` for mixed precision there, whose results differ from run to run.
 
         Raises:
-            ValueError: The samples do not have the shape that the space reads, or the teacher's answers do not fit.
+            ValueError: The shape of the samples is not that of the space, or the teacher does not fit.
         """
         height, width, channels = space.input_shape
         expected = (channels, height) if width == 1 else (channels, height, width)
@@ -167,9 +168,9 @@ class SupernetTrainer:
         self._teacher = None if teacher is None else torch.from_numpy(teacher)
         calibration = train.take(train.at_most(N_CALIBRATION))
         self._calibration = torch.from_numpy(calibration).to(self._device)
-        judged = val.at_most(N_VALIDATED)
-        self._val_inputs = torch.from_numpy(val.take(judged)).to(self._device)
-        self._val_labels = torch.from_numpy(val.labels[judged]).to(self._device)
+        validated = val.at_most(N_VALIDATED)
+        self._val_inputs = torch.from_numpy(val.take(validated)).to(self._device)
+        self._val_labels = torch.from_numpy(val.labels[validated]).to(self._device)
         self._trained = SuperNet(space, seed).to(self._device)
         self._averaged: SuperNet = copy.deepcopy(self._trained).requires_grad_(False)
         self._optimiser = AdamW(self._trained.parameters(), weight_decay=settings.weight_decay)
@@ -178,14 +179,14 @@ class SupernetTrainer:
 
     @property
     def supernet(self) -> SuperNet:
-        """The weights to inherit from: averaged over the last steps. Training goes on in a copy."""
+        """The weights to inherit from, averaged over the last steps; on a CPU later epochs change them."""
         return self._averaged if self._device.type == "cpu" else copy.deepcopy(self._averaged).cpu()
 
     def run_epoch(self) -> EpochLog:
         """Train for one epoch.
 
         Raises:
-            ValueError: All epochs are done, or the losses are no numbers any more.
+            ValueError: All epochs are done, or a loss is not finite.
         """
         settings = self._settings
         if self.epoch >= settings.epochs:
@@ -211,7 +212,7 @@ class SupernetTrainer:
         )
 
     def _step(self, batch: Tensor, learning_rate: float, progress: float) -> tuple[float, float]:
-        """Return one step of the sandwich rule; losses of the largest and the smallest network."""
+        """Train one step by the sandwich rule, and return the losses of the largest and the smallest network."""
         space = self._space
         x = vary(dense(self._train.take(batch.numpy())), self._augmentation, self._generator).to(self._device)
         targets = self._targets(batch).to(self._device)
@@ -232,7 +233,7 @@ class SupernetTrainer:
         return loss.item(), students[0]
 
     def _random(self, progress: float) -> Archs:
-        """Return the random networks of a step, `(n_random, n_genes)`, while the space opens near the largest."""
+        """Return the random networks of a step, `(n_random, n_genes)`, near the largest while the space opens."""
         draw = self._space.sample if self._settings.draw == "by gene" else self._space.sample_all_sizes
         archs = draw(self._rng, self._settings.n_random)
         if progress >= self._settings.opening:
@@ -241,7 +242,7 @@ class SupernetTrainer:
         return self._space.canonical(np.where(is_largest, self._space.largest, archs))
 
     def _targets(self, batch: Tensor) -> Tensor:
-        """What the largest network learns, class probabilities `(n, n_classes)`."""
+        """Return the targets of the largest network, class probabilities `(n, n_classes)`."""
         labels = smooth_targets(self._labels[batch], self._space.n_classes, self._settings.label_smoothing)
         return (
             labels if self._teacher is None else torch.lerp(labels, self._teacher[batch], self._settings.distillation)
@@ -269,7 +270,7 @@ class SupernetTrainer:
         return float((answers == self._val_labels).double().mean())
 
     def state(self) -> bytes:
-        """Everything that the epochs to come depend on, as safetensors; the same state gives the same bytes."""
+        """Return all that later epochs depend on, as safetensors; the same state gives the same bytes."""
         tensors = {"generator": self._generator.get_state()}
         for name, module in self._networks():
             tensors |= {f"{name}.{key}": value.cpu().contiguous() for key, value in module.state_dict().items()}
@@ -284,10 +285,10 @@ class SupernetTrainer:
         return save(tensors, metadata={"progress": json.dumps(progress)})
 
     def restore(self, state: bytes) -> None:
-        """Go on from where `state` was taken, bit for bit.
+        """Restore the trainer to the moment of `state`, bit for bit.
 
         Raises:
-            ValueError: It is damaged, or of another space, seed or settings; nothing has changed then.
+            ValueError: The state is damaged, or space, seed or settings differ; the trainer is unchanged then.
         """
         try:
             tensors = load(state)
@@ -316,12 +317,12 @@ class SupernetTrainer:
         return ("means", self._optimiser.means), ("squares", self._optimiser.squares)
 
     def _made_by(self) -> dict[str, Any]:
-        """What a state must agree on before it is restored, as JSON gives it back."""
+        """Return the properties that must be equal for a state to be restored, as JSON types."""
         space = f"{self._space.name} {self._space.encode(self._space.largest)}"
         varied = asdict(self._augmentation)
         return {"space": space, "seed": self._seed, "settings": asdict(self._settings), "augmentation": varied}
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin with a prefix and a dot, under the rest of their names."""
+    """Return the tensors whose names begin with a prefix and a dot, keyed by the rest of their names."""
     return {key.removeprefix(f"{prefix}."): value for key, value in tensors.items() if key.startswith(f"{prefix}.")}
