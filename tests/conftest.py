@@ -1,16 +1,45 @@
-"""Settings of all tests: hypothesis repeats the same examples everywhere, numerical libraries keep to one thread."""
+"""Settings of all tests: hypothesis repeats the same examples everywhere, numerical libraries keep to one thread.
+
+Tests do not depend on the shell, the `make` or the git hook that starts them: variables that change messages, drawings
+or compiled programs are removed.
+"""
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import precompiling
+
 ROOT = Path(__file__).resolve().parent.parent
 
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-os.environ.setdefault("MPLBACKEND", "agg")
+_INHERITED = (
+    "COLUMNS",
+    "LINES",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "MATPLOTLIBRC",
+    "SOURCE_DATE_EPOCH",
+    "CC",
+    "CFLAGS",
+    "LDFLAGS",
+)
+"""Variables of a shell that change messages, drawings or compiled programs."""
+
+_OF_OTHERS = ("MAKE", "MFLAGS", "GIT_")
+"""First letters of those that make and git hooks pass on."""
+
+for _name in [name for name in os.environ if name in _INHERITED or name.startswith(_OF_OTHERS)]:
+    del os.environ[_name]
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ["MPLBACKEND"] = "agg"
+
+_COMPILATION = pytest.StashKey[precompiling.Compilation | None]()
 
 settings.register_profile(
     "house",
@@ -21,6 +50,46 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the inner loops beside the workers, where a fresh clone has none."""
+    if getattr(config.option, "numprocesses", None) and not config.option.collectonly:
+        config.stash[_COMPILATION] = precompiling.start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the lock of the compilation to a worker."""
+    compilation = node.config.stash.get(_COMPILATION, None)
+    node.workerinput["precompiling"] = "" if compilation is None else str(compilation.lock)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no process behind."""
+    compilation = config.stash.get(_COMPILATION, None)
+    if compilation is not None:
+        compilation.end()
+
+
+def _compilation(config: pytest.Config) -> Path | None:
+    """Return the file that the compilation locks, in a worker beside which one was started."""
+    path = getattr(config, "workerinput", {}).get("precompiling")
+    return Path(path) if path else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put tests that need no machine code first while it is compiled."""
+    if _compilation(config) is not None:
+        items[:] = precompiling.ordered(items)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Wait for the machine code before the first test that needs it."""
+    path = _compilation(item.config)
+    if path is not None and precompiling.needs_machine_code(item.path):
+        precompiling.wait(path)
+        item.config.workerinput["precompiling"] = ""  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
