@@ -14,8 +14,8 @@ from energy.networks.rules import RULES
 from energy.networks.shapes import LayerShape
 from energy.planning.packed import PackedExplorer
 from experiments.cli import main
-from experiments.commands.ablate import ALL_SIZES_UP_TO, OURS, all_even_sizes, all_sizes, choices, unpadded_parts
 from experiments.commands.request_options import example_path
+from experiments.designs.ablation import ALL_SIZES_UP_TO, OURS, all_even_sizes, all_sizes, choices, unpadded_parts
 
 DEVICE = read_device("msp430fr5994-tinas2025")
 SCENARIOS = Scenarios.of([read_supply_family("tinas2025").supply(capacitance_f=5e-3)])
