@@ -1,4 +1,4 @@
-"""`verify`: the proof of an exported folder, or of every design on the fronts of a run."""
+"""`ebbnas verify`: verification of an exported folder, or of every design on the fronts of a run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from experiments.designs.request import Overrides, Request, read_request
 from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 from experiments.programs.export import NETWORK_FILE, PLAN_FILE
-from experiments.programs.prove import Proving, prove_all, vectors_of
-from experiments.programs.verification import Judged, Verification, verification
+from experiments.programs.verification import LabelledSamples, Verification, verification
+from experiments.programs.verify_pool import VerificationTask, sample_vectors, verify_designs
 from experiments.runs.finished import read_front_rows
 from experiments.runs.front_row import FrontRow
 from experiments.runs.stored_design import StoredDesign, stored_design
@@ -28,7 +28,7 @@ NOT_VERIFIED = 1
 
 
 def verify(options: argparse.Namespace) -> int:
-    """`ebbnas verify`."""
+    """Run `ebbnas verify`."""
     if options.board not in BOARDS:
         raise ValueError(f"--board must be one of {', '.join(BOARDS)}, not {options.board!r}")
     if not options.failures.isdecimal():
@@ -51,7 +51,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def _exported(folder: Path) -> tuple[Request, IntegerNetwork]:
-    """Plan and network of an exported folder."""
+    """Return plan and network of an exported folder."""
     for name in (PLAN_FILE, NETWORK_FILE):
         if not (folder / name).is_file():
             rule = "DIR must be a folder that export wrote, or a run's"
@@ -68,9 +68,9 @@ def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
     if not rows:
         raise ValueError(f"{run / FRONTS_FILE}: must hold at least one design, and is empty")
     stored = [stored_design(run, row.id, data_dir=options.data_dir) for row in rows]
-    tasks = [_proving(one, n_failures) for one in stored]
+    tasks = [_task(one, n_failures) for one in stored]
     reporter = Reporter(quiet=options.quiet or options.json)
-    found = prove_all(tasks, reporter, n_processes=stored[0].work.config.compute.processes)
+    found = verify_designs(tasks, reporter, n_processes=stored[0].work.config.compute.processes)
     is_verified = all(one.is_verified for one in found)
     if options.json:
         designs = [{"id": task.id, **one.to_dict()} for task, one in zip(tasks, found, strict=True)]
@@ -80,25 +80,27 @@ def _verify_run(options: argparse.Namespace, run: Path, n_failures: int) -> int:
     return 0 if is_verified else NOT_VERIFIED
 
 
-def _proving(stored: StoredDesign, n_failures: int) -> Proving:
+def _task(stored: StoredDesign, n_failures: int) -> VerificationTask:
     network = stored.integer_network()
     test = stored.work.data.split("test")
     accuracy = stored.row.accuracy_deployed_test
-    judged = None
+    labelled = None
     if accuracy is not None:
-        judged = Judged(samples=quantise_input(network, test.take(slice(None))), labels=test.labels, accuracy=accuracy)
-    return Proving(
+        labelled = LabelledSamples(
+            samples=quantise_input(network, test.take(slice(None))), labels=test.labels, accuracy=accuracy
+        )
+    return VerificationTask(
         id=stored.id,
         request=stored.request(),
         network=network_bytes(network),
-        vectors=vectors_of(stored.work.data, network),
-        judged=judged,
+        vectors=sample_vectors(stored.work.data, network),
+        labelled=labelled,
         n_failures=n_failures,
     )
 
 
 def _overview(rows: Sequence[FrontRow], found: Sequence[Verification]) -> str:
-    """Return a line a design: what each check found."""
+    """Return a table with one row per design, and the failed checks."""
     n_right = sum(one.is_verified for one in found)
     wrong = [f"{row.id}: {check.name}: {check.found}" for row, one in zip(rows, found, strict=True)
              for check in one.checks if not check.is_right]  # fmt: skip

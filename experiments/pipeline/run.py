@@ -26,7 +26,7 @@ from experiments.pipeline.run_files import RunFiles
 from experiments.pipeline.search_stage import SearchStage
 from experiments.pipeline.stages import Stages
 from experiments.programs.program import compiler
-from experiments.programs.prove import Proving, prove_all, vectors_of
+from experiments.programs.verify_pool import VerificationTask, sample_vectors, verify_designs
 from experiments.runs.summary import Outcome
 from experiments.storage.cache import Store
 from experiments.storage.files import read_mapping
@@ -250,16 +250,16 @@ class Run:
         for one in chosen:
             network = own.quantised[one.decoded.network.name]
             tasks.append(
-                Proving(
+                VerificationTask(
                     id=one.id,
                     request=results.design_request(self.work, one, device_file),
                     network=network,
-                    vectors=vectors_of(self.work.data, read_network(network)),
-                    judged=None,
+                    vectors=sample_vectors(self.work.data, read_network(network)),
+                    labelled=None,
                     n_failures=config.deploy.failures,
                 )
             )
-        found = prove_all(tasks, stages.reporter, n_processes=config.compute.processes)
+        found = verify_designs(tasks, stages.reporter, n_processes=config.compute.processes)
         is_right = {task.id: one.is_verified for task, one in zip(tasks, found, strict=True)}
         for row in rows:
             row["verified"] = is_right[row["id"]]

@@ -1,1 +1,1 @@
-"""Exported C programs and their verification."""
+"""Export of designs as C programs, and verification of these programs on this computer."""

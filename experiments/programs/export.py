@@ -1,4 +1,4 @@
-"""The folder of a design as a C program: its files, and the page that says what they are."""
+"""Folder of a design as a C program: its files, and the page that describes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from experiments.formatting.quantities import write
 from experiments.formatting.table import Table
 from experiments.programs.program import program_of
-from experiments.programs.prove import vectors_of
+from experiments.programs.verify_pool import sample_vectors
 from experiments.runs.design_card import Card
 from experiments.runs.stored_design import StoredDesign
 from models.deploy.folder import program_files
@@ -25,18 +25,18 @@ def exported_files(stored: StoredDesign, folder: Path) -> dict[str, bytes]:
 
     Args:
         stored: The design.
-        folder: Where they will lie.
+        folder: Folder that will hold the files; paths in them are relative to it.
 
     Raises:
         ValueError: The design cannot be exported.
     """
     card = Card.of(stored)
     if not card.answer["feasible"]:
-        raise ValueError(f"ID must be of a design that is safe, and {stored.id} is not")
+        raise ValueError(f"ID must name a feasible design, and {stored.id} is not feasible")
     network = stored.integer_network()
     made = program_of(card.request, network)
     return {
-        **program_files(made, vectors_of(stored.work.data, network)),
+        **program_files(made, sample_vectors(stored.work.data, network)),
         PLAN_FILE: (json.dumps(card.request.to_dict(folder), indent=2) + "\n").encode(),
         NETWORK_FILE: network_bytes(network),
         CARD_FILE: card.text(use=_use(made, stored)).encode(),
@@ -44,7 +44,7 @@ def exported_files(stored: StoredDesign, folder: Path) -> dict[str, bytes]:
 
 
 def _use(made: Program, stored: StoredDesign) -> str:
-    """How to run the files and what lies where, as sections of the page."""
+    """Return the sections of the page on running the files and on the memory map."""
     network, data = made.network, stored.work.data
     normalisation = data.normalisation
     means, spreads = (
@@ -56,13 +56,13 @@ def _use(made: Program, stored: StoredDesign) -> str:
 
 ```sh
 make && ./design        # the test vectors on this computer, and what was counted
-ebbnas verify .         # the proof: bits, counts, power failures
+ebbnas verify .         # checks outputs, counts and power failures
 ```
 
-`runtime/` is the engine, the same for every design; it needs C99 and the six calls of `runtime/ebb_hal.h`, and nothing
-else. `boards/host.c` answers them on a computer, `boards/template.c` says what to fill in for a real board. `model.c`
-holds the weights, the plan and the schedule, `{NETWORK_FILE}` the same network for other programs, `{PLAN_FILE}`
-the plan: `ebbnas price {PLAN_FILE}` prices it.
+`runtime/` is the engine, the same for every design; it needs only C99 and the six calls of `runtime/ebb_hal.h`.
+`boards/host.c` implements these calls on a computer, `boards/template.c` lists what to fill in for a real board.
+`model.c` holds the weights, the plan and the schedule, `{NETWORK_FILE}` the same network for other programs,
+`{PLAN_FILE}` the plan: `ebbnas price {PLAN_FILE}` prices it.
 
 A sample is {normalisation.raw}. Before it is put into non-volatile memory it is normalised and quantised,
 q = floor(2^{network.input_fraction_bits} (x - mean) / spread + 0.5) inside a word of 16 bits:
@@ -73,10 +73,10 @@ q = floor(2^{network.input_fraction_bits} (x - mean) / spread + 0.5) inside a wo
 
 The largest of the {len(data.class_names)} outputs is the answer: {", ".join(data.class_names)}.
 
-## Where things lie
+## Memory map
 
 Non-volatile memory, in words of 16 bits from the start of the program's area. {write(2 * made.vm_words, "B")} of
-volatile memory hold the operands; the stack takes a little more.
+volatile memory hold the operands; the stack needs a little more.
 
 {Table(("what", "from", "words"), _memory_map(made)).to_markdown()}"""
 

@@ -1,7 +1,7 @@
-"""The proof that an exported program computes the right bits, counts what the model counts, and loses nothing.
+"""Verification of an exported program: right bits, the counts of the cost model, and no loss at power failures.
 
-It is compiled for this computer. Its outputs are compared with the integer reference, its counts with those of
-the cost model, and power fails at every write and at random ones; every figure comes from the program that ran.
+The program is compiled for this computer. Its outputs are compared with the integer reference, its counts with those
+of the cost model, and power fails in every batch, at each write of a small program and at random writes.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ N_SAMPLES = 32
 
 _FAILURES = re.compile(r"(\d+) power failures")
 _MOST_WRITES = 2_000
-"""NVM writes of one inference up to which each of them alone is made to fail."""
+"""Largest number of NVM writes per inference at which a failure at each write is tried. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was checked.
+    """Result of one check.
 
     Attributes:
-        name: What.
-        is_right: Whether it is as it should be.
-        found: What was found, for a person.
+        name: Name of the check.
+        is_right: Whether the check passed.
+        found: Finding in words, for a person.
     """
 
     name: str
@@ -52,23 +52,23 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What came of all checks."""
+    """Results of all checks."""
 
     checks: tuple[Check, ...]
 
     @property
     def is_verified(self) -> bool:
-        """Whether everything is as it should be."""
+        """Whether all checks passed."""
         return all(check.is_right for check in self.checks)
 
     @property
     def n_failures(self) -> int:
-        """Power failures that left all outputs right."""
+        """Number of power failures after which all outputs were right. [1]"""
         found = (_FAILURES.match(check.found) for check in self.checks if check.is_right)
         return sum(int(one[1]) for one in found if one)
 
     def found(self, name: str) -> str:
-        """What a check found, empty where it was not made."""
+        """Return the finding of a check, empty where the check was not run."""
         return next((check.found for check in self.checks if check.name == name), "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,13 +85,13 @@ class Verification:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judged:
-    """Samples that a program must answer as a table says.
+class LabelledSamples:
+    """Labelled samples and the accuracy that a program must reproduce on them.
 
     Attributes:
         samples: int16 `(n, height, width, channels)`.
         labels: `(n,)`.
-        accuracy: Share of right answers that is to come out. [1]
+        accuracy: Expected share of right answers. [1]
     """
 
     samples: NDArray[np.int16]
@@ -106,7 +106,7 @@ def verification(
     *,
     n_failures: int,
     each_write: bool = True,
-    judged: Judged | None = None,
+    labelled: LabelledSamples | None = None,
 ) -> Verification:
     """Check an exported folder.
 
@@ -115,11 +115,11 @@ def verification(
         request: Its plan and supply.
         network: Its network in integers.
         n_failures: Random power failures. [1]
-        each_write: Whether each write alone is made to fail, where they are few.
-        judged: Samples of known accuracy to be answered too.
+        each_write: Whether power fails at each write in turn, where there are few writes.
+        labelled: Samples on which the accuracy is checked too.
 
     Raises:
-        ValueError: It cannot be compiled, or plan and network do not belong together.
+        ValueError: The folder does not compile, or plan and network do not match.
     """
     program_of(request, network)
     with tempfile.TemporaryDirectory() as build:
@@ -129,51 +129,56 @@ def verification(
         checks = [
             Check(name="compiles", is_right=True, found=f"without a warning, in {compile_s:.1f} s"),
             _engine(folder),
-            _told("test vectors", compiled),
+            _self_check("test vectors", compiled),
             _guarded("outputs", lambda: _outputs(compiled)),
             _guarded("counts", lambda: _counts(compiled, request)),
-            _told("a failure in every batch", compiled, "batches"),
+            _self_check("a failure in every batch", compiled, "batches"),
         ]
-        if judged is not None:
-            checks.append(_guarded("accuracy", lambda: _accuracy(compiled, judged)))
+        if labelled is not None:
+            checks.append(_guarded("accuracy", lambda: _accuracy(compiled, labelled)))
         if each_write and _n_writes(compiled) <= _MOST_WRITES:
-            checks.append(_told("a failure at each write", compiled, "each"))
+            checks.append(_self_check("a failure at each write", compiled, "each"))
         if n_failures:
-            checks.append(_told("random failures", compiled, "failures", n_failures, 0))
+            checks.append(_self_check("random failures", compiled, "failures", n_failures, 0))
         return Verification(checks=tuple(checks))
 
 
 def verification_of_design(
-    request: Request, network: IntegerNetwork, vectors: NDArray[np.int16], *, n_failures: int, judged: Judged | None
+    request: Request,
+    network: IntegerNetwork,
+    vectors: NDArray[np.int16],
+    *,
+    n_failures: int,
+    labelled: LabelledSamples | None,
 ) -> Verification:
-    """Check a design without leaving its folder behind.
+    """Export a design into a temporary folder and check it.
 
     Args:
         request: Its plan and supply.
         network: Its network in integers.
         vectors: Samples for the test vectors, `(n, height, width, channels)`.
         n_failures: Random power failures. [1]
-        judged: Samples of known accuracy to be answered too.
+        labelled: Samples on which the accuracy is checked too.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in program_files(program_of(request, network), vectors).items():
             write_bytes(folder / file, content)
-        return verification(folder, request, network, n_failures=n_failures, each_write=False, judged=judged)
+        return verification(folder, request, network, n_failures=n_failures, each_write=False, labelled=labelled)
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """Return a check of a program that may stop in the middle of it."""
+    """Return the result of a check; a `ValueError` of the program is a failed check."""
     try:
         return check()
     except ValueError as error:
         return Check(name=name, is_right=False, found=str(error))
 
 
-def _told(name: str, compiled: Compiled, *arguments: object) -> Check:
-    """What the program itself says."""
-    code, answer = compiled.ask(*arguments)
-    return Check(name=name, is_right=code == 0, found=answer.partition("\n")[0].removeprefix("PASS: "))
+def _self_check(name: str, compiled: Compiled, *arguments: object) -> Check:
+    """Return the result of a check that the program runs itself."""
+    done = compiled.run(*arguments)
+    return Check(name=name, is_right=done.exit_code == 0, found=done.output.partition("\n")[0].removeprefix("PASS: "))
 
 
 def _engine(folder: Path) -> Check:
@@ -184,7 +189,7 @@ def _engine(folder: Path) -> Check:
 
 
 def _outputs(compiled: Compiled) -> Check:
-    """Return random samples, small ones and such as drive everything into saturation."""
+    """Check the outputs for random samples, from small ones to ones that saturate all activations."""
     rng = np.random.default_rng(0)
     scales = np.geomspace(16, HIGH, N_SAMPLES).reshape(-1, 1, 1, 1)
     samples = np.clip(rng.normal(size=(N_SAMPLES, *compiled.network.input_shape)) * scales, LOW, HIGH).astype(np.int16)
@@ -198,7 +203,7 @@ def _outputs(compiled: Compiled) -> Check:
 
 
 def _counts(compiled: Compiled, request: Request) -> Check:
-    """Return every event of every layer, and the power cycles."""
+    """Check the count of each event of each layer, and the number of power cycles."""
     assert request.plan is not None
     found = compiled.counts()
     expected = price_plan(request.network, request.plan, request.device, request.supply, request.execution)
@@ -216,21 +221,21 @@ def _counts(compiled: Compiled, request: Request) -> Check:
     return Check(name="counts", is_right=not differing, found="; ".join(differing[:3]) or right)
 
 
-def _accuracy(compiled: Compiled, judged: Judged) -> Check:
-    """Return the program's own answers for a whole split."""
+def _accuracy(compiled: Compiled, labelled: LabelledSamples) -> Check:
+    """Check the accuracy of the program on all labelled samples."""
     start_s = time.perf_counter()
-    right = answers_of(compiled.outputs(judged.samples)) == judged.labels
+    right = answers_of(compiled.outputs(labelled.samples)) == labelled.labels
     took_s = time.perf_counter() - start_s
     return Check(
         name="accuracy",
-        is_right=float(right.mean()) == judged.accuracy,
-        found=f"{100 * right.mean():.2f} % of {len(right):,} samples, {100 * judged.accuracy:.2f} % in the table; "
+        is_right=float(right.mean()) == labelled.accuracy,
+        found=f"{100 * right.mean():.2f} % of {len(right):,} samples, {100 * labelled.accuracy:.2f} % in the table; "
         f"in {took_s:.1f} s",
     )
 
 
 def _n_writes(compiled: Compiled) -> int:
-    """Return the writes of one inference to non-volatile memory; more than are tried where it does not end."""
+    """Return the NVM writes of one inference; more than `_MOST_WRITES` where the inference fails."""
     try:
         layers = compiled.counts()["layers"]
     except ValueError:

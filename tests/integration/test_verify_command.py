@@ -147,7 +147,7 @@ def test_mistakes_are_one_line(capsys, exported, copy, tmp_path):
 
 def test_without_a_compiler_it_says_what_to_install(capsys, exported, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert "a C compiler must be found as gcc, cc or clang" in mistake(capsys, "verify", exported)
+    assert "no C compiler found (tried gcc, cc, clang); install gcc" in mistake(capsys, "verify", exported)
 
 
 def test_the_program_is_as_accurate_as_the_table_says(tiny_run, row):
