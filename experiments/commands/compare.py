@@ -1,4 +1,4 @@
-"""`ebbnas compare`: finished runs against each other, as methods over seeds; tables and figures with `--out`."""
+"""`ebbnas compare`: finished runs grouped into methods over seeds; tables and figures with `--out`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.comparison.tables import files, text
 from experiments.formatting.quantities import write
 from experiments.formatting.table import Table
 from experiments.runs.finished import KINDS, FinishedRun
-from experiments.runs.group_by_settings import Method, methods
+from experiments.runs.group_by_settings import Method, group_runs
 from experiments.storage.files import write_json, write_text
 
 
@@ -28,14 +28,14 @@ def compare(options: argparse.Namespace) -> int:
     require_figure(formats, options.width)
     if len(options.runs) < 2:
         raise ValueError("compare needs at least two runs; `choose` and `plot` are for one")
-    groups = methods([FinishedRun.read(Path(folder)) for folder in options.runs])
+    groups = group_runs([FinishedRun.read(Path(folder)) for folder in options.runs])
     found = compared(groups, options.on)
     written = [] if options.out is None else _write(found, groups, Path(options.out), formats, options.width)
     if options.json:
         print_json({**_answer(found, groups), "files": [str(path) for path in written]})
     else:
         places = "\n".join(str(path) for path in written) or "--out DIR writes these tables, LaTeX and figures"
-        print("\n\n".join([_who(groups), text(found), places]))
+        print("\n\n".join([_methods_table(groups), text(found), places]))
     return 0
 
 
@@ -54,7 +54,7 @@ def compared(groups: Sequence[Method], kind: str) -> Comparison:
 
 
 def _write(found: Comparison, groups: Sequence[Method], folder: Path, formats: Sequence[str], width: str) -> list[Path]:
-    """Write tables, the JSON answer and a figure a budget."""
+    """Write tables, the JSON answer and one figure per budget."""
     from experiments.figures.comparison import draw
     from experiments.figures.style import write_figure
 
@@ -92,8 +92,8 @@ def _answer(found: Comparison, groups: Sequence[Method]) -> dict[str, Any]:
     }
 
 
-def _who(groups: Sequence[Method]) -> str:
-    """Which runs are which method."""
+def _methods_table(groups: Sequence[Method]) -> str:
+    """Return the runs of each method as a table."""
     rows = [
         (one.label, str(seed), write(_wall_s(run), "s"), str(run.folder))
         for one in groups

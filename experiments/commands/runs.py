@@ -1,4 +1,4 @@
-"""`ebbnas runs`: all runs under a root, or those that fit conditions."""
+"""`ebbnas runs`: all runs under a root, or those that meet conditions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def runs(options: argparse.Namespace) -> int:
     """`ebbnas runs`."""
     root = Path(options.root)
     if not root.is_dir():
-        raise ValueError(f"--root must name a folder, and {root} is none")
+        raise ValueError(f"--root must be a folder, not {root}")
     rows = all_runs(Store(root=root))
     conditions = _conditions(options.where, rows)
     found = [row for row in rows if all(fits(row) for fits in conditions)]
@@ -61,10 +61,10 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _conditions(where: Sequence[str], rows: Sequence[Row]) -> list[Condition]:
-    """What each `--where` asks for.
+    """Return the condition of each `--where`.
 
     Raises:
-        ValueError: It is no `KEY=VALUE`, or no run has such a key.
+        ValueError: A text is not `KEY=VALUE`, or no run has such a key.
     """
     columns = [name for name in COLUMNS if name != "config"]
     known = [*columns, *sorted({key for row in rows for key in row["config"]})]
@@ -81,7 +81,7 @@ def _conditions(where: Sequence[str], rows: Sequence[Row]) -> list[Condition]:
 
 
 def _condition(key: str, text: str) -> Condition:
-    """Return whether a row's value is the one that is written, or a list holds it."""
+    """Return the condition that a row's value equals the written one, or is a list that holds it."""
     try:
         wanted = [text, tomllib.loads(f"value = {text}")["value"]]
     except tomllib.TOMLDecodeError:

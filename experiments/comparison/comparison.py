@@ -1,7 +1,7 @@
-"""Methods against each other at every budget: indicators of every run, medians with intervals, rank tests.
+"""Comparison of methods at every budget: indicators of every run, medians with intervals, rank tests.
 
-Fronts are of error on validation and latency. At a budget all runs share the bounds and the reference, the front of all
-of them together; where no run has anything feasible every hypervolume is 0 and there is nothing else.
+Fronts have the axes error on validation and latency. At a budget all runs share the bounds and the reference, the front of all
+of them together; where no run has a feasible design every hypervolume is 0 and no other indicator exists.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ INDICATORS = ("hypervolume", "igd_plus", "epsilon")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodFronts:
-    """What the runs of one method found.
+    """Fronts of the runs of one method.
 
     Attributes:
-        label: What the method is called.
+        label: Name of the method.
         fronts: For each seed, for each budget: error on validation and latency of designs, `(n, 2)`. [1], [s]
 
     Raises:
-        ValueError: There is no seed.
+        ValueError: No seed is given.
     """
 
     label: str
@@ -93,8 +93,8 @@ class Comparison:
     """All methods at all budgets.
 
     Attributes:
-        kind: Of `KINDS`: what accuracy the fronts are of.
-        methods: What was compared.
+        kind: Kind of the fronts' accuracy, a key of `KINDS`.
+        methods: The methods.
         references: For each budget the front of all runs, with its bounds; empty where nothing is feasible.
         summaries: Budget by budget, method by method.
         pairwise_tests: Every pair of methods at every budget.
@@ -132,7 +132,7 @@ class Comparison:
         return cls(kind=kind, methods=tuple(methods), references=references)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types; what is infinite, as of an empty front, is null."""
+        """Return the comparison as JSON types; infinite values, as of an empty front, are null."""
         return {
             "on": f"accuracy_{self.kind}_val",
             "bounds": {b: front.bounds.to_dict() if len(front) else None for b, front in self.references.items()},

@@ -18,7 +18,7 @@ _SIGNIFICANT = 0.05
 
 
 def text(found: Comparison) -> str:
-    """Everything for a person: what was compared, the tables, and what may be concluded."""
+    """Return the comparison for a person: its subject, the tables, and the conclusions."""
     parts = [
         f"Fronts of {KINDS[found.kind]} accuracy on validation against latency; axes scaled by the front of all runs "
         "at the budget.\nHypervolume: more is better. IGD+ and epsilon to the front of all runs: less is better.",
@@ -31,7 +31,7 @@ def text(found: Comparison) -> str:
 
 
 def summary_table(found: Comparison) -> Table:
-    """Return median and interval of each indicator, a row a budget and method."""
+    """Return median and interval of each indicator, one row per budget and method."""
     head = ["budget", "method", "seeds"]
     for name in INDICATORS:
         head += [_TITLES[name], "interval"]
@@ -46,7 +46,7 @@ def summary_table(found: Comparison) -> Table:
 
 
 def seed_table(found: Comparison) -> Table:
-    """Return the hypervolume of every run, a row a budget and method."""
+    """Return the hypervolume of every run, one row per budget and method."""
     seeds = sorted({seed for one in found.summaries for seed in one.of})
     rows = []
     for one in found.summaries:
@@ -56,7 +56,7 @@ def seed_table(found: Comparison) -> Table:
 
 
 def pair_table(found: Comparison) -> Table:
-    """Return every pair of methods, a row a budget."""
+    """Return every pair of methods, one row per budget."""
     head = ["budget", "first", "second", "A", "p", "p (Holm)", "first better in"]
     return Table(head, [_pair_cells(one) for one in found.pairwise_tests], text=(0, 1, 2))
 
@@ -70,14 +70,14 @@ def _pair_cells(one: PairwiseTest) -> list[str]:
 
 
 def verdict(found: Comparison) -> str:
-    """What the intervals are and what may be concluded, in sentences."""
+    """Return the meaning of the intervals and the conclusions, in sentences."""
     sizes = sorted({len(method.fronts) for method in found.methods})
     said = [
         f"Intervals are order statistics for the median ({100 * CONFIDENCE:g} % from six seeds on; fewer give the "
         f"whole range, which covers {_coverages(found)})."
     ]
     if sizes == [1]:
-        return "One seed a method: no test is possible, and no interval. Differences may be chance."
+        return "One seed per method: no test is possible, and no interval. Differences may be chance."
     if not found.pairwise_tests:
         return "\n".join(said)
     said.append("A: probability that a run of the first exceeds one of the second in hypervolume (0.5 is none).")
@@ -102,7 +102,7 @@ def verdict(found: Comparison) -> str:
 
 
 def _coverages(found: Comparison) -> str:
-    """What the intervals cover where they fall short, by the number of seeds."""
+    """Return the coverage of intervals below the usual confidence, by the number of seeds."""
     short = {
         len(one.of): one.medians[INDICATORS[0]].coverage
         for one in found.summaries
@@ -186,7 +186,7 @@ def _number(value: float) -> str:
 
 
 def _interval(median: MedianInterval) -> str:
-    """The interval, `-` where there is a single value; an end that is infinite, as of an empty front, has no number."""
+    """Return an interval, `-` for a single value; an infinite end, as of an empty front, is `-` too."""
     if not median.coverage:
         return "-"
     return f"{_number(median.low)} to {_number(median.high)}"

@@ -23,7 +23,7 @@ from experiments.figures.style import LINES, Line, add_grid, write_figure
 from experiments.formatting.colours import COLOURS
 from experiments.formatting.quantities import budget_label
 from experiments.runs.finished import FinishedRun
-from experiments.runs.group_by_settings import Method, methods
+from experiments.runs.group_by_settings import Method, group_runs
 
 _POINTS = 150
 """Points of a curve at most."""
@@ -59,9 +59,9 @@ def plot_convergence(run: Path, beside: Sequence[Path], formats: Sequence[str], 
         The files.
 
     Raises:
-        ValueError: A run is not finished, runs are of other data, devices or budgets, or nothing is feasible.
+        ValueError: A run is not finished, runs differ in data, device or budgets, or nothing is feasible.
     """
-    found = curves(methods([FinishedRun.read(folder) for folder in (run, *beside)]))
+    found = curves(group_runs([FinishedRun.read(folder) for folder in (run, *beside)]))
     stem = "convergence"
     if beside:
         stem += f"-beside-{beside[0].name}" if len(beside) == 1 else f"-beside-{len(beside)}-runs"

@@ -1,4 +1,4 @@
-"""Why a design was chosen, or none, in sentences: the limit that decided, the neighbours on the front, the knee."""
+"""Explanation of a choice in sentences: the limit that decided, the neighbours on the front, the knee."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One design of a run on a page of Markdown: what it is, how good, what it costs, how to make it again."""
+"""One design of a run on a page of Markdown: network, accuracy, costs, plan, and the commands to reproduce it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from energy.networks.shapes import LayerShape
 from experiments.designs.price import Answer, price, sentence
 from experiments.designs.request import Request
+from experiments.formatting.colours import LATENCY_PARTS
 from experiments.formatting.quantities import percent_range, write
 from experiments.formatting.table import Table
 from experiments.runs.stored_design import StoredDesign
@@ -23,26 +24,18 @@ _ACCURACIES = (
     ("deployed", "as deployed", "test"),
 )
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
-_TIMES = {
-    "recharge_s": "recharging",
-    "compute_s": "computing",
-    "fetch_s": "fetching",
-    "preserve_s": "preserving",
-    "reboot_s": "booting",
-    "recovery_s": "recovering",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A design with everything that is said of it.
+    """A design with the content of its page.
 
     Attributes:
         stored: The design.
         request: Network, plan and supply.
-        answer: What `price` says of them.
-        manifest: What its run was made of.
-        splits: Samples and recordings of each split.
+        answer: Answer of `price` for them.
+        manifest: Manifest of its run.
+        splits: Numbers of samples and of recordings of each split.
     """
 
     stored: StoredDesign
@@ -85,7 +78,7 @@ class Card:
         """Return the page.
 
         Args:
-            use: A section on the files beside it, from its heading on; empty where there are none.
+            use: A section on the files beside it, heading included; empty for none.
         """
         parts = [
             f"# Design {self.stored.id}",
@@ -116,7 +109,7 @@ class Card:
         rows = [
             ("network", f"`{row.architecture}` of the space `{space.name}`{source}"),
             ("size", f"{row.n_parameters:,} parameters, {row.n_macs:,} multiply-accumulates"),
-            ("device", f"{request.device.name}, {write(request.device.vm_bytes, 'B')} of VM"),
+            ("device", f"{request.device.name}, {write(request.device.vm_bytes, 'B')} of SRAM (VM)"),
             ("capacitor", f"{write(supply.capacitance_f, 'F')}, {supply.v_on_v:g} V to {supply.v_off_v:g} V"),
             ("harvester", f"{write(supply.resistance_ohm, 'ohm')} from {supply.v_supply_v:g} V"),
             ("execution", f"{request.execution.policy}, counted {request.execution.counting}, rules {request.rules}"),
@@ -149,7 +142,7 @@ class Card:
         )
         return (
             f"Data set `{data.name}`, fold {config.data.fold}, {data.n_classes} classes: {counts}. Validation chose; "
-            "the test split was opened once, when everything was decided. Intervals resample recordings, not samples."
+            "the test split was opened once, after all decisions. Intervals resample recordings, not samples."
         )
 
     def _costs(self) -> str:
@@ -158,10 +151,10 @@ class Card:
             return f"It is {sentence(answer)}."
         entries = answer["schedule"]
         most_j = max(entry["energy_j"] for entry in entries)
-        parts = {what: answer["breakdown"].get(key) for key, what in _TIMES.items()}
+        parts = {part.name: answer["breakdown"].get(key) for key, part in LATENCY_PARTS.items()}
         shares = ", ".join(
-            f"{what} {write(value, 's')} ({100 * value / answer['latency_s']:.0f} %)"
-            for what, value in parts.items()
+            f"{name} {write(value, 's')} ({100 * value / answer['latency_s']:.0f} %)"
+            for name, value in parts.items()
             if value is not None
         )
         worst_s = answer["worst_case_latency_s"]
@@ -176,8 +169,11 @@ class Card:
             ("lower limit of any plan", write(answer["limit_plan_s"], "s")),
             ("power cycles", f"{answer['power_cycles']:,}"),
             ("energy", write(answer["energy_j"], "J")),
-            ("most in one power cycle", f"{write(most_j, 'J')} of a budget of {write(supply.cycle_budget_j, 'J')}"),
-            ("VM", f"{answer['vm_bytes']:,} of {self.request.device.vm_bytes:,} B"),
+            (
+                "most in one power cycle",
+                f"{write(most_j, 'J')} of a cycle energy budget of {write(supply.cycle_budget_j, 'J')}",
+            ),
+            ("SRAM (VM)", f"{answer['vm_bytes']:,} of {self.request.device.vm_bytes:,} B"),
             ("NVM", f"{answer['nvm_bytes']:,} of {self.request.device.nvm_bytes:,} B"),
             ("tightest", str(self.stored.row.binding_constraint)),
         ]
@@ -205,7 +201,7 @@ class Card:
         ]
         head = (
             "layer", "operator", "input", "output", "kernel, stride, pad", "tile h x w x out x in", "order, vector",
-            "batch", "batches", "active", "VM [B]",
+            "batch", "batches", "active", "SRAM (VM) [B]",
         )  # fmt: skip
         return Table(head, rows, text=(0, 1, 2, 3, 4, 5, 6)).to_markdown()
 

@@ -175,7 +175,7 @@ def read_front_rows(folder: Path, *, is_needed: bool = True) -> tuple[FrontRow, 
     schema = pq.read_schema(path)
     _require_schema(path, _schema_version(schema))
     if missing := [name for name in FRONTS.names if name not in schema.names]:
-        raise ValueError(f"{path}: column {missing[0]!r} is missing; the run is of another version")
+        raise ValueError(f"{path}: column {missing[0]!r} is missing; the run was written by another version")
     try:
         return tuple(FrontRow.of(row) for row in rows)
     except ValueError as error:

@@ -129,7 +129,7 @@ class FrontRow:
 
         Args:
             kind: One of `inherited`, `finetuned`, `deployed`.
-            split: One of `val`, `test`; inherited accuracies are of `val` alone.
+            split: One of `val`, `test`; inherited accuracies exist for `val` alone.
         """
         name = f"accuracy_{kind}_{split}"
         value = getattr(self, name, None)

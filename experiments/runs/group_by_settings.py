@@ -1,4 +1,4 @@
-"""Runs as methods: runs whose settings differ in the seed alone are one method, named by what tells methods apart.
+"""Runs grouped by settings: runs that differ in the seed alone are one method, named by the settings that differ.
 
 Runs are compared only on the same data, device, supply and budgets.
 """
@@ -15,10 +15,10 @@ from experiments.storage.files import file_digest
 from experiments.storage.keys import digest
 
 _FIRST = ("execution.policy", "execution.rules", "space.name")
-"""Settings that name methods before all others do."""
+"""Settings that name methods before all others."""
 
 _TITLES = {"space.name": "space", "teacher": "teacher", "data.name": "data"}
-"""How a person calls settings whose last part alone says too little."""
+"""Names of settings whose last part alone says too little."""
 
 Settings = Mapping[str, Any]
 """Settings by dotted name."""
@@ -26,11 +26,11 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """Runs that differ in nothing but the seed.
+    """Runs that differ in the seed alone.
 
     Attributes:
-        label: What tells it from the others, such as `policy packed`.
-        runs: By rising seed.
+        label: Settings that distinguish it from the others, such as `policy packed`.
+        runs: Its runs by rising seed.
         also: Settings that differ between methods and are not in the label, with the values of this one.
     """
 
@@ -44,14 +44,14 @@ class Method:
         return tuple(run.config.seed for run in self.runs)
 
 
-def methods(runs: Sequence[FinishedRun]) -> tuple[Method, ...]:
-    """Group runs, in the order in which they first come.
+def group_runs(runs: Sequence[FinishedRun]) -> tuple[Method, ...]:
+    """Group runs into methods, in the order in which they first come.
 
     Raises:
-        ValueError: Runs are of other data, devices, supplies or budgets, or two are of the same method and seed.
+        ValueError: Runs differ in data, device, supply or budgets, or two share method and seed.
     """
     for run in runs[1:]:
-        _require_same_ground(run, runs[0])
+        _require_comparable(run, runs[0])
     groups: dict[str, list[FinishedRun]] = {}
     found = {}
     for run in runs:
@@ -63,7 +63,7 @@ def methods(runs: Sequence[FinishedRun]) -> tuple[Method, ...]:
                 rule = "runs must differ in their seed or another setting"
                 raise ValueError(f"{rule}: {other.folder} and {run.folder} are the same with seed {run.config.seed}")
         groups[key].append(run)
-    used, others = _telling(list(found.values()))
+    used, others = _distinguishing(list(found.values()))
     return tuple(
         Method(
             label=", ".join(_named(name, found[key].get(name)) for name in used) or "all runs",
@@ -74,17 +74,17 @@ def methods(runs: Sequence[FinishedRun]) -> tuple[Method, ...]:
     )
 
 
-def _telling(settings: Sequence[Settings]) -> tuple[list[str], list[str]]:
-    """Return the settings that are enough to tell all apart, and the others that differ too."""
+def _distinguishing(settings: Sequence[Settings]) -> tuple[list[str], list[str]]:
+    """Return the settings that are enough to distinguish all, and the others that differ too."""
     names = dict.fromkeys(name for one in settings for name in (*_FIRST, *one))
     differing = [name for name in names if len({repr(one.get(name)) for one in settings}) > 1]
     used: list[str] = []
-    n_told = 1
+    n_distinct = 1
     for name in differing:
         n_now = len({tuple(repr(one.get(key)) for key in (*used, name)) for one in settings})
-        if n_now > n_told:
+        if n_now > n_distinct:
             used.append(name)
-            n_told = n_now
+            n_distinct = n_now
     return used, [name for name in differing if name not in used]
 
 
@@ -96,7 +96,7 @@ def _named(name: str, value: Any) -> str:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    """Everything that decides a method by dotted name; own files by their content."""
+    """Return all settings of a method by dotted name, own files by their content."""
     tree = config.to_dict()
     for name in ("name", "seed", "schema", "data", "device", "supply", "compute"):
         tree.pop(name, None)
@@ -112,7 +112,7 @@ def _settings(config: Config) -> dict[str, Any]:
     return flat
 
 
-def _require_same_ground(run: FinishedRun, first: FinishedRun) -> None:
+def _require_comparable(run: FinishedRun, first: FinishedRun) -> None:
     """Demand the data, device, supply and budgets of the first run."""
     for what, own, expected in (
         ("data set", _data(run), _data(first)),
@@ -125,7 +125,7 @@ def _require_same_ground(run: FinishedRun, first: FinishedRun) -> None:
 
 
 def _budgets(run: FinishedRun) -> str:
-    """In the order of names: that of a config says nothing."""
+    """Return the budgets in the order of names, since the order in a config has no meaning."""
     return ", ".join(sorted(run.budgets))
 
 

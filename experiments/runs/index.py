@@ -1,7 +1,7 @@
 """The runs under a root with their results, kept in an SQLite file, so that only changed runs are read again.
 
-The folders are the truth. `cache/runs.sqlite` is made anew where it is missing, damaged or of another version; where
-it cannot be written, every folder is read. A run is any folder below `runs/` that holds a `config.toml`.
+The folders decide. `cache/runs.sqlite` is made anew where it is missing, damaged or of another version; where it
+cannot be written, every folder is read. A run is any folder below `runs/` that holds a `config.toml`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ Row = dict[str, Any]
 """One run by column name."""
 
 VERSION = 1
-"""Of the index; any other is thrown away."""
+"""Version of the index; an index of another version is deleted."""
 
 FILE = "runs.sqlite"
 """Name of the index, in `cache/`."""
+
+STATES = ("finished", "running", "stopped", "damaged")
 
 COLUMNS: Mapping[str, str] = {
     "run": "TEXT PRIMARY KEY",
@@ -50,18 +52,18 @@ COLUMNS: Mapping[str, str] = {
     "problem": "TEXT",
     "config": "TEXT",
 }
-"""What is known of a run, with its SQL type; `budgets` and `config` (by dotted key) are JSON there."""
+"""Columns of a run with their SQL types; `budgets` and `config` (by dotted key) are JSON there."""
 
 _JSON = ("budgets", "config")
 _READ = (CONFIG_FILE, MANIFEST_FILE, FRONTS_FILE)
-"""Files of a run that its row is made of."""
+"""Files of a run that its row is read from."""
 
 _OWN = ("stamp", "digest")
-"""Columns of the index itself: how the files looked, and a hash of the row, by which damage inside a page shows."""
+"""Columns of the index itself: state of the files, and a hash of the row, which reveals damage inside a page."""
 
 
 def all_runs(store: Store) -> list[Row]:
-    """Every run under a root, those changed last first; `state` is `finished`, `running`, `stopped` or `damaged`."""
+    """Return every run under a root, those changed last first; `state` is one of `STATES`."""
     paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
     folders = {path.name: path for path in paths if is_run_folder(path)}
     if not folders:
@@ -88,7 +90,7 @@ def _indexed(cache: Path, folders: Mapping[str, Path]) -> list[Row]:
 
 
 def _refreshed(path: Path | str, folders: Mapping[str, Path]) -> list[Row]:
-    """Rows of all folders; those of folders that changed are read and stored, those of folders that went removed."""
+    """Return the rows of all folders: changed ones are read and stored again, rows of missing folders are removed."""
     names = [*COLUMNS, *_OWN]
     with closing(sqlite3.connect(path)) as base, base:
         if base.execute("PRAGMA user_version").fetchone()[0] not in (0, VERSION):
@@ -113,7 +115,7 @@ def _refreshed(path: Path | str, folders: Mapping[str, Path]) -> list[Row]:
 
 
 def _stamp(folder: Path) -> str:
-    """How the files looked that a row is made of; any that is written anew has another time or inode."""
+    """Return times, sizes and inodes of the files of a row; a file that is written anew has another time or inode."""
     found: list[tuple[int, ...] | None] = []
     for name in _READ:
         try:
@@ -142,9 +144,9 @@ def _read(folder: Path) -> Row:
 
 
 def _line(folder: Path, error: Exception) -> str:
-    """What is wrong, in one line; a file that reads well and holds something else raises what is no `ValueError`."""
-    is_told = isinstance(error, (OSError, ValueError))
-    return " ".join(str(error).split()) if is_told else f"{folder}: its files must be those of a run: {error!r}"
+    """Return the error in one line; a readable file with other content raises other errors than `ValueError`."""
+    is_clear = isinstance(error, (OSError, ValueError))
+    return " ".join(str(error).split()) if is_clear else f"{folder}: its files must be those of a run: {error!r}"
 
 
 def _of_config(path: Path) -> Row:

@@ -29,9 +29,9 @@ class StoredDesign:
 
     Attributes:
         run: The run's folder.
-        id: The design.
+        id: Id of the design.
         row: Its row of `fronts`.
-        work: What the run's config stands for.
+        work: Space, data, device and supply that the run's config names.
     """
 
     run: Path
@@ -40,16 +40,16 @@ class StoredDesign:
     work: Workload
 
     def subnet(self) -> Subnet:
-        """Its network with the fine-tuned weights.
+        """Return its network with the fine-tuned weights.
 
         Raises:
             ValueError: They are missing, damaged, or of another network.
         """
-        from models.supernet.subnet import Subnet  # here, for a design that is deployed already needs no torch
+        from models.supernet.subnet import Subnet  # here: a design that is deployed already needs no torch
 
         path = self.run / "designs" / f"{self.id}.safetensors"
         if not path.is_file():
-            raise ValueError(f"{path}: there is no such file")
+            raise ValueError(f"{path}: file not found; `search` on the run writes it")
         space = self.work.space
         try:
             return Subnet.from_bytes(space, space.decode(self.row.architecture), path.read_bytes())
@@ -57,7 +57,7 @@ class StoredDesign:
             raise ValueError(f"{path}: {error}") from None
 
     def integer_network(self) -> IntegerNetwork:
-        """Its network as it is deployed: what the run stored, or where it has none quantised again.
+        """Return its network as it is deployed: the stored one, or where the run has none, quantised again.
 
         Raises:
             ValueError: The weights are missing, damaged, or of another network.
@@ -76,10 +76,10 @@ class StoredDesign:
         return network
 
     def request(self) -> Request:
-        """Its design file, as `price` reads it.
+        """Return its design file, as `price` reads it.
 
         Raises:
-            ValueError: It is missing or damaged.
+            ValueError: The file is missing or damaged.
         """
         overrides = Overrides(deadline_s=self.work.config.search.deadline, uncertainty=self.work.uncertainty)
         path = self.run / "designs" / f"{self.id}.json"
@@ -98,7 +98,7 @@ def stored_design(run: Path, design_id: str, *, data_dir: str | None = None) -> 
         data_dir: Folder of the data set, in place of the config's: runs travel.
 
     Raises:
-        ValueError: There is no such run or design.
+        ValueError: The run or the design is not found.
     """
     config = read_config(str(run), data_dir=data_dir)
     rows = {row.id: row for row in read_front_rows(run)}

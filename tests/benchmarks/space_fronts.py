@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from experiments.commands.compare import compared
 from experiments.comparison.tables import text
 from experiments.runs.finished import KINDS, FinishedRun
-from experiments.runs.group_by_settings import methods
+from experiments.runs.group_by_settings import group_runs
 
 
 def main():
@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     try:
-        groups = methods([FinishedRun.read(folder) for folder in options.runs])
+        groups = group_runs([FinishedRun.read(folder) for folder in options.runs])
         found = {kind: compared(groups, kind) for kind in KINDS}
     except (ValueError, OSError) as error:
         sys.exit(f"space_fronts: {error}")

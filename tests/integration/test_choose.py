@@ -185,7 +185,7 @@ def test_what_is_no_finished_run_of_this_version_is_one_line(written, tmp_path, 
     folder = written(ROWS)
     old = pq.read_table(folder / "fronts.parquet").drop_columns(["worst_case_latency_s"])
     pq.write_table(old, folder / "fronts.parquet")
-    assert "column 'worst_case_latency_s' is missing; the run is of another version" in mistake(folder)
+    assert "column 'worst_case_latency_s' is missing; the run was written by another version" in mistake(folder)
     (folder / "fronts.parquet").write_bytes(b"half a table")
     assert "must be whole Parquet" in mistake(folder)
     (folder / "manifest.json").unlink()

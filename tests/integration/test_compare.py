@@ -13,7 +13,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.runs.finished import FinishedRun
-from experiments.runs.group_by_settings import methods
+from experiments.runs.group_by_settings import group_runs
 from experiments.storage.tables import FRONTS, read_table, write_table
 from tests.integration.conftest import tiny_arguments
 
@@ -133,7 +133,7 @@ def test_a_person_reads_who_was_compared_and_what_it_is_worth(runs, capsys):
     assert all(str(folder) in text for folder in runs.values())
     assert "--out DIR writes" in text
     assert main(["compare", str(runs[0, "0.25"]), str(runs[0, "1.0"])]) == 0
-    assert "One seed a method: no test is possible" in capsys.readouterr().out
+    assert "One seed per method: no test is possible" in capsys.readouterr().out
     assert main(["compare", str(runs[0, "0.25"]), str(runs[1, "0.25"])]) == 0
     assert "all runs" in capsys.readouterr().out
 
@@ -142,7 +142,7 @@ def test_a_person_reads_who_was_compared_and_what_it_is_worth(runs, capsys):
     ("before", "after", "message"),
     [
         ("fold = 0", "fold = 1", "data set must be that of"),
-        ("capacitances = [4.7e-05, 0.00047]", "capacitances = [4.7e-05, 0.00047]\nresistance = 9.0", "supply must be"),
+        ("harvest_uncertainty = 1.0", "harvest_uncertainty = 1.0\nresistance = 9.0", "supply must be"),
         ("harvest_uncertainty = 1.0", "harvest_uncertainty = 1.25", "supply must be that of"),
     ],
 )
@@ -186,7 +186,7 @@ def test_labels_say_what_tells_methods_apart_and_the_rest_is_listed(runs, tmp_pa
     changed(other, 'policy = "packed"', 'policy = "one-batch-per-cycle"')
     changed(other, 'cuts = "optimal"', 'cuts = "greedy"')
     third = changed(shutil.copytree(other, tmp_path / "third"), 'name = "tiny"', 'name = "small"')
-    found = methods([FinishedRun.read(folder) for folder in (first, other, third)])
+    found = group_runs([FinishedRun.read(folder) for folder in (first, other, third)])
     assert [one.label for one in found] == [
         "policy packed, space tiny",
         "policy one-batch-per-cycle, space tiny",

@@ -135,5 +135,5 @@ def test_missing_or_damaged_weights_are_one_line_and_nothing_is_written(capsys, 
     assert f"{path.name}: weights of network" in told
     path.unlink()
     told = mistake(capsys, "export", run, row["id"], tmp_path / "out", "--format", "torch")
-    assert "there is no such file" in told
+    assert "file not found" in told
     assert not (tmp_path / "out").exists()

@@ -125,7 +125,7 @@ def marked(browser):
 
 
 def requests(browser):
-    """Addresses that were asked for since the log was last read, but for the file itself and data inside it."""
+    """Addresses that were requested since the log was last read, but for the file itself and data inside it."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert any(url.startswith("file:") for url in urls)
@@ -369,6 +369,6 @@ def test_a_run_without_designs_is_a_page_without_controls(browser, tmp_path):
     assert main(["report", str(tmp_path / "run")]) == 1
     browser.get_log("browser")
     browser.get(Path(tmp_path / "run" / "report.html").as_uri())
-    assert "breaks the limit of volatile memory by 64 B" in browser.find_element("tag name", "body").text
+    assert "breaks the limit of SRAM (VM) by 64 B" in browser.find_element("tag name", "body").text
     assert not browser.find_element("id", "controls").is_displayed()
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

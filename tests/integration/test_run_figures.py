@@ -18,7 +18,7 @@ from experiments.figures.breakdown import MOST_BARS, thinned
 from experiments.figures.convergence import curves
 from experiments.formatting.colours import LATENCY_PARTS
 from experiments.runs.finished import FinishedRun
-from experiments.runs.group_by_settings import methods
+from experiments.runs.group_by_settings import group_runs
 from experiments.storage.tables import FRONTS, read_table, write_table
 from tests.support.front_rows import front_row
 
@@ -78,7 +78,7 @@ def test_a_long_front_is_thinned_to_its_ends_and_what_lies_between():
 
 def test_convergence_ends_at_the_hypervolume_of_everything_priced(tiny_run):
     run = FinishedRun.read(tiny_run)
-    for curve in curves(methods([run])):
+    for curve in curves(group_runs([run])):
         values = run.values("inherited")[curve.budget]
         assert curve.evaluations[[0, -1]].tolist() == [1, len(run.evaluations(curve.budget))]
         (volumes,) = curve.hypervolumes
@@ -92,7 +92,7 @@ def test_convergence_ends_at_the_hypervolume_of_everything_priced(tiny_run):
 
 
 def test_seeds_share_a_curve_as_far_as_all_of_them_go(tiny_run, other_seed):
-    found = curves(methods([FinishedRun.read(tiny_run), FinishedRun.read(other_seed)]))
+    found = curves(group_runs([FinishedRun.read(tiny_run), FinishedRun.read(other_seed)]))
     assert [curve.budget for curve in found] == ["47uF", "470uF"]
     for curve in found:
         assert curve.hypervolumes.shape == (2, 30)

@@ -77,7 +77,7 @@ def test_p_is_corrected_for_all_pairs_and_budgets_together():
 def test_one_seed_a_method_says_that_no_test_is_possible():
     found = compare(method("a", WIDE), method("b", MIDDLE))
     assert found.pairwise_tests[0].test is None
-    assert "One seed a method: no test is possible" in text(found)
+    assert "One seed per method: no test is possible" in text(found)
     assert pair_table(found).rows == [["47uF", "a", "b", "-", "-", "-", "0 of 1 seeds"]]
     assert summary_table(found).rows[0][:5] == ["47uF", "a", "1", "0.210", "-"]
     mixed = compare(method("a", WIDE, WIDE), method("b", MIDDLE))

@@ -202,7 +202,7 @@ def test_runs_are_filtered_by_columns_and_config(root, capsys, where, seeds):
 def test_a_wrong_filter_or_root_is_one_line(root, capsys):
     assert "not 'sate'; did you mean 'state'?" in answer(root, capsys, "sate=stopped")
     assert "must look like data=watch" in answer(root, capsys, "data")
-    assert "--root must name a folder" in answer(root / "nowhere", capsys)
+    assert "--root must be a folder" in answer(root / "nowhere", capsys)
 
 
 def test_a_root_without_runs_stays_as_it_is(tmp_path, capsys):
