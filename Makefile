@@ -2,7 +2,7 @@
 # The environment lives in .venv; its stamps make a second `make` cost nothing. PYTHON=... chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help front test test-all test-boards test-oldest check prose bench bench-programs engine-cycles quality prove clean
+.PHONY: help front test test-slow test-all test-boards test-oldest check prose bench bench-programs engine-cycles quality prove clean
 
 AT_LEAST_3_11 := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
@@ -11,7 +11,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
-	@echo "make test      the tests that take seconds;  make test-all  every test"
+	@echo "make test      the tests that take seconds, two minutes in all;  make test-slow  the others;  make test-all  both"
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
 	@echo "make test-oldest    tests with the lowest versions that pyproject.toml allows, in .venv-oldest"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
@@ -24,11 +24,18 @@ help:
 front: .venv/installed
 	$(BIN)/python -m experiments search watch
 
+# Each worker begins with half of the tests and takes from the other when it has none left, so that most fixtures of a
+# module are made once.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not boards"
+	$(PYTEST) -m "not slow and not boards"
+
+test-slow: .venv/installed-dev
+	$(PYTEST) -m "slow and not boards"
 
 test-all: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 -m "not boards"
+	$(PYTEST) -m "not boards"
 
 test-boards: .venv/installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -q -e ".[boards]"
