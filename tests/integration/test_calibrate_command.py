@@ -182,7 +182,7 @@ def test_nothing_is_overwritten(tmp_path):
         ({}, "calibrate needs MEASUREMENTS.csv, or --template FILE"),
         ({"measurements": "x.csv"}, "calibrate needs --name"),
         ({"measurements": "x.csv", "name": "a/b"}, "--name must be letters, digits"),
-        ({"measurements": "x.csv", "name": NAME}, "--name must not be that of a shipped device"),
+        ({"measurements": "x.csv", "name": NAME}, "--name must not be that of a built-in device"),
         ({"measurements": "x.csv", "name": "mine", "out": "mine.txt"}, r"must end in \.toml, not 'mine\.txt'"),
         ({"measurements": "x.csv", "name": "mine", "base": "msp430"}, "device must be one of"),
         ({"measurements": "x.csv", "template": "t.toml"}, "--template .* goes with no measurements"),
