@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from energy.costing.population import price_population
 from energy.hardware.device import read_device
+from energy.hardware.files import DEFAULT_DEVICE
 from energy.hardware.supply import Scenarios, read_supply_family
 from energy.jit_cache import precompiled_marker, remove_unused
 from energy.networks.rules import rules
@@ -22,7 +23,7 @@ def precompile() -> None:
     """Plan, price and simulate a network of one small layer, which calls every compiled function."""
     layer = LayerShape(op="conv", in_h=1, in_w=8, in_ch=2, out_h=1, out_w=8, out_ch=2, kernel_h=1, kernel_w=3, pad=1)
     network = NetworkShape(name="precompile", layers=(layer,), layer_names=("conv",), inputs=((-1,),))
-    device = read_device("msp430fr5994-tinas2025")
+    device = read_device(DEFAULT_DEVICE)
     supply = read_supply_family("tinas2025").supply()
     scenarios = Scenarios.of([supply])
     explorer = PackedExplorer(device, scenarios, rules("ebbnas"))

@@ -25,6 +25,9 @@ ADAPTIVE: Literal["adaptive"] = "adaptive"
 RefinementRate = float | Literal["adaptive"]
 """Share of the networks bred that the explorer plans before they are priced [1], or `ADAPTIVE`."""
 
+POPULATION, EVALUATIONS, METHOD = 50, 1000, "joint"
+"""Population [1], evaluations [1] and method of a search whose settings name none."""
+
 _ENDLESS_F, _NO_RESISTANCE_OHM = 1e4, 1e-9
 """Capacitor of tens of kilojoules that recharges within nanoseconds: more than any inference needs."""
 

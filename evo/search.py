@@ -19,7 +19,7 @@ from energy.validation import require_int, require_number
 from evo import checkpoint
 from evo.fronts.front import Bounds, Front
 from evo.genome.layout import Genomes
-from evo.methods import ADAPTIVE, RefinementRate, method
+from evo.methods import ADAPTIVE, EVALUATIONS, METHOD, POPULATION, RefinementRate, method
 from evo.objectives import CONSTRAINTS, Constraint
 from evo.operators.mating import FRONT_SHARE, FrontMating, RandomMating
 from evo.operators.repair import Explorer, Optima
@@ -59,11 +59,11 @@ class SearchSettings:
         ValueError: A value is out of range, or `evaluations` is less than the first population.
     """
 
-    population: int = 50
-    evaluations: int = 1000
+    population: int = POPULATION
+    evaluations: int = EVALUATIONS
     patience: int | None = None
     refinement_rate: RefinementRate = ADAPTIVE
-    method: str = "joint"
+    method: str = METHOD
     seed: int = 0
 
     def __post_init__(self) -> None:

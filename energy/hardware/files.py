@@ -12,6 +12,9 @@ from energy.validation import require_choice
 
 Record = TypeVar("Record")
 
+DEFAULT_DEVICE, DEFAULT_SUPPLY = "msp430fr5994-tinas2025", "tinas2025"
+"""Names of the built-in device and supply that are used where none is named."""
+
 
 def built_in_names(folder: str) -> tuple[str, ...]:
     """Return the names of the files that ship in a folder of this package."""

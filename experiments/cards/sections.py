@@ -21,7 +21,8 @@ from experiments.cards.front_training import front_card
 from experiments.cards.shared_weights import SharedWeightsCard, to_csv
 from experiments.cards.sizes import networks_over_sizes
 from experiments.config.resolve import look_up
-from experiments.config.schema import Config, DataSection
+from experiments.config.schema import Config
+from experiments.config.sections import DataSection
 from experiments.figures.predictor import CARD_FILE
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.inherited_accuracy import sampled_networks

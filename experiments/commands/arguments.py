@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from energy.hardware.files import DEFAULT_DEVICE, DEFAULT_SUPPLY
+
 Parser = argparse.ArgumentParser
 
 
@@ -42,8 +44,8 @@ def add_init(parser: Parser) -> None:
 
 def _add_request_options(parser: Parser) -> None:
     parser.add_argument("--select", metavar="NAME", help="one design of a list")
-    parser.add_argument("--device", help="name or TOML file (default: the file's, msp430fr5994-tinas2025)")
-    parser.add_argument("--supply", help="name or TOML file (default: the file's, tinas2025 at 5 mF)")
+    parser.add_argument("--device", help=f"name or TOML file (default: the file's, else {DEFAULT_DEVICE})")
+    parser.add_argument("--supply", help=f"name or TOML file (default: the file's, else {DEFAULT_SUPPLY} at 5 mF)")
     parser.add_argument("--capacitance", help="such as 470uF")
     parser.add_argument("--resistance", help="harvester resistance, such as 2.8kohm")
     parser.add_argument("--usable-fraction", help="share of the stored energy that may be planned for")
@@ -136,8 +138,8 @@ def add_explore(parser: Parser) -> None:
     parser.add_argument("--seed", default="0", help="seed of the sample (default: 0)")
     parser.add_argument("--networks", metavar="TABLE", help="networks of its column `architecture`, in place of all")
     parser.add_argument("--budgets", help="capacitances (default: 47uF,100uF,470uF)")
-    parser.add_argument("--device", default="msp430fr5994-tinas2025", help="name or TOML file")
-    parser.add_argument("--supply", default="tinas2025", help="name or TOML file")
+    parser.add_argument("--device", default=DEFAULT_DEVICE, help=f"name or TOML file (default: {DEFAULT_DEVICE})")
+    parser.add_argument("--supply", default=DEFAULT_SUPPLY, help=f"name or TOML file (default: {DEFAULT_SUPPLY})")
     parser.add_argument("--resistance", help="harvester resistance, such as 2.8kohm")
     parser.add_argument("--rules", default="ebbnas", help="ebbnas, inas2021 or tinas2025")
     parser.add_argument("--policy", default="packed", help="packed or one-batch-per-cycle")

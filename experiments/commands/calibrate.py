@@ -16,7 +16,7 @@ from typing import Any
 
 from energy.hardware.calibration import MEASURED, EventFit, Measurements, calibrated, fit_events
 from energy.hardware.device import device_names, read_device
-from energy.hardware.files import read_record
+from energy.hardware.files import DEFAULT_DEVICE, read_record
 from energy.hardware.robust_fit import Fit
 from experiments.commands.output import print_json
 from experiments.config.measurements import read_measurements
@@ -24,9 +24,6 @@ from experiments.config.toml import printable, to_toml
 from experiments.formatting.quantities import write
 from experiments.formatting.table import Table
 from experiments.storage.files import file_digest, write_text
-
-BASE = "msp430fr5994-tinas2025"
-"""Device that gives what was not measured unless the caller names another."""
 
 
 def calibrate(options: argparse.Namespace) -> int:
@@ -40,7 +37,7 @@ def calibrate(options: argparse.Namespace) -> int:
     _check_name(options.name)
     path, out = Path(options.measurements), Path(options.out or f"{options.name}.toml")
     _check_free(out)
-    base_name = options.base or BASE
+    base_name = options.base or DEFAULT_DEVICE
     base = read_record(
         "device", "devices", Path(base_name) if base_name.endswith(".toml") else base_name, lambda data: data
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.cards.front_training import front_networks
 from experiments.cards.sections import SECTIONS, Effort
 from experiments.commands.output import print_json
-from experiments.config.schema import read_config
+from experiments.config.read import read_config
 from experiments.formatting.quantities import whole
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.run import Run

@@ -277,8 +277,8 @@ def _named(source: str) -> str | Path:
 def _space(options: argparse.Namespace) -> Space:
     if options.accuracies is None or not Path(options.accuracies).is_dir():
         return preset(options.space)
+    from experiments.config.read import read_config
     from experiments.config.resolve import look_up
-    from experiments.config.schema import read_config
 
     own = look_up(read_config(options.accuracies)).space
     return own if own.name == options.space else preset(options.space)

@@ -31,8 +31,8 @@ from evo.problem.problem import AccuracySource, JointProblem, Pricing
 from evo.robust import RobustExplorer, latency_factor
 from evo.search import Search, SearchSettings
 from experiments.commands.output import INFEASIBLE, print_json
+from experiments.config.read import read_config
 from experiments.config.resolve import Workload
-from experiments.config.schema import read_config
 from experiments.designs.request import Request
 from experiments.formatting.quantities import budget_name, parse, whole, write
 from experiments.formatting.table import Table

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from experiments.commands.output import INFEASIBLE, print_json
-from experiments.config.schema import EFFORT, read_config
+from experiments.config.read import read_config
+from experiments.config.sections import EFFORT
 
 
 def search(options: argparse.Namespace) -> int:

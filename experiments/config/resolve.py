@@ -14,7 +14,8 @@ from energy.hardware.supply import Supply, read_supply_family
 from energy.networks.rules import Rules, rules
 from energy.scheduling.execution import Execution
 from energy.scheduling.worst_case import HarvestUncertainty
-from experiments.config.schema import Config, ConfigError
+from experiments.config.errors import ConfigError
+from experiments.config.schema import Config
 from experiments.formatting.quantities import budget_name
 from experiments.storage.keys import digest
 from models.data import DataSet, load

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config.schema import ConfigError
+from experiments.config.errors import ConfigError
 
 _TOLERANCE = 1e-3
 

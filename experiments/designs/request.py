@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from energy.hardware.device import Device, read_device
+from energy.hardware.files import DEFAULT_DEVICE, DEFAULT_SUPPLY
 from energy.hardware.supply import Supply, SupplyFamily, read_supply_family
 from energy.networks.designs import LayerDesign, Plan, check_plan
 from energy.networks.fuse import fused
@@ -22,15 +23,15 @@ from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty
 from energy.validation import closest, require_int, require_keys
 
 DEFAULTS: Mapping[str, Any] = {
-    "device": "msp430fr5994-tinas2025",
-    "supply": "tinas2025",
+    "device": DEFAULT_DEVICE,
+    "supply": DEFAULT_SUPPLY,
     "policy": PACKED.policy,
     "counting": "",
     "rules": "ebbnas",
     "fuse": None,
     "cuts": PACKED.cuts,
 }
-"""What a design file that says nothing means; counting follows the policy, `fuse` what is asked for."""
+"""Values of keys that a design file omits; an empty counting follows the policy, and `fuse` follows the command."""
 
 _READ = ("plan", "vm_bytes", *DEFAULTS)
 _IGNORED = ("name", "expected", "published")

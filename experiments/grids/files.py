@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from energy.validation import closest
-from experiments.config.schema import Config, ConfigError, read_config
+from experiments.config.errors import ConfigError
+from experiments.config.read import read_config
+from experiments.config.schema import Config
 from experiments.config.toml import dotted, to_setting
 from experiments.storage.keys import digest
 

@@ -53,7 +53,7 @@ def accuracies_of(source: str, archs: Archs, names: Sequence[str], space: Space)
 
 
 def _by_run(path: Path, archs: Archs, space: Space) -> Accuracies:
-    from experiments.config.schema import read_config
+    from experiments.config.read import read_config
     from experiments.pipeline.run import Run
 
     run = Run.of(read_config(str(path)), source=str(path), root=path.resolve().parent.parent)

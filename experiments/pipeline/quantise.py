@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from experiments.config.schema import DataSection
+from experiments.config.sections import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.pipeline.finetune import Finetuned
 from experiments.pipeline.stages import Stages

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from evo.problem.problem import AccuracySource
+from experiments.config.errors import ConfigError
 from experiments.config.resolve import Workload, look_up
-from experiments.config.schema import Config, ConfigError
+from experiments.config.schema import Config
 from experiments.parallel.progress import Reporter
 from experiments.pipeline import results
 from experiments.pipeline.finetune import chosen_members, finetune

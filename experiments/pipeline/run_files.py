@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.config.resolve import Workload
-from experiments.config.schema import OWN_FILES
+from experiments.config.sections import OWN_FILES
 from experiments.config.toml import to_toml
 from experiments.pipeline import manifest as manifests
 from experiments.pipeline import results

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config.schema import DataSection
+from experiments.config.sections import DataSection
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all, training_folder
 from experiments.storage.cache import StageFolder, Store

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config.schema import DataSection
+from experiments.config.sections import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.parallel.progress import Reporter
 from experiments.storage.cache import StageFolder, Store

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from energy.validation import closest
 from evo.objectives import Floats
-from experiments.config.schema import Config, read_config
+from experiments.config.read import read_config
+from experiments.config.schema import Config
 from experiments.formatting.quantities import budget_name, parse
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json

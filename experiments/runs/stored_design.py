@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from energy.validation import closest
+from experiments.config.read import read_config
 from experiments.config.resolve import Workload, look_up
-from experiments.config.schema import read_config
 from experiments.designs.request import Overrides, Request, read_request
 from experiments.runs.finished import read_front_rows
 from experiments.runs.front_row import FrontRow

@@ -17,7 +17,7 @@ import pytest
 from energy.networks.designs import LayerDesign, check_plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from experiments.cli import main
-from experiments.config.schema import read_config
+from experiments.config.read import read_config
 from models.spaces import preset
 
 KEYS = (

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import _parser, main
-from experiments.config.schema import read_config
+from experiments.config.read import read_config
 from experiments.storage.tables import read_table
 from tests.conftest import ROOT
 from tests.integration.conftest import TINY

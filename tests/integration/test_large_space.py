@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
+from experiments.config.read import read_config
 from experiments.config.resolve import look_up
-from experiments.config.schema import read_config
 from experiments.config.toml import to_toml
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.inherited_accuracy import LARGEST_TABLE, sampled_networks

@@ -14,8 +14,8 @@ from experiments.cards.sections import Effort, fold_configs, inherited
 from experiments.cards.shared_weights import SharedWeightsCard
 from experiments.cards.sizes import networks_over_sizes
 from experiments.cli import main
+from experiments.config.read import read_config
 from experiments.config.resolve import look_up
-from experiments.config.schema import read_config
 from experiments.config.toml import to_toml
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.run import Run

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config.schema import ConfigError, read_config
+from experiments.config.errors import ConfigError
+from experiments.config.read import read_config
 from experiments.config.toml import to_toml
 
 
@@ -55,7 +56,7 @@ def test_later_settings_win_and_budgets_win_over_both():
         ("supply.capacitances=['1mF', 0.001]", "must differ from each other"),
         ("supply.capacitances=['-1mF']", "must be above 0 F, not -0.001"),
         ("space.name=conv1d3", r"space must be one of .*; did you mean 'conv1d-3'\?"),
-        ("device.file=nowhere.toml", "device.file: must be a file, there is none at 'nowhere.toml'"),
+        ("device.file=nowhere.toml", "device.file: must be an existing file, not 'nowhere.toml'"),
         ("execution.policy=packd", "execution.policy: .*'packed' or 'one-batch-per-cycle', not 'packd'"),
         ("execution.rules=inas", "execution.rules: .*'inas2021' or 'tinas2025', not 'inas'"),
         ("execution.counting=xact", "execution.counting: .*'exact' or 'published', not 'xact'"),
@@ -67,8 +68,8 @@ def test_later_settings_win_and_budgets_win_over_both():
         ("space.heights=[64, 128]", "space: heights belongs to an own space, which needs stages"),
         ("schema=2", "schema: input should be 1, not 2"),
         ("name=a b", "name: string should match pattern"),
-        ("search.evaluations", "--set: must look like search.evaluations=500, not 'search.evaluations'"),
-        ("seed.x=1", "--set: seed.x: seed is no table"),
+        ("search.evaluations", "--set: must have the form search.evaluations=500, not 'search.evaluations'"),
+        ("seed.x=1", "--set: seed.x: seed must be a table for keys below it, not a value"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_key_rule_and_value(setting, message):
@@ -115,8 +116,8 @@ def test_counting_follows_the_policy_where_the_config_does_not_say(tmp_path, pol
     assert read_config(str(path)) == read_config("watch", settings=executed(policy, rules, counting))
 
 
-def test_a_config_that_is_not_there_is_answered_with_the_nearest_shipped_one():
-    with pytest.raises(ConfigError, match=r"wach: there is no such file.*did you mean 'watch'\?"):
+def test_a_config_that_is_not_there_is_answered_with_the_nearest_built_in_one():
+    with pytest.raises(ConfigError, match=r"wach: no file, run folder or built-in config.*did you mean 'watch'\?"):
         read_config("wach")
 
 

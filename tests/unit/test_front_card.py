@@ -14,7 +14,7 @@ import experiments.pipeline.training
 from experiments.cards.front import FrontCard
 from experiments.cards.sections import Effort, front
 from experiments.cli import main
-from experiments.config.schema import read_config
+from experiments.config.read import read_config
 from experiments.config.toml import to_toml
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.finetune import finetune, teacher_answers

@@ -17,7 +17,8 @@ from evo.objectives import FIGURES, OBJECTIVES, objectives
 from evo.operators.survival import by_violation_then_chance, survival_for
 from evo.problem.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings
-from experiments.config.schema import ConfigError, read_config
+from experiments.config.errors import ConfigError
+from experiments.config.read import read_config
 from tests.unit.test_search import DEVICE, EXECUTIONS, FAMILY, TINY, Formula, explorer_of, finish, layout_of
 
 SUPPLY = FAMILY.supply(100e-6)

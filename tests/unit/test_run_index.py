@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from experiments.cli import main
-from experiments.config.schema import read_config
+from experiments.config.read import read_config
 from experiments.config.toml import to_toml
 from experiments.runs import index as run_index
 from experiments.runs.index import all_runs

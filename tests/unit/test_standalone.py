@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import experiments.pipeline.training
-from experiments.config.schema import DataSection
+from experiments.config.sections import DataSection
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.standalone import Standalone
 from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all

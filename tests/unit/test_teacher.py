@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
+from experiments.config.errors import ConfigError
+from experiments.config.read import read_config
 from experiments.config.resolve import look_up
-from experiments.config.schema import ConfigError, read_config
 from experiments.config.teacher import read_answers
 from experiments.parallel.progress import Reporter
 from experiments.pipeline.finetune import teacher_answers
@@ -76,7 +77,7 @@ def test_a_cut_file_and_no_file_are_refused(tmp_path, answers):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ConfigError, match=r"must be a \.npy file of numbers"):
         read_answers(path, *answers.shape)
-    with pytest.raises(ConfigError, match=r"teacher\.file: must be a file, there is none at"):
+    with pytest.raises(ConfigError, match=r"teacher\.file: must be an existing file, not"):
         read_config("watch", settings=["teacher.file='nowhere.npy'"])
 
 

@@ -1,0 +1,254 @@
+"""Sections of a config: keys, types, units, ranges and defaults. Torch-free."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from energy.networks.rules import rules
+from energy.planning.planner import check_rules
+from energy.scheduling.execution import Execution
+from evo.methods import ADAPTIVE, EVALUATIONS, METHOD, POPULATION, RefinementRate, method
+from evo.objectives import objectives
+from experiments.formatting.quantities import parse
+from models.spaces import preset
+
+
+def _quantity(unit: str) -> BeforeValidator:
+    def read(value: Any, info: ValidationInfo) -> Any:
+        return parse(str(info.field_name), value, unit)
+
+    return BeforeValidator(read)
+
+
+def _each_capacitance(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(f"capacitances must be a list of at least one capacitance, not {value!r}")
+    parsed = tuple(parse("capacitances", item, "F") for item in value)
+    if any(item <= 0 for item in parsed):
+        raise ValueError(f"capacitances must be above 0 F, not {min(parsed):g}")
+    if len(set(parsed)) < len(parsed):
+        raise ValueError(f"capacitances must differ from each other, not {value!r}")
+    return parsed
+
+
+OWN_FILES = {"device": "device.toml", "supply": "supply.toml", "teacher": "teacher.npy"}
+"""Sections that may name a file, and what a run calls its copy of it."""
+
+LEAST_LEARNT = 20
+"""Networks that a predictor has to learn from at least. [1]"""
+
+_MOST = 1_000_000
+"""Upper limit of counts, far above every use: what is larger is a slip, found before hours of work. [1]"""
+
+
+class Section(BaseModel):
+    """A table of the config: frozen, strict about types, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Which data set, and which people are held out."""
+
+    name: str = "watch"
+    fold: int = Field(default=0, ge=0, le=4)
+    dir: str | None = Field(default=None, min_length=1)
+
+
+class StageSection(Section):
+    """A stage of an own space, as `models.spaces.Stage`."""
+
+    kernels: tuple[int, ...] = Field(strict=False)
+    channels: tuple[int, ...] = Field(strict=False)
+    depths: tuple[int, ...] = Field(default=(1,), strict=False)
+    residuals: tuple[bool, ...] = Field(default=(False,), strict=False)
+    strides: tuple[int, ...] = Field(default=(1,), strict=False)
+    expansions: tuple[int, ...] = Field(default=(1,), strict=False)
+    blocks: tuple[str, ...] = Field(default=("conv",), strict=False)
+    one_kernel: bool = False
+    is_scaled: bool = True
+
+
+class SpaceSection(Section):
+    """A preset by its name, or an own space by its stages."""
+
+    name: str = "conv1d-3"
+    padding: Literal["same", "valid"] | None = None
+    stages: tuple[StageSection, ...] | None = Field(default=None, strict=False, min_length=1)
+    widths_percent: tuple[int, ...] | None = Field(default=None, strict=False)
+    heights: tuple[int, ...] | None = Field(default=None, strict=False)
+
+    @model_validator(mode="after")
+    def _preset_or_own(self) -> SpaceSection:
+        if self.stages is None:
+            preset(self.name)
+            for name in ("padding", "widths_percent", "heights"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} belongs to an own space, which needs stages")
+        return self
+
+
+class FileOrName(Section):
+    """Something that ships with the project by its name, or an own file."""
+
+    name: str | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> FileOrName:
+        if (self.name is None) == (self.file is None):
+            raise ValueError("exactly one of name and file must be given")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The name or the path."""
+        return self.file or str(self.name)
+
+
+class TeacherSection(Section):
+    """Answers of a network of your own, learnt by the largest network of the shared weights and by fine-tuned ones.
+
+    The file is .npy, class probabilities `(n_train, n_classes)` in the order of the training split.
+    """
+
+    file: str
+
+
+class SupplySection(FileOrName):
+    """The harvester and its capacitors: one front for each capacitance."""
+
+    capacitances: Annotated[tuple[float, ...], BeforeValidator(_each_capacitance)] = (47e-6, 100e-6, 470e-6)
+    resistance: Annotated[float, _quantity("ohm")] | None = Field(default=None, gt=0)
+    harvest_uncertainty: float = Field(default=1.0, ge=1)
+
+
+class ExecutionSection(Section):
+    """How plans are run and counted."""
+
+    policy: Literal["packed", "one-batch-per-cycle"] = "packed"
+    rules: Literal["ebbnas", "inas2021", "tinas2025"] = "ebbnas"
+    counting: Literal["", "exact", "published"] = ""
+    cuts: Literal["optimal", "greedy"] = "optimal"
+
+    @model_validator(mode="after")
+    def _one_execution(self) -> ExecutionSection:
+        check_rules(rules(self.rules), self.execution)
+        object.__setattr__(self, "counting", self.execution.counting)
+        return self
+
+    @property
+    def execution(self) -> Execution:
+        """Policy, counting and cuts together."""
+        return Execution(policy=self.policy, counting=self.counting, cuts=self.cuts)
+
+
+class SupernetSection(Section):
+    """Training of the shared weights."""
+
+    epochs: int = Field(default=40, ge=1, le=_MOST)
+    batch_size: int = Field(default=64, ge=2, le=_MOST)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    n_random: int = Field(default=2, ge=0, le=_MOST)
+    draw: Literal["by gene", "by size"] = "by gene"
+    opening: float = Field(default=0.0, ge=0, le=1)
+    distillation: float = Field(default=0.5, ge=0, le=1)
+    log_every: int = Field(default=5, ge=1, le=_MOST)
+
+
+class PredictorSection(Section):
+    """How accuracies are known in spaces too large to judge every network."""
+
+    networks: int = Field(default=400, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _enough(self) -> PredictorSection:
+        if 0 < self.networks < LEAST_LEARNT:
+            raise ValueError(f"networks must be 0, for no predictor, or at least {LEAST_LEARNT}, not {self.networks}")
+        return self
+
+
+EFFORT = ("evaluations", "time_limit", "patience")
+"""Settings of a search that say how far it goes; they are no part of a hash."""
+
+_ADDED_LATER = {"method": "joint"}
+"""Settings of a search that were added once there were runs, and their defaults, which leave hashes as they were."""
+
+
+class SearchSection(Section):
+    """The evolutionary search, one a budget."""
+
+    population: int = Field(default=POPULATION, ge=4, le=_MOST)
+    evaluations: int = Field(default=EVALUATIONS, ge=1, le=1000 * _MOST)
+    patience: int | None = Field(default=None, ge=1, le=_MOST)
+    refinement_rate: RefinementRate = ADAPTIVE
+    method: str = METHOD
+    objectives: tuple[str, ...] = Field(default=("error", "latency"), strict=False)
+    deadline: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
+    time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
+
+    def effort(self) -> dict[str, Any]:
+        """How far a search goes, as JSON types; what was added later only where it is set."""
+        settings = self.model_dump(mode="json", include=set(EFFORT))
+        return {key: value for key, value in settings.items() if key != "patience" or value is not None}
+
+    def decisive(self) -> dict[str, Any]:
+        """What decides a search, as JSON types: all but its effort, and what was added later only where it is set."""
+        settings = self.model_dump(mode="json", exclude=set(EFFORT))
+        return {key: value for key, value in settings.items() if (key, value) not in _ADDED_LATER.items()}
+
+    @field_validator("refinement_rate", mode="before")
+    @classmethod
+    def _share_or_adaptive(cls, rate: Any) -> Any:
+        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not (0 <= rate <= 1 if is_number else rate == ADAPTIVE):
+            raise ValueError(f"must be {ADAPTIVE!r} or from 0 to 1, not {rate!r}")
+        return float(rate) if is_number else rate
+
+    @field_validator("objectives")
+    @classmethod
+    def _known_objectives(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = tuple(row.name for row in objectives(names))
+        if found[0] != "error":
+            raise ValueError(f"objectives must begin with error, not {found[0]}")
+        return found
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, name: str) -> str:
+        return method(name).name
+
+    @model_validator(mode="after")
+    def _whole_population(self) -> SearchSection:
+        if self.evaluations < self.population:
+            raise ValueError(f"evaluations must be at least the population {self.population}, not {self.evaluations}")
+        return self
+
+
+class FinetuneSection(Section):
+    """Training of the networks on the fronts, each on its own."""
+
+    epochs: int = Field(default=16, ge=1, le=_MOST)
+    batch_size: int = Field(default=64, ge=2, le=_MOST)
+    learning_rate: float = Field(default=8e-3, gt=0)
+    distillation: float = Field(default=0.5, ge=0, le=1)
+    max_networks: int = Field(default=20, ge=1, le=_MOST)
+    seeds: int = Field(default=1, ge=1, le=_MOST)
+    validate_every: int = Field(default=2, ge=0, le=_MOST)
+
+
+class DeploySection(Section):
+    """What is done with the programs of the designs on the fronts."""
+
+    verify: bool = False
+    failures: int = Field(default=1000, ge=0, le=1000 * _MOST)
+
+
+class ComputeSection(Section):
+    """What it runs on."""
+
+    threads: int = Field(default=1, ge=1, le=1024)
+    processes: int = Field(default=2, ge=1, le=1024)
+    device: Literal["cpu", "cuda"] = "cpu"
