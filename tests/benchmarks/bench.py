@@ -31,7 +31,7 @@ from evo.genome.layout import JointGenome
 from evo.problem.problem import JointProblem, Pricing
 from evo.search import Search, SearchSettings
 from models.spaces import preset
-from tests.oracles.test_explorer import convolutions_of_conv2d_5
+from tests.oracles.test_published_explorer import convolutions_of_conv2d_5
 
 N_LEGAL = 5_769_675
 """Designs of the convolutions of `conv2d-5` under the rules `inas2021`, before VM."""

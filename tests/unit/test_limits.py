@@ -17,7 +17,7 @@ from energy.networks.designs import ORDERS_OF_OP, LayerDesign
 from energy.networks.fuse import fused
 from energy.networks.shapes import N_INPUTS, NetworkShape
 from energy.networks.vectors import VECTORS
-from tests.unit.test_rewrite import layer, networks, shipped_network
+from tests.unit.test_fuse import layer, networks, shipped_network
 
 DEVICE = read_device("msp430fr5994-tinas2025")
 SUPPLIES = (

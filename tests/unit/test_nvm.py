@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from energy.counting.nvm import map_lives, map_words, placed, placed_nvm_words
 from energy.networks.fuse import fused
 from energy.networks.shapes import NETWORK_INPUT, NetworkShape
-from tests.unit.test_rewrite import graph, layer, networks, shipped_network
+from tests.unit.test_fuse import graph, layer, networks, shipped_network
 
 
 def chain(*layers):
