@@ -1,6 +1,6 @@
-"""`ebbnas simulate`: a planned design played under harvests, its latencies beside the nominal one and the bound.
+"""`ebbnas simulate`: a planned design simulated under harvests, its latencies beside the nominal one and the bound.
 
-`experiments.designs.simulate` plays and tells; the time line and its figure are in `experiments.figures.timelines`.
+`experiments.designs.simulate` holds the results; the time line and its figure are in `experiments.figures.timelines`.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ from experiments.commands.request_options import requests_of
 from experiments.designs import price as answers
 from experiments.designs.harvest_specs import parse_harvest
 from experiments.designs.request import Request
-from experiments.designs.simulate import Played
+from experiments.designs.simulate import SimulatedDesign
 from experiments.formatting.quantities import parse, whole
 
 SEEDS = 100
-"""Seeds that are played where the caller does not say and the harvest is not constant."""
+"""Number of seeds for a harvest that is not constant, unless `--seeds` is given."""
 
 MOST_SAMPLES = 5_000_000
-"""Pieces of a harvest beyond which no time line is written."""
+"""Largest number of pieces of a harvest for which a time line is written."""
 
 UNITS: dict[str, dict[str, str]] = {
     "constant": {"R": "ohm", "V": "V", "P": "W"},
     "random": {"R": "1", "V": "1"},
     "solar": {"efficiency": "1"},
 }
-"""Units that values of a harvest may be written in, by kind and key."""
+"""Units of the values of `--harvest`, by kind and key."""
 
 
 def simulate(options: argparse.Namespace) -> int:
-    """`ebbnas simulate`."""
+    """Run `ebbnas simulate`."""
     request = _request(options)
-    world = _world(options)
+    settings = _settings(options)
     harvests = _harvests(options, request.supply)
     formats = _figure_formats(options)
     priced = answers.price(replace(request, deadline_s=None))
     if not priced["feasible"]:
         return _infeasible(options, priced)
-    played = Played.of(request, harvests, world)
-    notes = [*priced["notes"], *played.notes()]
+    simulated = SimulatedDesign.of(request, harvests, settings)
+    notes = [*priced["notes"], *simulated.notes()]
     if options.seeds is not None and len(harvests) == 1 and options.seeds != "1":
-        notes.append("a constant harvest is the same for every seed: one is played")
+        notes.append("a constant harvest is the same for every seed: one seed is simulated")
     files: list[str] = []
     if options.out is not None:
-        files, note = _write_time_line(played, Path(options.out), formats, options.width)
+        files, note = _write_time_line(simulated, Path(options.out), formats, options.width)
         notes += note
     if options.json:
-        print_json({**played.to_dict(), "harvest": options.harvest, "notes": notes, "files": files})
+        print_json({**simulated.to_dict(), "harvest": options.harvest, "notes": notes, "files": files})
     else:
-        lines = [played.text(), *(f"note: {note}" for note in notes)]
+        lines = [simulated.text(), *(f"note: {note}" for note in notes)]
         print("\n".join([*lines, *([""] if files else []), *files]))
-    return 0 if played.simulation.finished.all() else INFEASIBLE
+    return 0 if simulated.simulation.finished.all() else INFEASIBLE
 
 
 def _request(options: argparse.Namespace) -> Request:
     requests = requests_of(options, Path(options.file), with_plan=True).designs
     if len(requests) > 1:
         n = len(requests)
-        raise ValueError(f"{options.file}: simulate plays one design; the file holds {n}, --select picks one")
+        raise ValueError(f"{options.file}: simulate needs one design; the file holds {n}, --select picks one")
     request = requests[0]
     if request.plan is None:
         raise ValueError(
@@ -74,12 +74,12 @@ def _request(options: argparse.Namespace) -> Request:
     if request.execution.counting != "exact":
         raise ValueError(
             f"{options.file}: counting must be 'exact' to be simulated, not {request.execution.counting!r}: published "
-            "counting has no batches to play; --counting exact counts the same plan"
+            "counting has no batches to simulate; --counting exact counts the same plan"
         )
     return request
 
 
-def _world(options: argparse.Namespace) -> SimulationOptions:
+def _settings(options: argparse.Namespace) -> SimulationOptions:
     return SimulationOptions(
         charges_while_active=options.charges_while_active,
         leakage_a=parse("--leakage", options.leakage, "A"),
@@ -91,7 +91,7 @@ def _world(options: argparse.Namespace) -> SimulationOptions:
 
 
 def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...]:
-    """Return the harvests of all seeds; a constant one is played once."""
+    """Return the harvests of all seeds; a constant harvest has one seed."""
     n_seeds = SEEDS if options.seeds is None else whole("--seeds", options.seeds)
     spec = in_si(options.harvest)
     if spec.partition(":")[0] == "constant":
@@ -100,7 +100,7 @@ def _harvests(options: argparse.Namespace, supply: Supply) -> tuple[Harvest, ...
 
 
 def in_si(spec: str) -> str:
-    """Return a harvest in plain SI numbers, as `harvest_specs` reads it; what is not understood is left to it."""
+    """Return a harvest in plain SI numbers, for `harvest_specs`, which also reports parts that are not understood."""
     kind, colon, rest = spec.partition(":")
     if kind not in UNITS:
         return spec
@@ -113,7 +113,7 @@ def in_si(spec: str) -> str:
 
 
 def _figure_formats(options: argparse.Namespace) -> list[str]:
-    """Return the formats of the figure, checked before anything is played."""
+    """Return the formats of the figure, checked before anything is simulated."""
     if options.out is None:
         return []
     from experiments.figures.style import FORMATS, WIDTHS_IN
@@ -130,17 +130,18 @@ def _infeasible(options: argparse.Namespace, priced: answers.Answer) -> int:
         keys = ("name", "feasible", "violations", "notes")
         print_json({**{key: priced[key] for key in keys}, "harvest": options.harvest, "files": []})
     else:
-        says = answers.sentence(priced)
-        print(f"{priced['name']}: {says}; ebbnas plan looks for a plan that is")
+        print(f"{priced['name']}: {answers.sentence(priced)}; ebbnas plan searches for a feasible plan")
     return INFEASIBLE
 
 
-def _write_time_line(played: Played, folder: Path, formats: list[str], width: str) -> tuple[list[str], list[str]]:
-    """Write the time line of the first seed and its figure; the files, and a note where nothing is written."""
-    n_pieces = len(played.harvests[0].time_s) * (int(played.simulation.n_trace_repeats[0]) + 1)
+def _write_time_line(
+    simulated: SimulatedDesign, folder: Path, formats: list[str], width: str
+) -> tuple[list[str], list[str]]:
+    """Write the time line of the first seed and its figure; return the files, and a note where none is written."""
+    n_pieces = len(simulated.harvests[0].time_s) * (int(simulated.simulation.n_trace_repeats[0]) + 1)
     if n_pieces > MOST_SAMPLES:
         return [], [f"no time line: the harvest has {n_pieces:,} pieces until the end, more than {MOST_SAMPLES:,}"]
     from experiments.figures.timelines import record, write_recording
 
-    recording = record(played.request, played.harvests[0], played.world)
+    recording = record(simulated.request, simulated.harvests[0], simulated.settings)
     return [str(path) for path in write_recording(recording, folder, formats, width)], []

@@ -1,1 +1,1 @@
-"""Design files, and the answers of planner, price list and simulator about them."""
+"""Design files, and the planning, pricing, simulation and ablation of designs."""

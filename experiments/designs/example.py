@@ -1,4 +1,4 @@
-"""The published design that ships with the project."""
+"""Built-in published design."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ EXAMPLE = "tinas2025_har.json"
 
 
 def example_path() -> Path:
-    """Return the published design that ships with the project."""
+    """Return the path of the built-in published design."""
     return Path(str(resources.files("experiments.designs") / "examples" / EXAMPLE))

@@ -1,4 +1,4 @@
-"""What harvests mean for a supply: the power that they charge with at Von, and the worst case over them, Eq. (6)."""
+"""Charging power of harvests at Von, and the worst-case latency over harvests, Eq. (6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.formatting.quantities import write
 
 
 def at_v_on_w(harvest: Harvest, supply: Supply) -> FloatArray:
-    """Return the power that charges a capacitor standing at Von, of every piece: V (Vs - V) / R, `(n_pieces,)`. [W]"""
+    """Return the power that charges a capacitor at Von, V (Vs - V) / R, for each piece, `(n_pieces,)`. [W]"""
     if harvest.power_w is not None:
         return harvest.power_w
     assert harvest.voltage_v is not None
@@ -25,14 +25,14 @@ def at_v_on_w(harvest: Harvest, supply: Supply) -> FloatArray:
 
 
 def bound_s(
-    planned: Schedule, request: Request, harvests: tuple[Harvest, ...], world: SimulationOptions
+    planned: Schedule, request: Request, harvests: tuple[Harvest, ...], settings: SimulationOptions
 ) -> tuple[float | None, str]:
-    """Eq. (6) over everything between the nominal harvester and those that were played, or why there is none."""
+    """Return Eq. (6) over all harvesters from the nominal to the simulated ones, or None and the reason. [s]"""
     supply = request.supply
-    if world.leakage_a or world.esr_ohm:
-        return None, "Eq. (6) knows neither leakage nor series resistance"
+    if settings.leakage_a or settings.esr_ohm:
+        return None, "Eq. (6) has neither leakage nor series resistance"
     if any(harvest.power_w is not None for harvest in harvests):
-        return None, "Eq. (6) is about a source behind a resistance, the harvest is a power"
+        return None, "Eq. (6) needs a source behind a resistance, and the harvest is a power"
     if supply.recharge != "energy-balance":
         return None, "Eq. (6) is not defined for margin-scaled recharge"
     least_v = min(float(harvest.voltage_v.min()) for harvest in harvests if harvest.voltage_v is not None)
@@ -42,6 +42,6 @@ def bound_s(
     uncertainty = HarvestUncertainty(
         resistance_factor=max(most_ohm / supply.resistance_ohm, request.uncertainty.resistance_factor, 1.0),
         v_supply_factor=min(least_v / supply.v_supply_v, request.uncertainty.v_supply_factor, 1.0),
-        starts_empty=world.starts_empty,
+        starts_empty=settings.starts_empty,
     )
     return worst_case_s(planned, Scenarios.of([supply]), 0, uncertainty), ""

@@ -1,4 +1,4 @@
-"""Harvests named on a command line, for one seed or many; numbers are SI.
+"""Harvests of a command line, for one seed or many; numbers are SI.
 
 `constant`, `constant:R=2800,V=5.9`, `constant:P=0.002`, `random:R=1.25,V=0.95,seed=1` (factors of the nominal source),
 `solar:lat=25,lon=121.5,date=2025-06-21,area=0.001,efficiency=0.2`, or the path of a CSV file.
@@ -21,25 +21,25 @@ KEYS: dict[str, tuple[str, ...]] = {
     "random": ("R", "V", "seed"),
     "solar": ("lat", "lon", "date", "area", "efficiency", "hour"),
 }
-"""Keys of every kind of harvest that has a name."""
+"""Keys of each kind of harvest, by its name."""
 
 Values = dict[str, float | str]
 
 
 def parse_harvest(spec: str, supply: Supply, *, n_seeds: int = 1, seed: int = 0) -> tuple[Harvest, ...]:
-    """Return the harvests that a command line names.
+    """Return the harvests of a command line.
 
-    A constant harvest is the same for every seed. A random one is drawn anew. Of a file and of a day, the first seed
-    starts at the beginning, every other at a random row, and goes round.
+    A constant harvest is the same for every seed. A random one is drawn for each seed. In a file or a day, the first
+    seed starts at the beginning and every other seed at a random row; the trace repeats.
 
     Args:
-        spec: See the module.
-        supply: Gives resistance and voltage where the spec does not.
-        n_seeds: Number of harvests.
-        seed: Seed of the random numbers where the spec names none.
+        spec: Text of the harvest, in a form that the module docstring lists.
+        supply: Supply whose resistance and voltage are used where the spec has none.
+        n_seeds: Number of harvests. [1]
+        seed: Seed of the random numbers where the spec has none.
 
     Returns:
-        One harvest a seed.
+        One harvest per seed.
 
     Raises:
         ValueError: The spec, the file or a value is not valid.
@@ -65,21 +65,21 @@ def _existing(spec: str, kind: str) -> Path:
     path = Path(spec)
     if not path.is_file():
         forms = ", ".join(f"{name}:{'=,'.join(keys)}=" for name, keys in KEYS.items())
-        missing = "there is no file " if spec.endswith(".csv") else "not "
-        raise ValueError(f"harvest must be {forms} or a CSV file, {missing}{spec!r}{closest(kind, KEYS)}")
+        problem = "file not found" if spec.endswith(".csv") else "unknown kind"
+        raise ValueError(f"harvest {spec!r}: {problem}{closest(kind, KEYS)}; it must be {forms} or a CSV file")
     return path
 
 
 def _values(kind: str, rest: str) -> Values:
-    """Return keys and values after the colon; numbers where they are none of `date`."""
+    """Return keys and values after the colon; values other than those of `date` and `seed` are numbers."""
     values: Values = {}
     for part in rest.split(",") if rest else ():
         key, equals, text = (word.strip() for word in part.partition("="))
         if not equals:
-            raise ValueError(f"must be KEY=VALUE with commas between, not {part!r}")
+            raise ValueError(f"must be KEY=VALUE, separated by commas, not {part!r}")
         require_choice("key", key, KEYS[kind])
         if key in values:
-            raise ValueError(f"{key} must stand there once")
+            raise ValueError(f"{key} must be given once")
         values[key] = text if key in ("date", "seed") else _number(key, text)
     return values
 
@@ -94,7 +94,7 @@ def _number(key: str, text: str) -> float:
 def _constant(values: Values, supply: Supply) -> Harvest:
     if "P" in values:
         if len(values) > 1:
-            raise ValueError("P must stand alone, not beside R or V")
+            raise ValueError("P must be given without R and V")
         return constant_power(float(values["P"]))
     return constant_source(float(values.get("R", supply.resistance_ohm)), float(values.get("V", supply.v_supply_v)))
 

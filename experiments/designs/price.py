@@ -1,6 +1,6 @@
-"""Answers of `price` and `plan`: the JSON object, the sentence and the table for a person.
+"""Answers of `price` and `plan`: a JSON object, and a sentence and a table for a person.
 
-Figures come from `energy.costing.plan`; nothing is computed here but shares for reading.
+Figures come from `energy.costing.plan`; only percentages and ratios of them are computed here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TOTALS = (
 _PARTS = ("reboot_s", "recovery_s", "fetch_s", "compute_s", "preserve_s", "recharge_s")
 
 Answer = dict[str, Any]
-"""One answer as INTERFACE.md has it, JSON types."""
+"""Figures of a priced plan by key, JSON types."""
 
 
 def price(request: Request) -> Answer:
@@ -68,7 +68,7 @@ def _priced_plan(request: Request, device: Device) -> PlanPrice:
 
 
 def _interval(request: Request) -> dict[str, list[float | None]] | None:
-    """Return latency and energy with all prices at the ends of their 95 % intervals; None where the prices have none.
+    """Return latency and energy at both ends of the 95 % intervals of all prices; None where prices have no interval.
 
     The plan stays, its power cycles are cut anew; a latency is None where the plan is infeasible at that end.
     """
@@ -79,12 +79,12 @@ def _interval(request: Request) -> dict[str, list[float | None]] | None:
 
 
 def _extrapolated(request: Request) -> list[str]:
-    """Return a sentence for each layer whose vectors are longer than those that were measured."""
+    """Return a note for each layer whose vectors are longer than the measured ones."""
     rows = zip(request.network.layer_names, request.network.layers, request.plan or (), strict=True)
     lengths = [(name, _vector_words(layer, design)) for name, layer, design in rows if layer.op == "conv"]
     return [
-        f"layer {name} uses vectors of {words} words; measured were up to {request.device.max_vector}, "
-        "beyond that the prices are extrapolated"
+        f"layer {name} uses vectors of {words} words; prices beyond the longest measured, "
+        f"{request.device.max_vector} words, are extrapolated"
         for name, words in lengths
         if words > request.device.max_vector
     ]
@@ -95,7 +95,7 @@ def _vector_words(layer: LayerShape, design: LayerDesign) -> int:
 
 
 def plan(request: Request) -> Request:
-    """Return the request with the best plan under its rules, the least infeasible one where none is feasible."""
+    """Return the request with the best plan under its rules, or the least infeasible plan where none is feasible."""
     rule_set = rules(request.rules, request.max_vector or request.device.max_vector)
     explorer = explorer_for(request.device, Scenarios.of([request.supply]), rule_set, request.execution)
     return request.with_plan(explorer.plan(request.network))
@@ -117,7 +117,7 @@ def sentence(answer: Mapping[str, Any]) -> str:
 
 
 def beside(published: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """Return a published plan and ours of the same network, in one sentence."""
+    """Return the comparison of a published plan with ours for the same network, in one sentence."""
     before = f"as published {write(published['latency_s'], 's')} in {published['power_cycles']:,} power cycles"
     if not ours["feasible"]:
         return f"{before}; planned anew, nothing is feasible"
@@ -127,10 +127,10 @@ def beside(published: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
 
 
 def binding_constraint(answer: Mapping[str, Any]) -> str:
-    """What is violated and by how much, with the layer where it is worst."""
+    """Return the violated constraints and their amounts, with the layer of the largest amount."""
     units = {
-        "energy_j": ("J", "energy a power cycle"),
-        "vm_bytes": ("B", "VM"),
+        "energy_j": ("J", "cycle energy budget"),
+        "vm_bytes": ("B", "SRAM (VM)"),
         "nvm_bytes": ("B", "NVM"),
         "deadline_s": ("s", "deadline"),
     }
@@ -171,7 +171,7 @@ def overview(answers: Sequence[Mapping[str, Any]]) -> str:
         )
         for answer in answers
     ]
-    head = ("design", "latency", "x limit", "cycles", "energy", "VM", "feasible", "because")
+    head = ("design", "latency", "x limit", "cycles", "energy", "SRAM", "feasible", "because")
     return f"{n_feasible} of {len(answers)} designs are feasible\n\n{Table(head, rows, text=(0, 7)).to_text()}"
 
 
@@ -186,7 +186,7 @@ def _totals(answer: Mapping[str, Any]) -> list[str]:
     worst_s = answer["worst_case_latency_s"]
     lines = [
         f"energy {write(answer['energy_j'], 'J')}, active {write(answer['active_s'], 's')}, "
-        f"recharging {write(answer['recharge_s'], 's')}, VM {write(answer['vm_bytes'], 'B')}, "
+        f"recharging {write(answer['recharge_s'], 's')}, SRAM (VM) {write(answer['vm_bytes'], 'B')}, "
         f"NVM {write(answer['nvm_bytes'], 'B')}",
         f"time by part: {shares}",
         f"limits: {write(answer['limit_plan_s'], 's')} for any plan, {write(answer['limit_device_s'], 's')} for the "
@@ -213,7 +213,7 @@ def _layers(answer: Mapping[str, Any]) -> str:
                 "yes" if row["feasible"] else "NO",
             )
         )
-    head = ("layer", "tile, order, vector, batch", "batches", "active", "energy", "VM", "feasible")
+    head = ("layer", "tile, order, vector, batch", "batches", "active", "energy", "SRAM", "feasible")
     return Table(head, rows, text=(0, 1)).to_text()
 
 

@@ -1,4 +1,4 @@
-"""One recorded inference, and what its figure needs to know of it; `experiments.figures.timeline` draws."""
+"""Recording of one inference, and the quantities of its figure; `experiments.figures.timeline` draws it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from experiments.designs.harvest_bounds import at_v_on_w
 from experiments.formatting.quantities import write
 
 _MOST_COMMITS = 24
-"""Commits that one power cycle of the figure shows without crowding."""
+"""Largest number of commits in the power cycle that the figure enlarges. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What happened to a design under one harvest, as far as the figure shows it.
+    """Events and voltages of a design under one harvest.
 
     Attributes:
         name: Name of the design.
         supply: Capacitor and thresholds.
-        harvest: What was harvested.
-        cycle_budget_j: Energy that a power cycle may spend. [J]
+        harvest: The harvest.
+        cycle_budget_j: Cycle energy budget. [J]
         layer_names: Names of the layers.
         timeline: Voltage and events, from time 0.
         end_s: End of the first inference, or of the simulation where it did not finish. [s]
@@ -42,7 +42,7 @@ class Recording:
     finished: bool
 
     def times_s(self, kind: str) -> FloatArray:
-        """When a kind of event happened in the first inference. [s]"""
+        """Return the times of a kind of event in the first inference. [s]"""
         line = self.timeline
         return np.asarray(line.event_time_s[(line.event == kind) & (line.event_time_s <= self.end_s)])
 
@@ -52,12 +52,12 @@ class Recording:
 
     @property
     def spent_v(self) -> float:
-        """Voltage at which the budget of a power cycle is spent, V(E_av). [V]"""
+        """Voltage at which the cycle energy budget is spent, V(E_av). [V]"""
         return float(np.sqrt(max(self.supply.v_on_v**2 - 2 * self.cycle_budget_j / self.supply.capacitance_f, 0)))
 
 
 def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
-    """Return energy offered since time 0, the trace going round. [J]"""
+    """Return the energy available at Von since time 0; the trace repeats. [J]"""
     harvest = recording.harvest
     power_w = at_v_on_w(harvest, recording.supply)
     if not np.isfinite(harvest.duration_s):
@@ -69,7 +69,7 @@ def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
 
 
 def layer_ends_s(recording: Recording) -> tuple[IntArray, FloatArray]:
-    """Layers in the order in which they end in the first inference, and when their last batch is committed. [s]"""
+    """Return the layers that end in the first inference, and the times at which their last batch is committed. [s]"""
     line = recording.timeline
     kept = (line.event == "commit") & (line.event_time_s <= recording.end_s)
     layers, last = np.unique(line.event_layer[kept][::-1], return_index=True)
@@ -78,7 +78,10 @@ def layer_ends_s(recording: Recording) -> tuple[IntArray, FloatArray]:
 
 
 def window_s(recording: Recording) -> tuple[float, float] | None:
-    """The power cycle to be shown: one that browned out, else one with many commits; None where there is none."""
+    """Return the time window of the power cycle to enlarge; None where fewer than two have ended. [s]
+
+    A power cycle that browned out is preferred, then one with many commits.
+    """
     line = recording.timeline
     within = line.event_time_s <= recording.end_s
     event, time_s = line.event[within], line.event_time_s[within]
@@ -93,7 +96,7 @@ def window_s(recording: Recording) -> tuple[float, float] | None:
     failed = event[ends] == "brown_out"
     if failed.any():
         score = np.where(failed, score, score.min() - 1)
-    # Of equal ones the middle.
+    # The middle one of equal scores.
     best = np.flatnonzero(score == score.max())
     chosen = best[len(best) // 2]
     first_s, last_s = float(time_s[begins[chosen]]), float(time_s[ends[chosen]])
@@ -102,7 +105,7 @@ def window_s(recording: Recording) -> tuple[float, float] | None:
 
 
 def outline(time_s: FloatArray, voltage_v: FloatArray, end_s: float, n_bins: int) -> IntArray:
-    """Samples that a line needs to look the same: of every bin the first, the lowest, the highest and the last."""
+    """Return the samples that keep the shape of a line: the first, lowest, highest and last of each bin."""
     n = int(np.searchsorted(time_s, end_s, side="right"))
     if n <= 4 * n_bins:
         return np.arange(n)
@@ -114,7 +117,7 @@ def outline(time_s: FloatArray, voltage_v: FloatArray, end_s: float, n_bins: int
 
 
 def caption(recording: Recording) -> str:
-    """Return the caption of the figure, thresholds and budget named."""
+    """Return the caption of the figure, with thresholds and the cycle energy budget."""
     supply = recording.supply
     n_boots, n_failed = len(recording.times_s("boot")), len(recording.times_s("brown_out"))
     end = "finished" if recording.finished else "not finished"

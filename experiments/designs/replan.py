@@ -1,6 +1,6 @@
-"""A published design as it was published, its network planned anew, and what there is to say about the two.
+"""Replanned design: a published design as published, its network planned anew, and the comparison of both.
 
-As published means its own plan with one batch a power cycle and published counting; anew means the fused network with
+As published means its own plan with one batch per power cycle and published counting; anew means the fused network with
 packed power cycles for the same device, supply and memory. Text and tables are in `experiments.commands.replan`.
 """
 
@@ -13,12 +13,10 @@ import numpy as np
 
 from energy.costing.plan import price_plan
 from energy.costing.result import PlanPrice
-from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.simulation.harvest import constant_source
-from energy.simulation.simulate import simulate
 from experiments.designs import price as answers
 from experiments.designs.request import Overrides, Request
+from experiments.designs.simulated_plan import simulate_plan
 
 AS_PUBLISHED = Overrides(policy="one-batch-per-cycle", counting="published")
 ANEW = Overrides(policy="packed", counting="exact", rules="ebbnas", cuts="optimal", fuse=True)
@@ -29,13 +27,13 @@ _LIMITS = ("limit_plan_s", "limit_device_s")
 
 @dataclass(frozen=True, kw_only=True)
 class Replanned:
-    """A published design and the plan found anew.
+    """A published design and a new plan for its network.
 
     Attributes:
         published: The design as it was published.
         request: The fused network with the new plan.
         ours: That plan priced.
-        simulated_s: Its latency as simulated under the nominal harvester; None where it was not. [s]
+        simulated_s: Latency simulated under the nominal harvester; None where it was not simulated. [s]
     """
 
     published: PlanPrice
@@ -60,12 +58,12 @@ class Replanned:
 
     @property
     def deviation(self) -> float | None:
-        """How far the simulated latency is from the planned one, as a fraction of it. [1]"""
+        """Relative difference of the simulated latency from the planned one, without sign. [1]"""
         share = _quotient(self.simulated_s, self.ours.latency_s)
         return None if share is None else abs(share - 1)
 
     def notes(self) -> list[str]:
-        """What is infeasible and why, and what the request says of itself."""
+        """Return the notes of the request, and the violated constraints of infeasible plans."""
         found = list(self.request.notes)
         for what, priced in (("as published", self.published), ("planned anew", self.ours)):
             if not priced.feasible:
@@ -74,7 +72,7 @@ class Replanned:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types."""
+        """Return the comparison as JSON types."""
         published, ours = (
             {**{key: getattr(priced, key) for key in _SHOWN}, "violations": dict(priced.violations)}
             for priced in (self.published, self.ours)
@@ -105,13 +103,13 @@ def replanned(before: Request, request: Request, *, is_simulated: bool) -> Repla
 
     Args:
         before: The published design.
-        request: Its network as it is to be planned.
-        is_simulated: Whether the new plan is played too, where its recharge follows the physics.
+        request: The same network, with the options of the new plan.
+        is_simulated: Whether the new plan is simulated too, where its recharge follows the physics.
     """
     request = answers.plan(request)
     published, ours = (_priced_plan(one) for one in (before, request))
-    can_play = ours.feasible and request.supply.recharge == "energy-balance"
-    simulated_s = _simulated_s(request) if is_simulated and can_play else None
+    can_simulate = ours.feasible and request.supply.recharge == "energy-balance"
+    simulated_s = _simulated_s(request) if is_simulated and can_simulate else None
     return Replanned(published=published, request=request, ours=ours, simulated_s=simulated_s)
 
 
@@ -121,11 +119,8 @@ def _priced_plan(request: Request) -> PlanPrice:
 
 
 def _simulated_s(request: Request) -> float | None:
-    """Return latency of a plan played event by event under the nominal harvester; None where it does not end. [s]"""
-    assert request.plan is not None
-    supply, scenarios = request.supply, Scenarios.of([request.supply])
-    sequence = Pricer(request.device).sequence(request.network, request.plan)
-    starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
+    """Return the latency of a plan simulated under the nominal harvester; None where it does not finish. [s]"""
+    supply = request.supply
     harvest = constant_source(supply.resistance_ohm, supply.v_supply_v)
-    latency_s = float(simulate(sequence, starts, cycle_budget_nj(scenarios), supply, [harvest]).latency_s[0])
+    latency_s = float(simulate_plan(request, [harvest]).simulation.latency_s[0])
     return latency_s if np.isfinite(latency_s) else None

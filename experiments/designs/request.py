@@ -1,6 +1,6 @@
-"""DESIGN.json and NETWORK.json as requests: what is to be priced or planned, on what, under which options.
+"""Requests: DESIGN.json and NETWORK.json with the options of the command line.
 
-Options of the command line win over the file, the file over the defaults.
+Options override the file, and the file overrides the defaults.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _IGNORED = ("name", "expected", "published")
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """Options of the command line; None leaves the file's or the default."""
+    """Options of the command line; None keeps the value of the file or the default."""
 
     device: str | None = None
     supply: str | None = None
@@ -62,19 +62,19 @@ class Request:
     """One network on one device with one supply.
 
     Attributes:
-        name: What answers call it.
+        name: Name in answers.
         network: The network.
-        plan: A design for each layer, None where the file has none.
-        device: The device with the VM that is asked for.
+        plan: Design of each layer; None where the file has no plan.
+        device: The device, with the SRAM (VM) of the request.
         supply: The supply.
-        execution: How it is run and counted.
-        rules: Which designs may be chosen.
-        fuse: Whether batch norm and ReLU were merged into the convolutions before them; `network` is what is left.
-        max_vector: Longest vector that may be chosen, None for what the device was measured with. [1]
-        deadline_s: What the worst-case latency must not exceed, None for no deadline. [s]
-        uncertainty: The harvesters that the worst case is taken over.
-        notes: Sentences that the answer must carry.
-        device_file: Where the device was read from, None for one that ships with the project.
+        execution: Policy, counting and cuts.
+        rules: Name of the rules of legal designs.
+        fuse: Whether batch norm and ReLU were merged into the convolutions before them; `network` is the result.
+        max_vector: Longest legal vector; None for the longest that the device was measured with. [1]
+        deadline_s: Upper limit of the worst-case latency; None for no deadline. [s]
+        uncertainty: Harvesters of the worst case.
+        notes: Notes for the answer.
+        device_file: File of the device; None for a built-in device.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Request:
         """Return the complete DESIGN.json, every option filled in.
 
         Args:
-            folder: Where it will lie: a device file is named relative to it.
+            folder: Folder of the file; the path of a device file is relative to it.
         """
         device = self.device.name
         if self.device_file is not None:
@@ -122,21 +122,21 @@ class Request:
 def read_requests(
     data: Any, folder: Path, overrides: Overrides, *, select: str | None = None, with_plan: bool = True
 ) -> list[Request]:
-    """Read what a design file asks for.
+    """Read the requests of a design file.
 
     Args:
         data: The parsed JSON: a design, a network, or a list of them.
-        folder: Where the file lies: paths of device and supply files in it are relative to it.
+        folder: Folder of the file; paths of device and supply files are relative to it.
         overrides: Options of the command line.
-        select: Name of the one design of a list that is meant; all where None.
-        with_plan: Whether the file's plans are read; else they are ignored, whatever they are.
+        select: Name of one design of a list; None for all.
+        with_plan: Whether the plans of the file are read; else they are ignored, valid or not.
 
     Raises:
-        ValueError: A key is unknown or missing, a value wrong, or something is not built yet.
+        ValueError: A key is unknown or missing, or a value is wrong.
     """
     if not isinstance(data, list):
         if select is not None and (name := _name_of(data, 0)) != select:
-            raise ValueError(f"--select must be a name in the file, there is only {name!r}, not {select!r}")
+            raise ValueError(f"--select must be a name in the file, which holds only {name!r}, not {select!r}")
         return [read_request(data, folder, overrides, with_plan=with_plan)]
     names = [_name_of(item, index) for index, item in enumerate(data)]
     if not names:
@@ -154,7 +154,7 @@ def read_requests(
 
 
 def read_request(data: Any, folder: Path, overrides: Overrides, *, with_plan: bool = True) -> Request:
-    """Read one design or network, see `read_requests`."""
+    """Read one design or network; arguments as in `read_requests`."""
     if isinstance(data, Mapping) and "layers" in data and "network" not in data:
         data = {"network": {key: value for key, value in data.items() if key not in ("expected", "published")}}
     require_keys("design", data, required=("network",), optional=(*_READ, *_IGNORED))
@@ -210,7 +210,7 @@ def _name_of(item: Any, index: int) -> str:
 
 def _plan(rows: Any, network: NetworkShape, counting: str, *, rounds_up: bool) -> Plan:
     if not isinstance(rows, list):
-        raise ValueError(f"plan must be a list of designs, one a layer, not {type(rows).__name__}")
+        raise ValueError(f"plan must be a list of designs, one per layer, not {type(rows).__name__}")
     designs = []
     for index, row in enumerate(rows):
         try:
@@ -230,17 +230,17 @@ def _device_source(value: Any, folder: Path) -> str | Path:
 
 
 def _source(value: str, folder: Path, kind: str) -> str | Path:
-    """Return a shipped name as it is, a path where the text looks like one."""
+    """Return a built-in name unchanged, or the path of a file whose name ends in .toml."""
     if not value.endswith(".toml"):
         return value
     path = folder / value
     if not path.is_file():
-        raise ValueError(f"{kind} must be a shipped name or a file, there is no file {value!r}")
+        raise ValueError(f"{kind} must be a built-in name or a file; file not found: {value!r}")
     return path
 
 
 def _supply(value: Any, folder: Path, overrides: Overrides) -> tuple[Supply, tuple[str, ...]]:
-    """Return the supply and what must be said about it: a family by name, or the file's own numbers."""
+    """Return the supply and notes on it, from a family by its name or from the numbers of the file."""
     if overrides.supply is not None:
         value, folder = overrides.supply, Path()
     notes: tuple[str, ...] = ()

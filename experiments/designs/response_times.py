@@ -1,4 +1,4 @@
-"""Several periodic inferences on one device: response times beside the answers of `price` and `plan`."""
+"""Response times of several periodic inferences on one device, beside the answers of `price` and `plan`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def with_periods(text: str, requests: Sequence[Request], answers: Sequence[Answe
 
     Args:
         text: Periods of `--period`, one for all or one for each inference, with commas.
-        requests: What was asked.
-        answers: What was answered, in the same order; an infeasible plan is never schedulable.
+        requests: The designs.
+        answers: Their answers, in the same order; an infeasible plan is never schedulable.
 
     Raises:
-        ValueError: A period is no time above 0, or there are neither one nor as many as inferences.
+        ValueError: A period is not a time above 0, or the number of periods is neither 1 nor that of the inferences.
     """
     periods_s = [parse("--period", item.strip(), "s") for item in text.split(",")]
     if len(periods_s) not in (1, len(answers)):
@@ -46,7 +46,7 @@ def with_periods(text: str, requests: Sequence[Request], answers: Sequence[Answe
 
 
 def _worst_s(request: Request, answer: Answer) -> tuple[float, float]:
-    """Worst-case latency and longest power cycle; infinite where a plan is infeasible or the worst not defined. [s]"""
+    """Return worst-case latency and longest power cycle; infinite where the worst case is not defined. [s]"""
     if answer["worst_case_latency_s"] is None:
         return np.inf, np.inf
     worst = worst_scenarios(Scenarios.of([request.supply]), request.uncertainty)
@@ -60,4 +60,4 @@ def sentence(answer: Answer) -> str:
     period = write(answer["period_s"], "s")
     if not answer["schedulable"]:
         return f"{answer['name']}: NOT schedulable every {period}"
-    return f"{answer['name']}: schedulable every {period}, answers within {write(answer['response_time_s'], 's')}"
+    return f"{answer['name']}: schedulable every {period}, response time {write(answer['response_time_s'], 's')}"

@@ -1,4 +1,4 @@
-"""A design that was played under harvests: what became of it, beside the nominal latency and the bound.
+"""Simulated design: its results under harvests, beside the nominal latency and the bound.
 
 `experiments.commands.simulate` is the command, `experiments.designs.harvest_bounds` gives the bound.
 """
@@ -12,91 +12,86 @@ from typing import Any
 import numpy as np
 
 from energy.events import FloatArray
-from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, Schedule, cycle_budget_nj, schedule
+from energy.scheduling.schedule import Schedule
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Outcome, Simulation, SimulationOptions
-from energy.simulation.simulate import simulate
 from experiments.designs.harvest_bounds import at_v_on_w, bound_s
 from experiments.designs.request import Request
+from experiments.designs.simulated_plan import simulate_plan
 from experiments.formatting.quantities import write
 from experiments.formatting.table import Table
 
 QUANTILES = {"min": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "max": 1.0}
-"""What summaries hold, and the share of the values that is not above it."""
+"""Quantiles of a summary, by name. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
-    """A design that was played.
+class SimulatedDesign:
+    """A design and its simulation.
 
     Attributes:
         request: The design.
-        schedule: Its power cycles as planned.
-        harvests: One a seed.
-        world: What the simulated world was like.
-        simulation: What became of every seed.
+        schedule: Power cycles as planned.
+        harvests: Harvest of each seed.
+        settings: Settings of the simulation.
+        simulation: Result of each seed.
         bound_s: Worst-case latency over the harvests, Eq. (6); None where it is not defined. [s]
-        unbounded: Why there is no bound, empty where there is one.
+        unbounded: Reason for a missing bound, empty where the bound is defined.
     """
 
     request: Request
     schedule: Schedule
     harvests: tuple[Harvest, ...]
-    world: SimulationOptions
+    settings: SimulationOptions
     simulation: Simulation
     bound_s: float | None
     unbounded: str
 
     @classmethod
-    def of(cls, request: Request, harvests: tuple[Harvest, ...], world: SimulationOptions) -> Played:
-        """Play a feasible design."""
-        assert request.plan is not None
-        sequence = Pricer(request.device).sequence(request.network, request.plan)
-        scenarios = Scenarios.of([request.supply])
-        planned = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule)
-        simulation = simulate(
-            sequence, planned.starts, cycle_budget_nj(scenarios), request.supply, harvests, options=world
-        )
-        most_s, unbounded = bound_s(planned, request, harvests, world)
+    def of(cls, request: Request, harvests: tuple[Harvest, ...], settings: SimulationOptions) -> SimulatedDesign:
+        """Simulate a feasible design."""
+        simulated = simulate_plan(request, harvests, settings)
+        most_s, unbounded = bound_s(simulated.schedule, request, harvests, settings)
         return cls(
             request=request,
-            schedule=planned,
+            schedule=simulated.schedule,
             harvests=harvests,
-            world=world,
-            simulation=simulation,
+            settings=settings,
+            simulation=simulated.simulation,
             bound_s=most_s,
             unbounded=unbounded,
         )
 
     @property
     def latencies_s(self) -> FloatArray:
-        """Latency of every inference that ended, seed by seed. [s]"""
+        """Latencies of the inferences that ended, seed by seed. [s]"""
         latency_s = self.simulation.inference_s().ravel()
         return latency_s[np.isfinite(latency_s)]
 
     @property
     def misses(self) -> int | None:
-        """Inferences that ended after the deadline or never; None where there is no deadline."""
+        """Number of inferences that ended after the deadline or never; None without a deadline. [1]"""
         if self.request.deadline_s is None:
             return None
         return int((self.simulation.inference_s() > self.request.deadline_s).sum())
 
     def notes(self) -> list[str]:
-        """What must be said about the numbers."""
+        """Return notes on a repeated trace, the recharge formula and a missing bound."""
         found = []
         if (repeats := int(self.simulation.n_trace_repeats.max())) > 0:
             trace = self.harvests[0]
             times = "once" if repeats == 1 else f"up to {repeats:,} times"
-            found.append(f"{trace.name} lasts {write(trace.duration_s, 's')} and was started again {times}")
+            found.append(f"{trace.name} lasts {write(trace.duration_s, 's')} and was repeated {times}")
         if self.request.supply.recharge != "energy-balance":
-            found.append("the nominal latency has the margin-scaled recharge of published tables, the simulation not")
+            found.append(
+                "the nominal latency uses margin-scaled recharge, as published tables do; the simulation does not"
+            )
         if self.unbounded:
             found.append(f"no worst-case bound: {self.unbounded}")
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer of `simulate --json`, without notes and files."""
+        """Return the JSON object of `simulate --json`, without notes and files."""
         simulation, latencies_s = self.simulation, self.latencies_s
         done = simulation.finished
         columns = ("n_boots", "n_brown_outs", "n_repeats", "harvested_j", "drawn_j", "leaked_j", "simulated_s")
@@ -105,10 +100,10 @@ class Played:
             "feasible": True,
             "finished": bool(done.all()),
             "seeds": len(simulation),
-            "inferences": self.world.n_inferences,
+            "inferences": self.settings.n_inferences,
             "outcomes": {key.name.lower(): n for key, n in sorted(_tally(simulation).items(), key=lambda i: i[0].name)},
             "nominal_latency_s": self.schedule.latency_s,
-            "nominal_power_cycles": len(self.schedule) * self.world.n_inferences,
+            "nominal_power_cycles": len(self.schedule) * self.settings.n_inferences,
             "worst_case_latency_s": self.bound_s,
             "inside_bound": None if self.bound_s is None or not len(latencies_s) else self.is_inside,
             "deadline_s": self.request.deadline_s,
@@ -121,29 +116,29 @@ class Played:
 
     @property
     def is_inside(self) -> bool:
-        """Whether no inference took longer than the bound, but for rounding."""
+        """Whether every latency is within the bound, up to rounding."""
         assert self.bound_s is not None
         return bool(self.latencies_s.max() <= self.bound_s * (1 + 1e-6))
 
     def text(self) -> str:
-        """Return the answer for a person: a sentence, then a table."""
+        """Return the results for a person: a sentence and a table."""
         parts = [f"{self.request.name}: {self.sentence()}"]
         if len(self.latencies_s):
             parts += ["", _table(self), "", *self._beside()]
         return "\n".join(parts)
 
     def sentence(self) -> str:
-        """What happened, in one sentence."""
+        """Return the results in one sentence."""
         simulation, latencies_s = self.simulation, self.latencies_s
         n, done = len(simulation), int(simulation.finished.sum())
         if not done:
             return f"nothing finished: {'; '.join(self._failures())}"
         bound = "" if self.bound_s is None else f" (bound {write(self.bound_s, 's')})"
-        if n * self.world.n_inferences == 1:
+        if n * self.settings.n_inferences == 1:
             text = f"finished in {write(float(latencies_s[0]), 's')}{bound}"
         else:
-            what = "inferences" if n == 1 else f"seeds{'' if self.world.n_inferences == 1 else ', all inferences,'}"
-            count = self.world.n_inferences if n == 1 else f"{done:,} of {n:,}"
+            what = "inferences" if n == 1 else f"seeds{'' if self.settings.n_inferences == 1 else ', all inferences,'}"
+            count = self.settings.n_inferences if n == 1 else f"{done:,} of {n:,}"
             median, most = (write(float(value), "s") for value in (np.median(latencies_s), latencies_s.max()))
             text = f"{count} {what} finished: median {median}, longest {most}{bound}"
         counts = [_range(simulation.n_boots, "power cycle"), _range(simulation.n_brown_outs, "brown-out")]
@@ -151,7 +146,7 @@ class Played:
         return ", ".join([text, *late, *counts, *(self._failures() if done < n else ())])
 
     def _failures(self) -> list[str]:
-        """Why seeds did not finish."""
+        """Return the reasons for unfinished seeds, with their numbers."""
         found = []
         for outcome, n in _tally(self.simulation).items():
             if outcome is not Outcome.FINISHED:
@@ -161,8 +156,8 @@ class Played:
         return found
 
     def _weakness(self) -> str:
-        """What a harvest that never reaches Von offers, beside what is needed."""
-        supply, leak_w = self.request.supply, self.world.leakage_a * self.request.supply.v_on_v
+        """Return what a harvest that never reaches Von supplies, beside Von or the leakage."""
+        supply, leak_w = self.request.supply, self.settings.leakage_a * self.request.supply.v_on_v
         most_v = max(float(h.voltage_v.max()) if h.voltage_v is not None else np.inf for h in self.harvests)
         if most_v <= supply.v_on_v:
             return f" (the source gives at most {write(most_v, 'V')}, Von is {write(supply.v_on_v, 'V', digits=4)})"
@@ -175,9 +170,9 @@ class Played:
         nominal_s = write(self.schedule.latency_s, "s", digits=4)
         lines = [f"nominal  {nominal_s}, {len(self.schedule):,} power cycles, Eq. (5)"]
         if self.bound_s is not None:
-            says = f"the longest took {100 * longest_s / self.bound_s:.1f} % of it"
-            says = says if self.is_inside else f"EXCEEDED: {says}"
-            lines.append(f"bound    {write(self.bound_s, 's', digits=4)}, Eq. (6): {says}")
+            share = f"the longest took {100 * longest_s / self.bound_s:.1f} % of it"
+            share = share if self.is_inside else f"EXCEEDED: {share}"
+            lines.append(f"bound    {write(self.bound_s, 's', digits=4)}, Eq. (6): {share}")
         if self.request.deadline_s is not None:
             limit_s, n = write(self.request.deadline_s, "s"), self.simulation.ends_s.size
             lines.append(f"deadline {limit_s}: missed by {self.misses:,} of {n:,} inferences")
@@ -189,7 +184,7 @@ def _tally(simulation: Simulation) -> Counter[Outcome]:
 
 
 def _summary(values: Any) -> dict[str, float | None]:
-    """Return least, greatest and quantiles; None where there is nothing."""
+    """Return the quantiles of `QUANTILES`; None for each where there are no values."""
     if not len(values):
         return dict.fromkeys(QUANTILES)
     return {name: float(np.quantile(values, share)) for name, share in QUANTILES.items()}
@@ -202,10 +197,10 @@ def _range(counts: Any, name: str) -> str:
     return f"{low:,}{'' if low == high else f' to {high:,}'} {name}{'' if high == 1 else 's'}"
 
 
-def _table(played: Played) -> str:
-    simulation, done = played.simulation, played.simulation.finished
-    rows: list[tuple[str, Any, str]] = [("latency of an inference", played.latencies_s, "s")]
-    if played.world.n_inferences == 1:
+def _table(simulated: SimulatedDesign) -> str:
+    simulation, done = simulated.simulation, simulated.simulation.finished
+    rows: list[tuple[str, Any, str]] = [("latency of an inference", simulated.latencies_s, "s")]
+    if simulated.settings.n_inferences == 1:
         rows.append(("the same without the last recharge", simulation.response_latency_s[done], "s"))
     rows += [
         ("power cycles (boots)", simulation.n_boots[done], ""),
@@ -214,7 +209,7 @@ def _table(played: Played) -> str:
         ("energy harvested", simulation.harvested_j[done], "J"),
         ("energy drawn", simulation.drawn_j[done], "J"),
     ]
-    if played.world.leakage_a:
+    if simulated.settings.leakage_a:
         rows.append(("energy leaked", simulation.leaked_j[done], "J"))
     head = {"min": "min", "median": "median", "q95": "95 %", "max": "max"}
     if simulation.ends_s.size == 1:

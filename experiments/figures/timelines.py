@@ -16,45 +16,39 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from energy.hardware.supply import Scenarios
-from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from energy.simulation.harvest import Harvest, constant_source
 from energy.simulation.result import SimulationOptions
-from energy.simulation.simulate import simulate
 from energy.validation import closest
 from experiments.designs.recording import Recording, caption
 from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.simulated_plan import simulate_plan
 from experiments.figures.style import write_figure
 from experiments.figures.timeline import draw
 from experiments.runs.finished import read_front_rows
 from experiments.storage.files import read_json, write_bytes, write_text
 
 
-def record(request: Request, harvest: Harvest, world: SimulationOptions) -> Recording:
+def record(request: Request, harvest: Harvest, settings: SimulationOptions) -> Recording:
     """Simulate a planned design under one harvest and record events and voltages.
 
     Args:
         request: The design, exactly counted.
         harvest: The harvester.
-        world: Settings of the simulation.
+        settings: Settings of the simulation.
     """
-    assert request.plan is not None
-    sequence = Pricer(request.device).sequence(request.network, request.plan)
-    scenarios = Scenarios.of([request.supply])
-    starts = schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule).starts
-    budget = cycle_budget_nj(scenarios)
-    simulated = simulate(sequence, starts, budget, request.supply, [harvest], options=world, timeline_seed=0)
-    assert simulated.timeline is not None
-    ends_s = simulated.ends_s[0]
+    simulated = simulate_plan(request, [harvest], settings, timeline_seed=0)
+    simulation = simulated.simulation
+    assert simulation.timeline is not None
+    ends_s = simulation.ends_s[0]
     return Recording(
         name=request.name,
         supply=request.supply,
         harvest=harvest,
-        cycle_budget_j=budget * 1e-9,
+        cycle_budget_j=simulated.cycle_budget_nj * 1e-9,
         layer_names=tuple(request.network.layer_names),
-        timeline=simulated.timeline,
+        timeline=simulation.timeline,
         # A capacitor that never charges at all ends the simulation at once.
-        end_s=float(ends_s[0] if np.isfinite(ends_s[0]) else simulated.simulated_s[0]) or 1.0,
+        end_s=float(ends_s[0] if np.isfinite(ends_s[0]) else simulation.simulated_s[0]) or 1.0,
         finished=bool(np.isfinite(ends_s[0])),
     )
 

@@ -85,7 +85,7 @@ def test_an_unsafe_plan_is_answered_in_full_with_exit_1_and_the_amount(
     assert found["violations"]["energy_j"] > 0
     assert found["energy_j"] > 0
     assert main(["price", path, "--capacitance", capacitance]) == 1
-    assert "energy a power cycle exceeded by" in capsys.readouterr().out.splitlines()[0]
+    assert "cycle energy budget exceeded by" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_options_win_over_the_file_and_the_file_over_the_defaults(capsys, write_design, design):

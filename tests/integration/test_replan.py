@@ -61,7 +61,7 @@ def test_an_unsafe_published_design_has_no_ratio_and_counts_in_no_mean(capsys, w
     assert (unsafe["published"]["feasible"], unsafe["published"]["latency_s"], unsafe["ratio"]) == (False, None, None)
     assert unsafe["published"]["violations"]["energy_j"] > 0
     assert unsafe["ours"]["feasible"]
-    assert "not feasible as published: energy a power cycle exceeded by" in unsafe["notes"][0]
+    assert "not feasible as published: cycle energy budget exceeded by" in unsafe["notes"][0]
     assert (found["n_designs"], found["n_compared"]) == (2, 1)
     assert found["mean_ratio"] == found["largest_ratio"] == safe["ratio"]
     # The limit knows no published plan: both count.
@@ -77,7 +77,7 @@ def test_nothing_feasible_anew_is_exit_1_with_the_binding_constraint(capsys, wri
     assert (found["n_compared"], found["mean_ratio"], found["mean_over_limit_plan"]) == (0, None, None)
     # The budget of 3 uJ does not pay a boot, so there is no limit either.
     assert (found["results"][0]["ours"]["latency_s"], found["results"][0]["ours"]["limit_plan_s"]) == (None, None)
-    assert "not feasible planned anew: energy a power cycle exceeded by" in found["results"][0]["notes"][1]
+    assert "not feasible planned anew: cycle energy budget exceeded by" in found["results"][0]["notes"][1]
     assert main(["replan", path]) == 1
     assert capsys.readouterr().out.startswith("no design has a latency")
 

@@ -141,8 +141,8 @@ def test_power_traces_go_round_and_have_no_bound(planned, tmp_path, capsys):
     assert found["worst_case_latency_s"] is None
     assert found["inside_bound"] is None
     assert found["trace_repeats"] > 1
-    assert any(re.fullmatch(r"rfid.csv lasts 1 s and was started again up to \d+ times", n) for n in found["notes"])
-    why = "Eq. (6) is about a source behind a resistance, the harvest is a power"
+    assert any(re.fullmatch(r"rfid.csv lasts 1 s and was repeated up to \d+ times", n) for n in found["notes"])
+    why = "Eq. (6) needs a source behind a resistance, and the harvest is a power"
     assert f"no worst-case bound: {why}" in found["notes"]
     # Half of the time 2 mW: recharging takes energy / 1 mW, but for the piece that a recharge begins or ends in.
     recharge_s = found["latency_s"]["median"] - json_of_price(capsys, planned)["active_s"]
@@ -174,7 +174,7 @@ def test_leakage_and_series_resistance_slow_down_and_take_the_bound_away(planned
     _, resisting = answer(capsys, planned, usable_fraction="100%", esr="60ohm")
     assert resisting["n_brown_outs"]["max"] > 0
     assert resisting["n_repeats"]["max"] > 0
-    assert "no worst-case bound: Eq. (6) knows neither leakage nor series resistance" in resisting["notes"]
+    assert "no worst-case bound: Eq. (6) has neither leakage nor series resistance" in resisting["notes"]
 
 
 def test_a_person_reads_one_sentence_and_then_a_table(planned, capsys):
@@ -216,10 +216,10 @@ def test_a_harvest_too_slow_for_the_time_given_ends_with_status_1(planned, capsy
     assert "nothing finished: the simulated time ended before the last inference" in read
 
 
-def test_an_infeasible_plan_is_not_played(planned, capsys):
+def test_an_infeasible_plan_is_not_simulated(planned, capsys):
     status, read = text(capsys, planned, capacitance="22uF")
     assert status == 1
-    assert "not feasible: energy a power cycle exceeded by" in read
+    assert "not feasible: cycle energy budget exceeded by" in read
     status, found = answer(capsys, planned, capacitance="22uF")
     assert status == 1
     assert found["feasible"] is False
@@ -425,7 +425,7 @@ def test_a_plan_for_another_network_is_refused(planned, tmp_path):
         simulate(options(path))
 
 
-def test_published_counting_is_refused_and_the_same_plan_is_played_under_exact_counting(capsys):
+def test_published_counting_is_refused_and_the_same_plan_is_simulated_under_exact_counting(capsys):
     message = r"counting must be 'exact' to be simulated, not 'published': .* --counting exact"
     with pytest.raises(ValueError, match=message):
         simulate(options(example_path()))
@@ -438,12 +438,12 @@ def test_several_designs_need_a_choice(planned, tmp_path, capsys):
     data = json.loads(planned.read_text())
     path = tmp_path / "list.json"
     path.write_text(json.dumps([{**data, "name": "one"}, {**data, "name": "two"}]))
-    with pytest.raises(ValueError, match="simulate plays one design; the file holds 2, --select picks one"):
+    with pytest.raises(ValueError, match="simulate needs one design; the file holds 2, --select picks one"):
         simulate(options(path))
     assert answer(capsys, path, select="two")[1]["name"] == "two"
 
 
-def test_traces_of_a_real_harvester_are_played(root, planned, tmp_path, capsys):
+def test_traces_of_a_real_harvester_are_simulated(root, planned, tmp_path, capsys):
     import subprocess
     import sys
 
