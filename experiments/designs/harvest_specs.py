@@ -66,7 +66,7 @@ def _existing(spec: str, kind: str) -> Path:
     if not path.is_file():
         forms = ", ".join(f"{name}:{'=,'.join(keys)}=" for name, keys in KEYS.items())
         problem = "file not found" if spec.endswith(".csv") else "unknown kind"
-        raise ValueError(f"harvest {spec!r}: {problem}{closest(kind, KEYS)}; it must be {forms} or a CSV file")
+        raise ValueError(f"harvest {spec!r}: {problem}; it must be {forms} or a CSV file{closest(kind, KEYS)}")
     return path
 
 

@@ -363,7 +363,7 @@ def test_values_of_a_harvest_take_units():
         ({"seed": "-1"}, "--seed must be a whole number of at least 0, not '-1'"),
         ({"inferences": "0"}, "--inferences must be a whole number of at least 1, not '0'"),
         ({"harvest": "constan:R=1"}, "did you mean 'constant'?"),
-        ({"harvest": "nowhere.csv"}, "harvest must be constant:"),
+        ({"harvest": "nowhere.csv"}, "harvest 'nowhere.csv': file not found; it must be constant:"),
         ({"harvest": "constant:R=2.8kohn"}, "R of --harvest constant must be in ohm"),
         ({"harvest": "constant:R=5V"}, "R of --harvest constant must be in ohm"),
         ({"harvest": "constant:R=-5ohm"}, "resistance_ohm must be above 0, not -5"),
