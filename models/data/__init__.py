@@ -1,4 +1,4 @@
-"""Data sets, free of torch: what is shipped, how it is split, and nothing of the test split before it is asked for."""
+"""Data sets, their splits, normalisation and augmentation; the test split is built on request only."""
 
 from models.data.augmentation import Augmentation
 from models.data.dataset import DataSet, Split

@@ -9,19 +9,19 @@ from energy.validation import require_int, require_number
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training samples are varied, each sample on its own; as it stands, not at all.
+    """Variation of training samples, each on its own; the default is none.
 
     Attributes:
-        mixing: Spread of what is added to the identity that mixes a sample's channels: a sensor worn a little turned,
-            or of another gain. [1]
+        mixing: Standard deviation of the random matrix added to the identity that mixes a sample's channels: a sensor
+            worn a little turned, or with another gain. [1]
         noise: Standard deviation of white noise, on inputs of spread 1. [1]
-        shift: Most positions a sample moves along each axis longer than 1, either way; zeros fill the gap. [1]
-        shift_width: The same along the width alone, None for as many as `shift`; 0 keeps the coefficients of a
-            spectrum, which lie there, in place. [1]
+        shift: Largest shift along each axis longer than 1, in both directions; zeros fill the gap. [1]
+        shift_width: Largest shift along the width, None for `shift`; 0 keeps the coefficients of a spectrum, which lie
+            along the width, in place. [1]
         flip: Whether half the samples are mirrored along their last axis.
 
     Raises:
-        ValueError: A number is negative, a shift is no whole number, or `flip` is no truth value.
+        ValueError: A number is negative, a shift is not a whole number, or `flip` is not a bool.
     """
 
     mixing: float = 0.0

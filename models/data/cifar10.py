@@ -1,7 +1,8 @@
 """CIFAR-10: 60,000 colour images of 32 x 32 in ten classes, from the official binary version.
 
 A record is one byte of label and 3,072 of pixels, red then green then blue, row by row. Nine tenths of the training
-batches train, one tenth validates, each class alike; `fold` says which. Samples stay bytes: 135 MB for training.
+batches train, one tenth, selected by `fold`, validates, with equal shares of the classes. Samples stay bytes: 135 MB
+for training.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def load_cifar10(fold: int, directory: Path | None = None) -> DataSet:
     """Return the data set of one fold; until its split is taken, the test batch is read only for its hash.
 
     Args:
-        fold: From 0 to 4, which tenth of the training batches validates.
-        directory: The folder `cifar-10-batches-bin`, or the one it lies in.
+        fold: Number of the tenth of the training batches that validates, 0 to 4.
+        directory: The folder `cifar-10-batches-bin`, or its parent.
 
     Raises:
         ValueError: A file is missing, or has another size than the binary version's.
@@ -99,7 +100,7 @@ def find_cifar10(directory: Path | None) -> Path:
     """Return the folder with the binary version's files.
 
     Raises:
-        ValueError: No folder is named, or it has none; a folder with the version for Python is told apart.
+        ValueError: No folder is named, or the files are missing; the message recognises the version for Python.
     """
     try:
         return LAYOUT.find(directory)
@@ -122,7 +123,7 @@ def _check_size(path: Path) -> None:
 def _class_names(path: Path) -> tuple[str, ...]:
     names = tuple(path.read_text(encoding="utf-8", errors="replace").split())
     if len(names) != N_CLASSES:
-        raise LAYOUT.wrong(f"{path} must name {N_CLASSES} classes, one a line, not {len(names)}. {LAYOUT.remedy}")
+        raise LAYOUT.wrong(f"{path} must name {N_CLASSES} classes, one per line, not {len(names)}. {LAYOUT.remedy}")
     return names
 
 
@@ -149,7 +150,7 @@ def _chunks(files: list[Path], chosen: NDArray[np.int64]) -> Iterator[NDArray[np
 def _split(
     files: list[Path], chosen: NDArray[np.int64], offset: int, statistics: tuple[NDArray[np.float32], ...]
 ) -> Split:
-    """Return the chosen images as a split; `offset` tells images of one file from those of others in `groups`."""
+    """Return the chosen images as a split; `offset` keeps `groups` of different files apart."""
     inputs = np.empty((len(chosen), CHANNELS, SIZE, SIZE), dtype=np.uint8)
     done = 0
     for chunk in _chunks(files, chosen):

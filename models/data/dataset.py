@@ -1,8 +1,8 @@
 """A data set and its splits.
 
-Training uses `train`, every choice uses `val`, `test` is only read. A split is built when it is asked for, and a data
-set tells which were: `opened`. `groups` names the unit the bootstrap resamples, since windows of one recording overlap.
-Large splits stay bytes; `Split.take` is how samples are read.
+Training uses `train`, every choice uses `val`, and `test` is for reported accuracies. Splits are built on request;
+`opened` lists those built so far. `groups` is the unit that the bootstrap resamples, since windows of one recording
+overlap. Large splits stay bytes; `Split.take` reads samples.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Split:
     """Samples of one split.
 
     Attributes:
-        inputs: Samples `(n, channels, *size)`, float32 and normalised, or uint8 as they were recorded, which may be a
-            read-only memory map; size is (h,) for one-dimensional data. `take` reads them.
+        inputs: Samples `(n, channels, *size)`, float32 and normalised, or uint8 as recorded, possibly a read-only
+            memory map; size is (h,) for one-dimensional data. `take` reads them.
         labels: Class of each sample, int64 `(n,)`.
-        groups: Recording or image each sample comes from, int64 `(n,)`.
-        mean: What `take` subtracts from uint8 samples, float32 `(channels,)`; None for float32 ones.
-        spread: What it then divides by, above 0, float32 `(channels,)`; None for float32 ones.
+        groups: Recording or image of each sample, int64 `(n,)`.
+        mean: Mean that `take` subtracts from uint8 samples, float32 `(channels,)`; None for float32 ones.
+        spread: Divisor of `take`, above 0, float32 `(channels,)`; None for float32 ones.
 
     Raises:
         ValueError: The arrays differ in length or have other types or axes.
@@ -81,7 +81,7 @@ class Split:
         return tuple(self.inputs.shape[1:])
 
     def at_most(self, n: int) -> slice:
-        """At most `n` samples, spread evenly over all of them; what `take` and labels are indexed with."""
+        """Return an index of at most `n` samples, spread evenly over all, for `take` and `labels`."""
         return slice(None, None, -(-len(self) // n))
 
     def part(self, index: slice | NDArray[np.int64]) -> Split:
@@ -92,7 +92,7 @@ class Split:
         """Return normalised samples, float32 `(n, channels, *size)`; read-only, since they may share memory.
 
         Args:
-            index: Which samples: a slice, or positions in any order.
+            index: Index of the samples: a slice, or positions in any order.
         """
         chosen = self.inputs[index]
         if self.mean is None or self.spread is None:
@@ -108,21 +108,21 @@ class DataSet:
     """A data set whose splits are built on demand.
 
     Attributes:
-        name: What a config calls it.
+        name: Name in a config.
         n_classes: Number of classes. [1]
-        input_shape: Height, width and channels of a sample as `Space` has them; width 1 for one-dimensional data. [1]
-        class_names: One name a class.
-        source: Where the data come from.
-        licence: Under what terms.
-        fingerprint: Changes whenever any sample of any split does: the key of caches.
-        augmentation: How its training samples are customarily varied.
-        build: Makes the split of a name; called at most once for each.
-        build_dense: Makes the validation split again with its recordings cut into more windows, which overlap more;
-            None where samples are not cut from recordings.
-        build_normalisation: Gives what was done to raw samples; None where splits say so themselves, or nothing was.
+        input_shape: Height, width and channels of a sample, as in `Space`; width 1 for one-dimensional data. [1]
+        class_names: One name per class.
+        source: Origin of the data.
+        licence: Licence of the data.
+        fingerprint: Key of caches, which changes with any sample of any split.
+        augmentation: Customary variation of its training samples.
+        build: Builds the split with a name; called at most once per split.
+        build_dense: Builds the validation split with recordings cut into more windows, which overlap more; None where
+            samples are not cut from recordings.
+        build_normalisation: Returns the normalisation of raw samples; None where splits hold it, or without any.
 
     Raises:
-        ValueError: The sizes are no whole numbers or the names do not match the classes.
+        ValueError: The sizes are not whole numbers or the names do not match the classes.
     """
 
     name: str
@@ -147,14 +147,14 @@ class DataSet:
 
     @property
     def opened(self) -> tuple[str, ...]:
-        """Names of the splits that were asked for so far, in the order of asking."""
+        """Names of the splits built so far, in that order."""
         return tuple(self._splits)
 
     def split(self, name: str) -> Split:
         """Return the split called `"train"`, `"val"` or `"test"`, built at the first call.
 
         Raises:
-            ValueError: There is no split of that name, or nothing in it.
+            ValueError: The split is unknown or empty.
         """
         require_choice("split", name, SPLITS)
         if name not in self._splits:
@@ -166,7 +166,7 @@ class DataSet:
 
     @property
     def dense_val(self) -> Split:
-        """The validation split as `build_dense` makes it, built at the first call, or as it is without."""
+        """The validation split from `build_dense`, or the plain one without; built at the first call."""
         if self.build_dense is None:
             return self.split("val")
         if "dense val" not in self._splits:
@@ -175,7 +175,7 @@ class DataSet:
 
     @property
     def normalisation(self) -> Normalisation:
-        """What makes raw samples those of the splits; training alone decides it."""
+        """Normalisation of raw samples into those of the splits, computed from the training split."""
         if self.build_normalisation is not None:
             return self.build_normalisation()
         split = self.split("val")

@@ -1,7 +1,8 @@
 """Fashion-MNIST: grey images of 28 x 28, ten kinds of clothing.
 
-Shipped is a balanced subset (`shipped/fashion.md` tells how it was made); a folder gives the full IDX files. A part of
-the training images validates, each class alike, and `fold` says which: a fifth of the subset, a tenth of the full set.
+A balanced subset is built in (`shipped/fashion.md` describes its making); a folder holds the full IDX files. A part of
+the training images validates, with equal shares of the classes, selected by `fold`: a fifth of the subset, a tenth of
+the full set.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shi
 """Names of the classes."""
 
 FILE = "fashion.npz"
-"""The shipped subset."""
+"""File of the built-in subset."""
 
 SOURCE = "Fashion-MNIST, Zalando Research; Xiao, Rasul, Vollgraf, arXiv:1708.07747"
 LICENCE = "MIT, (c) 2017 Zalando SE"
@@ -48,7 +49,7 @@ LAYOUT = Layout(
     marker="train-images-idx3-ubyte.gz",
     also=("train-images-idx3-ubyte",),
     expected="train- and t10k-images-idx3-ubyte and -labels-idx1-ubyte, plain or .gz",
-    remedy="Name the folder with the full set's files, or none to use the shipped subset",
+    remedy="Name the folder with the full set's files, or none to use the built-in subset",
 )
 
 Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]
@@ -56,11 +57,11 @@ Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.in
 
 
 def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
-    """Return the data set of one fold; test images are checked for size, but not kept until their split is taken.
+    """Return the data set of one fold; test images are checked for size, and read when their split is built.
 
     Args:
-        fold: From 0 to 4, which part of the training images validates.
-        directory: Folder with the full IDX files; the shipped subset where None.
+        fold: Number of the part of the training images that validates, 0 to 4.
+        directory: Folder with the full IDX files; the built-in subset where None.
 
     Raises:
         ValueError: A file is missing or damaged.
@@ -90,7 +91,7 @@ def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
 
 
 def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
-    """What makes a split of one fold: training images are read once, test images when `"test"` is asked for."""
+    """Return the builder of the splits of one fold, which reads training images once, and test images for `"test"`."""
 
     @cache
     def training() -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
@@ -116,13 +117,13 @@ def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
 
 
 def _shipped(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """Return images, labels and positions of one part of the shipped subset; the other part stays compressed."""
+    """Return images, labels and positions of one part of the built-in subset; the other part stays compressed."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             images = archive[f"{name}_images"]
             labels, index = (archive[f"{name}_{key}"].astype(np.int64) for key in ("labels", "index"))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise LAYOUT.wrong(f"the shipped {FILE} is damaged ({error}); install the project again") from None
+        raise LAYOUT.wrong(f"the built-in {FILE} is damaged ({error}); install the project again") from None
     return images, labels, index
 
 
@@ -144,7 +145,7 @@ def _full(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDAr
 
 
 def _check_sizes(images_file: Path, labels_file: Path) -> None:
-    """Demand whole files with an image for each label, and at least one."""
+    """Check that the files are whole, with one image per label and at least one."""
     shape, n_labels = _read(images_file, 3).shape, len(_read(labels_file, 1))
     if shape != (n_labels, SIZE, SIZE):
         raise LAYOUT.wrong(

@@ -1,6 +1,6 @@
-"""Finding the files of a data set in the folder a user names, and a digest of what is in them.
+"""Files of a data set in the folder of a user, and a digest of their content.
 
-Every message names the data set, the folder looked in, what was expected there, and what to do.
+Messages on missing files name the data set, the folder, the expected files, and the remedy.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a data set looks like on disk.
+    """Layout of a data set on disk.
 
     Attributes:
-        name: The data set, as a config calls it.
-        folders: What the folder may be called; a user may name it or the one it lies in.
-        marker: A file that is in every such folder, as a path below it.
-        expected: What is expected there, in words.
-        remedy: What to do where it is not, in words.
-        also: Other files that do as well as `marker`.
+        name: Name of the data set in a config.
+        folders: Possible names of the folder; a user may give the folder or its parent.
+        marker: A file in every such folder, as a path below it.
+        expected: Description of the expected files.
+        remedy: Advice where they are missing.
+        also: Alternatives to `marker`.
     """
 
     name: str
@@ -71,10 +71,10 @@ class Layout:
         return path
 
     def check_labels(self, where: Path | str, labels: NDArray[np.int64], n_classes: int) -> None:
-        """Demand classes from 0 to `n_classes` - 1.
+        """Check that labels are from 0 to `n_classes` - 1.
 
         Raises:
-            ValueError: One is none; the first is named with its position.
+            ValueError: A label is outside; the first is named with its position.
         """
         wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
         if len(wrong):
@@ -85,7 +85,7 @@ class Layout:
 
 
 def digest(root: Path, paths: Iterable[Path]) -> str:
-    """Digest of the names below `root`, sizes and bytes of files, whatever order they come in; reads every byte."""
+    """Return a digest of names below `root`, sizes and bytes of files, in any order; it reads every byte."""
     whole = hashlib.blake2b(digest_size=16)
     for path in sorted(paths):
         whole.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())

@@ -22,11 +22,11 @@ def read_idx(path: Path, n_axes: int) -> NDArray[np.uint8]:
     """Return the array of a file.
 
     Args:
-        path: File in IDX format; gzipped where it is called `*.gz`.
-        n_axes: Number of axes that it must have. [1]
+        path: File in IDX format; gzipped if its name ends in `.gz`.
+        n_axes: Required number of axes. [1]
 
     Raises:
-        ValueError: The file is damaged, or holds something else; what and where is named.
+        ValueError: The file is damaged, or has another format.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()

@@ -1,4 +1,4 @@
-"""Images kept as bytes: which of them validate, and the mean and spread of what trains, without a float copy."""
+"""Images kept as bytes: stratified parts for validation, and mean and spread without a float copy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _CHUNK = 1_000
 
 
 def stratified_parts(labels: NDArray[np.int64], n_parts: int, seed: int) -> list[NDArray[np.int64]]:
-    """Return positions dealt into `n_parts` parts of equal size, each with its share of every class.
+    """Return positions in `n_parts` random parts of equal size, each with its share of every class.
 
     Args:
         labels: Class of each image, `(n,)`.
         n_parts: Number of parts. [1]
-        seed: Which images fall together; fixed by a data set, so that a fold is the same everywhere.
+        seed: Seed of the parts; constant for a data set, so that a fold is the same everywhere.
 
     Returns:
-        Positions, rising, one array a part.
+        Positions, rising, one array per part.
     """
     rng = np.random.default_rng(seed)
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(n_parts)]
@@ -45,7 +45,7 @@ def byte_statistics(batches: Iterable[NDArray[np.uint8]]) -> tuple[NDArray[np.fl
         Mean, and standard deviation or 1 for a constant channel, float32 `(channels,)` each.
 
     Raises:
-        ValueError: There is no image.
+        ValueError: No image is given.
     """
     counts: NDArray[np.int64] | int = 0
     for batch in batches:

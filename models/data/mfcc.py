@@ -17,7 +17,7 @@ from torch import Tensor
 from models.threads import threads
 
 SAMPLE_RATE_HZ = 16_000
-"""Samples a second of what comes in. [Hz]"""
+"""Sample rate of the recordings. [Hz]"""
 
 FRAME, HOP = 640, 320
 """Samples of a frame, and from one to the next. [1]"""
@@ -47,7 +47,7 @@ def mfcc(samples: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def _mel(frequency_hz: float) -> float:
-    """Place of a frequency on the mel scale, 1127 ln(1 + f / 700)."""
+    """Return the position of a frequency on the mel scale, 1127 ln(1 + f / 700)."""
     return 1127 * math.log(1 + frequency_hz / 700)
 
 
@@ -63,7 +63,7 @@ def _triangles() -> Tensor:
 
 
 def _cosines() -> Tensor:
-    """Return orthonormal discrete cosine transform of type 2, `(N_BANDS, N_COEFFICIENTS)`."""
+    """Return the orthonormal discrete cosine transform of type 2, `(N_BANDS, N_COEFFICIENTS)`."""
     band = torch.arange(N_BANDS, dtype=torch.float64)[:, None] + 0.5
     order = torch.arange(N_COEFFICIENTS, dtype=torch.float64)
     scale = torch.where(order == 0, math.sqrt(1 / N_BANDS), math.sqrt(2 / N_BANDS))

@@ -1,4 +1,4 @@
-"""The data sets a config may name: one row each in `DATASETS`."""
+"""Data sets for configs, one row each in `DATASETS`."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from models.data.dataset import DataSet
 from models.data.synthetic import synthetic
 
 NEEDS_FOLDER = "needs --data-dir"
-"""Status of a data set that is not shipped."""
+"""Status of a data set that is not built in."""
 
 N_FOLDS = 5
-"""Ways to give the roles of training, validation and test. [1]"""
+"""Number of folds: assignments of samples to training, validation and test. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSetNote:
-    """What `ebbnas datasets` says about one data set.
+    """Note of `ebbnas datasets` on one data set.
 
     Attributes:
-        name: What a config calls it.
+        name: Name in a config.
         input_shape: Height, width and channels of a sample. [1]
         n_classes: Number of classes, as text since some data sets leave it open.
-        status: `shipped`, `generated`, `needs --data-dir`, or whether it was found in the folder that was looked in.
-        what: What it is, in a few words.
-        source: Where it comes from.
-        licence: Under what terms.
-        expected: What a folder of it holds, empty where it reads none.
-        problem: Why the folder looked in does not do, empty where it does, none was, or none is needed.
+        status: `shipped`, `generated`, `needs --data-dir`, or whether the folder holds it.
+        what: Description in a few words.
+        source: Origin of the data.
+        licence: Licence of the data.
+        expected: Expected files of its folder, empty where it reads none.
+        problem: Error of the folder, empty where the folder is valid, not given or not needed.
     """
 
     name: str
@@ -49,7 +49,7 @@ class DataSetNote:
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    """A data set: what is said of it, what makes it, and what finds its folder, None where it reads none."""
+    """A data set: its note, its loader, and the finder of its folder, None where it reads none."""
 
     note: DataSetNote
     load: Callable[[int, Path | None], DataSet]
@@ -119,15 +119,15 @@ _LOADERS = {row.note.name: row.load for row in _ROWS}
 
 
 def load(name: str, *, fold: int = 0, directory: Path | None = None) -> DataSet:
-    """Return the data set of that name; its splits are built when they are asked for.
+    """Return the data set with a name; its splits are built on request.
 
     Args:
         name: A key of `DATASETS`.
-        fold: From 0 to 4, which part plays which role.
-        directory: Folder to read in place of what is shipped.
+        fold: Assignment of samples to splits, 0 to 4.
+        directory: Folder to read in place of the built-in data.
 
     Raises:
-        ValueError: There is no such data set or fold, or its folder is missing or damaged.
+        ValueError: Data set or fold is unknown, or the folder is missing or damaged.
     """
     require_choice("data set", name, DATASETS)
     if fold not in range(N_FOLDS):
@@ -139,7 +139,7 @@ def describe(directory: Path | None = None) -> tuple[DataSetNote, ...]:
     """Return a note on every data set, in the order of the documentation.
 
     Args:
-        directory: Folder to look in for each of them, by the names of files alone.
+        directory: Folder to search for each of them, by file names.
     """
     return tuple(row.note if directory is None else _looked_for(row, directory) for row in _ROWS)
 

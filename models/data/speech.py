@@ -1,9 +1,9 @@
-"""Spoken words in the layout of Speech Commands: a folder a word, WAV files of about a second, two lists of files.
+"""Spoken words in the layout of Speech Commands: one folder per word, WAV files of about a second, two lists of files.
 
-`testing_list.txt` tests. In fold 0 `validation_list.txt` validates; in folds 1-4 as many other speakers do, and its own
-train. A speaker is what stands before `_nohash_` in a file's name and never is in two splits: where the lists say so,
-the recordings stay out of training and validation. Features come from `models.data.mfcc`, computed when a split is
-made.
+`testing_list.txt` tests. In fold 0 `validation_list.txt` validates; in folds 1-4 as many other speakers do, and those
+of the list train. The part of a file name before `_nohash_` identifies the speaker, who is in one split only: where the
+lists put a speaker into two, the recordings stay out of training and validation. Features come from `models.data.mfcc`,
+computed when a split is built.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from models.data.normalisation import Normalisation
 from models.data.wav import one_second, read_wav
 
 TESTING, VALIDATION = "testing_list.txt", "validation_list.txt"
-"""Files that list recordings as `word/file.wav`, one a line."""
+"""Files that list recordings as `word/file.wav`, one per line."""
 
 N_OTHER_FOLDS = 4
 """Folds whose validating speakers are drawn from those that fold 0 trains on. [1]"""
@@ -39,7 +39,7 @@ LICENCE = "as the files' source states it"
 RAW = (
     "cepstral coefficients of a second of sound, as models/data/mfcc.py of EbbNAS computes them, frames by coefficients"
 )
-"""What a sample is before it is normalised."""
+"""Description of a sample before normalisation."""
 
 LAYOUT = Layout(
     name="speech",
@@ -59,12 +59,12 @@ def load_speech(fold: int, directory: Path | None = None, *, features: Features 
     """Return the data set of one fold; every file is read once for its format and hash, none is decoded.
 
     Args:
-        fold: From 0 to 4, who validates.
-        directory: Folder that holds the words' folders and the lists, or the one it lies in.
-        features: What makes features of recordings; those of `models.data.mfcc` where None.
+        fold: Number of the group of speakers who validate, 0 to 4.
+        directory: Folder with the words' folders and the lists, or its parent.
+        features: Function from recordings to features; `models.data.mfcc.mfcc` where None.
 
     Raises:
-        ValueError: A file is missing or of another format, there are fewer than two words, or a split is empty.
+        ValueError: A file is missing or has another format, words are fewer than two, or a split is empty.
     """
     folder = LAYOUT.find(directory)
     files = sorted(path for path in folder.glob("*/*.wav") if not path.parent.name.startswith("_"))
@@ -112,7 +112,7 @@ def load_speech(fold: int, directory: Path | None = None, *, features: Features 
 
 
 def speaker(path: Path) -> str:
-    """Who speaks in a file: the name before `_nohash_`, the whole name where there is none."""
+    """Return the speaker of a file: its name before `_nohash_`, or the whole name without it."""
     return path.stem.split("_nohash_")[0]
 
 
@@ -138,14 +138,14 @@ def _roles(folder: Path, files: list[Path], words: tuple[str, ...], fold: int) -
 
 
 def _others(speakers: list[str], n: int, fold: int) -> set[str]:
-    """Return the `n` speakers, or as many as there are for four folds, who validate in one of folds 1-4."""
+    """Return the `n` speakers, or as many as four folds allow, who validate in one of folds 1-4."""
     order = np.random.default_rng(SPLIT_SEED).permutation(speakers).tolist()
     n = min(n, len(order) // N_OTHER_FOLDS)
     return set(order[(fold - 1) * n : fold * n])
 
 
 def _listed(folder: Path, name: str, files: list[Path], words: tuple[str, ...]) -> set[int]:
-    """Return the positions of the files that a list names; it may name words that have no folder here."""
+    """Return the positions of the files in a list; it may name words without a folder."""
     position = {path.relative_to(folder).as_posix(): index for index, path in enumerate(files)}
     lines = LAYOUT.file(folder, name).read_text(encoding="utf-8", errors="replace").split()
     known = [line for line in lines if line.split("/")[0] in words]

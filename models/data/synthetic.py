@@ -1,4 +1,4 @@
-"""A generated data set for tests: every class is a wave of its own in noise. Says nothing about real accuracy."""
+"""Generated data set for tests: each class is a wave of its own in noise. Not a measure of real accuracy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from energy.validation import require_int
 from models.data.dataset import SPLITS, DataSet, Split
 
 GROUP_SIZE = 3
-"""Samples that share a group, as overlapping windows of one recording would. [1]"""
+"""Samples per group, which stands for the overlapping windows of one recording. [1]"""
 
 NOISE = 0.5
 """Standard deviation of the noise on waves of amplitude 1. [1]"""
@@ -22,7 +22,7 @@ def synthetic(
     n_classes: int = 7,
     n_per_class: int = 12,
 ) -> DataSet:
-    """Return a data set of waves, its splits drawn independently of the order in which they are asked for.
+    """Return a data set of waves; its splits do not depend on the order in which they are built.
 
     Args:
         rng: Source of all randomness.
@@ -31,7 +31,7 @@ def synthetic(
         n_per_class: Samples of a class in every split. [1]
 
     Raises:
-        ValueError: A size is no whole number of at least 1, or there are fewer than 2 classes.
+        ValueError: A size is not a whole number of at least 1, or classes are fewer than 2.
     """
     require_int("n_per_class", n_per_class)
     height, width, channels = input_shape

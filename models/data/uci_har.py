@@ -1,7 +1,7 @@
 """Human activity recognition with a smartphone: nine channels at 50 Hz, six activities, 30 persons, from text files.
 
 A line of an `Inertial Signals` file is one window of 128 steps of one channel; windows overlap by half. The official
-test persons test. The training persons, in rising order, are dealt to five hands; hand `fold` validates.
+test persons test. Every fifth of the training persons in rising order, from number `fold` on, validates.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ CHANNELS = tuple(f"{sensor}_{axis}" for sensor in ("body_acc", "body_gyro", "tot
 N_CLASSES = 6
 """Activities. [1]"""
 
-N_HANDS = 5
-"""Groups that the training persons are dealt to; one of them validates. [1]"""
+N_GROUPS = 5
+"""Groups of the training persons; one of them validates. [1]"""
 
 _BEYOND = 1e9
-"""No acceleration, rotation or number of a person in the files is as large."""
+"""Bound above every acceleration, rotation and person number in the files."""
 
 NAMES = "activity_labels.txt"
 """File with the number and name of each activity."""
@@ -44,7 +44,7 @@ SOURCE = (
 LICENCE = "as the repository states it"
 
 RAW = f"window of {WINDOW} steps at 50 Hz of {', '.join(CHANNELS)}, as in the files of the source"
-"""What a sample is before it is normalised."""
+"""Description of a sample before normalisation."""
 
 LAYOUT = Layout(
     name="uci-har",
@@ -56,14 +56,14 @@ LAYOUT = Layout(
 
 
 def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
-    """Return the data set of one fold; of its test folder sizes and persons are checked, the rest waits for its split.
+    """Return the data set of one fold; test files are checked for sizes and persons, and read when the split is built.
 
     Args:
-        fold: From 0 to 4, which of the training persons validate.
-        directory: The folder `UCI HAR Dataset`, or the one it lies in.
+        fold: Number of the group of training persons who validate, 0 to 4.
+        directory: The folder `UCI HAR Dataset`, or its parent.
 
     Raises:
-        ValueError: A file is missing or damaged, or there are fewer than five training persons.
+        ValueError: A file is missing or damaged, or training persons are fewer than five.
     """
     folder = LAYOUT.find(directory)
     files = [LAYOUT.file(folder, name) for part in ("train", "test") for name in _files(part)]
@@ -73,9 +73,9 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
     if len(both := np.intersect1d(known, testing)):
         raise LAYOUT.wrong(f"{folder}/test/subject_test.txt must name nobody who trains, not person {both[0]}")
     _check_sizes(folder, "test", len(testing))
-    if len(known) < N_HANDS:
-        raise LAYOUT.wrong(f"{folder}/train/subject_train.txt must name at least {N_HANDS} persons, not {len(known)}")
-    validating = np.isin(persons, known[fold::N_HANDS])
+    if len(known) < N_GROUPS:
+        raise LAYOUT.wrong(f"{folder}/train/subject_train.txt must name at least {N_GROUPS} persons, not {len(known)}")
+    validating = np.isin(persons, known[fold::N_GROUPS])
 
     @cache
     def training() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
@@ -138,13 +138,13 @@ def _part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.int6
 
 
 def recordings(labels: NDArray[np.int64], persons: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of the recording of each window, `(n,)`: one after another, new where person or activity changes."""
+    """Return the number of the recording of each window, `(n,)`, which rises where person or activity changes."""
     is_new = (np.diff(labels, prepend=labels[:1]) != 0) | (np.diff(persons, prepend=persons[:1]) != 0)
     return np.cumsum(is_new, dtype=np.int64)
 
 
 def _check_sizes(folder: Path, part: str, n_windows: int) -> None:
-    """Demand as many values in every file of a part as it has windows; none is parsed."""
+    """Check that every file of a part has the values of its windows, by counting without parsing."""
     for path, n_values in ((folder / name, 1 if "Signals" not in name else WINDOW) for name in _files(part)):
         n_found = len(path.read_bytes().split())
         if n_found != n_windows * n_values or not n_found:
@@ -175,5 +175,5 @@ def _integers(path: Path) -> NDArray[np.int64]:
 def _class_names(path: Path) -> tuple[str, ...]:
     lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     if [line[0] for line in lines] != [str(number) for number in range(1, N_CLASSES + 1)]:
-        raise LAYOUT.wrong(f"{path} must number {N_CLASSES} activities from 1, one a line. {LAYOUT.remedy}")
+        raise LAYOUT.wrong(f"{path} must number {N_CLASSES} activities from 1, one per line. {LAYOUT.remedy}")
     return tuple(" ".join(line[1:]).lower().replace("_", " ") for line in lines)

@@ -1,7 +1,7 @@
 """Smart-watch activity: 140 recordings of 10 persons, 7 exercises, 6 channels at 50 Hz; the default data set.
 
 Split by person, never by window: persons pair up, three pairs train, one validates, one tests, and `fold` rotates the
-pairs. The data are shipped with the package (`shipped/watch.md` tells how they were made); no pickle is ever read.
+pairs. The data are built in (`shipped/watch.md` describes their making); pickles are never read.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from models.data.normalisation import Normalisation
 from models.data.windows import Normaliser, windows
 
 FILE = "watch.npz"
-"""File looked for, shipped or in the folder a user gives."""
+"""File of the data, built in or in the folder of a user."""
 
 WINDOW, STRIDE = 128, 64
 """Steps of a window, and from one to the next. [1]"""
 
 DENSE_STRIDE = 16
-"""The same where recordings are cut into more windows. [1]"""
+"""Stride of the denser windows of `DataSet.dense_val`. [1]"""
 
 PAIRS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
-"""Persons that stay together; a fold moves the roles on by one pair."""
+"""Pairs of persons, which share a split; each fold rotates the splits by one pair."""
 
 SOURCE = "Python package seglearn 1.2.5, file seglearn/data/watch_dataset.npy; Burns et al., arXiv:1802.01489"
 LICENCE = "BSD-3-Clause, (c) 2018 David M. Burns"
 
 RAW = f"window of {WINDOW} steps at 50 Hz, ax ay az wx wy wz of a wrist in the units of the source"
-"""What a sample is before it is normalised."""
+"""Description of a sample before normalisation."""
 
 _KEYS = ("signal", "offset", "label", "subject", "scale", "classes")
 
@@ -54,7 +54,7 @@ class Recordings:
         label: Class of each recording, `(n,)`.
         subject: Person of each recording, `(n,)`.
         scale: Value of one step of each channel, `(n_channels,)`.
-        classes: One name a class.
+        classes: One name per class.
 
     Raises:
         ValueError: The arrays do not fit together.
@@ -112,11 +112,11 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
     """Return the data set of one fold.
 
     Args:
-        fold: From 0 to 4, which persons play which role.
-        directory: Folder whose `watch.npz` is read in place of the shipped one.
+        fold: Assignment of persons to splits, 0 to 4.
+        directory: Folder whose `watch.npz` is read in place of the built-in one.
 
     Raises:
-        ValueError: The file is missing or damaged, or a split has nobody in it.
+        ValueError: The file is missing or damaged, or a split has no persons.
     """
     content, where = _content(directory)
     recordings = _recordings(content, where)
@@ -151,10 +151,10 @@ def load_watch(fold: int, directory: Path | None = None) -> DataSet:
 
 
 def find_watch(directory: Path) -> Path:
-    """Return the folder, where it holds the file.
+    """Return the folder after checking that it holds the file.
 
     Raises:
-        ValueError: It does not.
+        ValueError: It does not hold the file.
     """
     if not (directory / FILE).is_file():
         raise _missing(directory, f"no readable {FILE} in it" if directory.is_dir() else "no such folder")
@@ -164,14 +164,14 @@ def find_watch(directory: Path) -> Path:
 def _missing(directory: Path, reason: str) -> ValueError:
     return ValueError(
         f"data set 'watch': looked in {directory}: {reason}; expected {FILE} there. "
-        "Give the folder that holds it, or no folder to use the shipped data"
+        "Give the folder that holds it, or no folder to use the built-in data"
     )
 
 
 def _content(directory: Path | None) -> tuple[bytes, str]:
-    """Return the bytes of the file, and what messages call it."""
+    """Return the bytes of the file, and its name in messages."""
     if directory is None:
-        return (resources.files("models.data") / "shipped" / FILE).read_bytes(), "the shipped file"
+        return (resources.files("models.data") / "shipped" / FILE).read_bytes(), "the built-in file"
     path = directory / FILE
     try:
         return path.read_bytes(), str(path)
@@ -189,7 +189,7 @@ def _recordings(content: bytes, where: str) -> Recordings:
     except (ValueError, KeyError, TypeError, IndexError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"data set 'watch': {where} is damaged ({error}); expected an .npz without pickles with the arrays "
-            f"{', '.join(_KEYS)}. Restore it, or give no folder to use the shipped data"
+            f"{', '.join(_KEYS)}. Restore it, or give no folder to use the built-in data"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Recordings of one second from WAV files: 16-bit, one channel, 16,000 samples a second, and nothing else."""
+"""Recordings of one second from WAV files: 16-bit, one channel, 16,000 samples per second."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
-"""Samples a second. [Hz]"""
+"""Sample rate. [Hz]"""
 
 N_SAMPLES = SAMPLE_RATE_HZ
 """Samples of a recording once it is padded or cut. [1]"""
 
 
 def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
-    """Return the samples of a file, as many as there are, `(n,)`.
+    """Return all samples of a file, `(n,)`.
 
     Args:
         path: The file.
         header_only: Whether to check format and size and return no samples.
 
     Raises:
-        ValueError: It is damaged, or of another format; the file, the rule and the value are named.
+        ValueError: The file is damaged, or has another format.
     """
     try:
         with path.open("rb") as content, wave.open(content) as file:
             facts = {
-                f"{SAMPLE_RATE_HZ:,} samples a second": (file.getframerate(), SAMPLE_RATE_HZ),
+                f"{SAMPLE_RATE_HZ:,} samples per second": (file.getframerate(), SAMPLE_RATE_HZ),
                 "1 channel": (file.getnchannels(), 1),
-                "16 bits a sample": (8 * file.getsampwidth(), 16),
+                "16 bits per sample": (8 * file.getsampwidth(), 16),
             }
             n_frames = file.getnframes()
             n_present = (path.stat().st_size - content.tell()) // 2
@@ -44,7 +44,7 @@ def read_wav(path: Path, *, header_only: bool = False) -> NDArray[np.int16]:
         if value != demanded:
             raise ValueError(f"{path} must have {rule}, not {value:,}")
     if not 0 < n_frames <= n_present:
-        raise ValueError(f"{path} must have the {n_frames:,} samples its header tells, and some, not {n_present:,}")
+        raise ValueError(f"{path} must have the {n_frames:,} samples of its header, at least 1, not {n_present:,}")
     return np.frombuffer(data, dtype="<i2").astype(np.int16)
 
 

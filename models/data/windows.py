@@ -1,7 +1,7 @@
-"""Cutting recordings into windows, and normalising them by what training saw.
+"""Windows of recordings, and their normalisation by the training recordings.
 
 A recording is `(n_steps, n_channels)`, a window `(n_channels, length)`. Windows of one recording may overlap, so they
-share a group. Splits are decided before anything is cut.
+share a group. Recordings are assigned to splits before they are cut.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class Normaliser:
 
     @classmethod
     def of(cls, recordings: Sequence[NDArray[np.float64]]) -> Normaliser:
-        """Of the joined recordings, each `(n_steps, n_channels)`."""
+        """Return the normaliser of joined recordings, each `(n_steps, n_channels)`."""
         joined = np.concatenate(recordings)
         spread = joined.std(axis=0)
         return cls(mean=joined.mean(axis=0), spread=np.where(spread > 0, spread, 1.0))
 
     def __call__(self, recording: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Return a recording with training's mean 0 and spread 1, float32 `(..., n_steps, n_channels)`."""
+        """Return a recording normalised by the mean and spread of training, float32 `(..., n_steps, n_channels)`."""
         return ((recording - self.mean) / self.spread).astype(np.float32)

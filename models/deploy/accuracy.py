@@ -1,4 +1,4 @@
-"""How often an integer network is right: what `accuracy_deployed_*` columns say."""
+"""Accuracy of integer networks, for the columns `accuracy_deployed_*`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BATCH = 1024
 
 
 def deployed_correct(network: IntegerNetwork, split: Split) -> NDArray[np.bool_]:
-    """Which samples an integer network gets right, `(n,)`, in the order of the split."""
+    """Return whether an integer network classifies each sample correctly, `(n,)`, in the order of the split."""
     answers = [
         answers_of(run(network, quantise_input(network, split.take(slice(start, start + _BATCH)))))
         for start in range(0, len(split), _BATCH)

@@ -16,7 +16,7 @@ _LINE = 110
 
 
 def model_header(program: Program) -> str:
-    """`model.h`: sizes, and where everything lies, in words."""
+    """Return `model.h`: sizes and addresses, in words."""
     network, placement = program.network, program.placement
     height, width, channels = network.input_shape
     last = network.shape.layers[-1]
@@ -40,7 +40,7 @@ def model_header(program: Program) -> str:
     }
     lines = "\n".join(f"#define {name} {_number(value)}" for name, value in constants.items())
     title = _in_comment(network.name)
-    return f"""/* {title}: sizes and places of the program, in words of 16 bits; a pixel of a map takes its WORDS. */
+    return f"""/* {title}: sizes and addresses in words of 16 bits; EBB_INPUT_WORDS, EBB_OUTPUT_WORDS: per pixel. */
 #ifndef EBB_MODEL_H
 #define EBB_MODEL_H
 
@@ -51,17 +51,17 @@ def model_header(program: Program) -> str:
 
 
 def _in_comment(text: str) -> str:
-    """Return a name that neither opens nor ends a comment."""
+    """Return a name without marks that open or end a comment."""
     return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _number(value: int | str) -> str:
-    """Return a constant of 32 bits where it needs them: int may have 16."""
+    """Return a C constant, of 32 bits where 16 do not suffice: int may have 16."""
     return f"{value}ul" if isinstance(value, int) and value > 32767 else str(value).replace("u", "ul")
 
 
 def model_source(program: Program) -> str:
-    """`model.c`: layers, energies, stop bits, weights."""
+    """Return `model.c`: layers, energies, stop bits, weights."""
     parts = ['#include "ebb.h"\n']
     for index, table in enumerate(program.energies):
         parts.append(_energies(index, table))
@@ -101,7 +101,7 @@ def _value(value: Any) -> str:
 
 
 def test_vectors(program: Program, inputs: NDArray[np.int16], outputs: NDArray[np.int16]) -> str:
-    """`test_vectors.h`: samples and what the integer reference answers.
+    """Return `test_vectors.h`: samples and the outputs of the integer reference.
 
     Args:
         program: The program.
@@ -113,7 +113,7 @@ def test_vectors(program: Program, inputs: NDArray[np.int16], outputs: NDArray[n
         content = ",\n".join(f"    {{\n{_wrapped(row.ravel().tolist(), indent='     ')}}}" for row in rows)
         return f"static const int16_t {name}[EBB_N_TEST_VECTORS][{size}] = {{\n{content}\n}};\n"
 
-    return f"""/* Real samples (height, width, channels; channels fastest) and the outputs that must come out. */
+    return f"""/* Real samples (height, width, channels; channels fastest) and their expected outputs. */
 #ifndef EBB_TEST_VECTORS_H
 #define EBB_TEST_VECTORS_H
 

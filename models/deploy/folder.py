@@ -1,4 +1,4 @@
-"""The files of an exported design: its tables as C, the engine unchanged, a board for a PC, test vectors."""
+"""Files of an exported design: its tables as C, the engine, a board for a PC, test vectors."""
 
 from __future__ import annotations
 

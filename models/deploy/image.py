@@ -1,9 +1,9 @@
-"""Weights and biases of a network as a program's non-volatile memory holds them: tile by tile, in words of 16 bits.
+"""Image of the weights and biases of a network in non-volatile memory: tile by tile, in words of 16 bits.
 
 A weight tile is contiguous, so that one call fetches it: output channel after output channel, each with its kernel rows
-and the input channels of the tile fastest, and behind those of the last input-channel tile the biases, two words each,
-low word first. Rows of single channels are stored twice, the second version shifted by one column. The layout is that
-of the counts (COST_MODEL section 4), in rows and letters of `energy.counting.exact`.
+and the input channels of the tile fastest, and after those of the last input-channel tile the biases, two words each,
+low word first. Rows of single channels are stored twice, the second version shifted by one column. The counts of
+energy/README section 4 assume this layout; rows and letters are those of `energy.counting.exact`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
 
     Args:
         layer: Weights and biases.
-        layer_row: The layer as it is counted, `energy.counting.rows.layer_row`.
-        design_row: Its design likewise.
+        layer_row: Row of the counted layer, `energy.counting.rows.layer_row`.
+        design_row: Row of its design.
     """
     if layer.weight is None or layer.bias is None:
         return np.zeros(0, dtype=np.int16)
@@ -35,7 +35,7 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
         kernels = _rewritten(layer.weight, layer_row)
         pieces = [_conv_tile(kernels[tile], layer.bias[tile], int(design_row[rows.TILE_IN])) for tile in tiles]
     else:
-        # Turned like its layer: the kernel's two axes change places where the counted layer's have.
+        # Turned with its layer: the kernel's two axes are swapped where those of the counted layer are.
         kernel_h, kernel_w = int(layer_row[rows.KERNEL_H]), int(layer_row[rows.KERNEL_W])
         kernels = layer.weight.reshape(layer.weight.shape[0], kernel_h, kernel_w)
         if design_row[rows.VECTOR] != rows.CHANNEL:
@@ -45,7 +45,7 @@ def weight_image(layer: IntegerLayer, layer_row: IntArray, design_row: IntArray)
 
 
 def _rewritten(weight: Words, layer_row: IntArray) -> Words:
-    """Return kernels as the counted layer has them, `(out_ch, kernel_h, kernel_w, in_words)`.
+    """Return the kernels of the counted layer, `(out_ch, kernel_h, kernel_w, in_words)`.
 
     Turning swaps two axes of which one has length 1, and covering the map joins three: the order of words stays. Pad
     channels are zero.
@@ -71,5 +71,5 @@ def _both_versions(kernels: Words, length: int) -> Words:
 
 
 def bias_words(bias: NDArray[np.int32]) -> Words:
-    """Two words a bias, the low one first."""
+    """Return the words of biases, two per bias, the low one first."""
     return np.asarray(bias).astype("<i4").view("<i2").astype(np.int16)

@@ -1,7 +1,7 @@
 """A network in integers: int16 weights and maps, power-of-two scales, int32 sums; the meaning of an exported program.
 
-A real value is q 2^-fraction_bits. The weights of a layer are so small that no sum can overflow whatever its order, so
-every plan of a network gives the same bits. `models.deploy.quantise` makes it, `models.deploy.reference` runs it.
+A real value is q 2^-fraction_bits. The weights of a layer are so small that no sum can overflow in any order, so every
+plan of a network gives the same bits. `models.deploy.quantise` makes it, `models.deploy.reference` runs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LOW, HIGH = -(2**15), 2**15 - 1
 """Range of a word."""
 
 LARGEST_SUM = 2**30
-"""Every sum of products with its bias is smaller, also where a vector unit returns twice the product."""
+"""Bound of every sum of products with its bias, also where a vector unit returns twice the product."""
 
 LEAST_SHIFT, MOST_SHIFT = 2, 16
 """Shifts of a sum that two 16 x 16 multiplications can do, see `runtime/ebb.c`."""
@@ -39,10 +39,10 @@ class IntegerLayer:
     the same of a 2^lift_a + b 2^lift_b. Averages: floor((sum + H W // 2) / (H W)).
 
     Attributes:
-        name: What messages call it.
-        shape: Its maps, kernel, stride and padding, as the network has them.
+        name: Name in messages.
+        shape: Its maps, kernel, stride and padding.
         reads: Indices of the layers that it reads; `NETWORK_INPUT` for the network's input.
-        fraction_bits: Of its output. [1]
+        fraction_bits: Fraction bits of its output. [1]
         weight: int16, of a `conv` `(out_ch, kernel_h, kernel_w, in_ch)`, of a `depthwise_conv`
             `(out_ch, kernel_h, kernel_w)`; None where it has none.
         bias: int32 `(out_ch,)`, in units of the sum; None where it has none.
@@ -51,7 +51,7 @@ class IntegerLayer:
         has_relu: Whether a ReLU ends it.
 
     Raises:
-        ValueError: Something does not fit, or sums of the weights could overflow.
+        ValueError: The fields do not fit together, or sums could overflow.
     """
 
     name: str
@@ -110,7 +110,7 @@ class IntegerLayer:
 
 
 def channel_load(weight: NDArray[np.integer[Any]], bias: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Sum |w| + ceil(|bias| / 32768) of every output channel, `(out_ch,)`: up to `HIGH` no sum can overflow."""
+    """Return sum |w| + ceil(|bias| / 32768) of every output channel, `(out_ch,)`; up to `HIGH` no sum overflows."""
     magnitude = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1)
     return np.asarray(magnitude - (-np.abs(bias.astype(np.int64)) // 2**15))
 
@@ -120,10 +120,10 @@ class IntegerNetwork:
     """A network in integers.
 
     Attributes:
-        name: What messages call it.
+        name: Name in messages.
         layers: Its layers, in an order in which they can run.
         input_shape: Height, width and channels of its input; one-dimensional data has width 1. [1]
-        input_fraction_bits: Of its input. [1]
+        input_fraction_bits: Fraction bits of its input. [1]
 
     Raises:
         ValueError: The layers do not fit together.
@@ -140,7 +140,7 @@ class IntegerNetwork:
 
     @cached_property
     def shape(self) -> NetworkShape:
-        """Its layers without weights, as they are planned and priced."""
+        """The network without weights, to be planned and priced."""
         return NetworkShape(
             name=self.name,
             layers=tuple(layer.shape for layer in self.layers),

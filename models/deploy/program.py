@@ -1,7 +1,7 @@
 """A network, its plan and its schedule as the tables of an exported program (`runtime/ebb.h`).
 
-Everything that the engine does not compute itself is decided here: where tensors lie, what a batch is accounted for,
-and before which batches a power cycle ends. Sizes and counts are those of `energy`; nothing is worked out twice.
+The tables hold what the engine does not compute: addresses of tensors, accounted energies of batches, and the batches
+before which a power cycle ends. Sizes and counts come from `energy`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.deploy.image import Words, weight_image
 from models.deploy.integer import IntegerLayer, IntegerNetwork
 
 OPS = {"conv": "EBB_CONV", "depthwise_conv": "EBB_DEPTHWISE", "global_avg_pool": "EBB_AVERAGE", "add": "EBB_SUM"}
-"""Operators that the engine has, by its names for them."""
+"""Operators of the engine, with their names in C."""
 
 _ORDER_NAMES = tuple(f"EBB_{order.upper()}_STAYS" for order in ORDERS)
 _VECTOR_NAMES = ("EBB_CHANNEL", "EBB_ROW", "EBB_PLANAR")
@@ -36,12 +36,12 @@ _WIDTHS = {"batches": 32, "first_batch": 32, "input_at": 32, "weight_at": 32, "p
 _WIDTHS |= {"output_at": 32, "partial_half": 32}
 _WIDTHS |= dict.fromkeys(("in_h", "in_w", "map_h", "map_w"), 15)
 _DEFAULT_WIDTH = 16
-"""Bits of the members of `struct ebb_layer`; rows and columns are also counted below zero."""
+"""Bits of the members of `struct ebb_layer`; rows and columns may be negative."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTable:
-    """`struct ebb_layer`: attributes have the names, the units and the order of its members."""
+    """Row of `struct ebb_layer`: attributes have the names, the units and the order of its members."""
 
     op: str
     order: str
@@ -87,10 +87,10 @@ class LayerTable:
     second_level: int
 
     def require_fits(self, name: str) -> None:
-        """Demand that every number fits into its member, and padded rows and columns into a signed word.
+        """Check that every number fits into its member, and padded rows and columns into a signed word.
 
         Raises:
-            ValueError: One does not; layer, member and value are named.
+            ValueError: A number does not fit; the message names layer, member and value.
         """
         for axis in ("h", "w"):
             size, pad = getattr(self, f"in_{axis}"), getattr(self, f"pad_{axis}")
@@ -111,9 +111,9 @@ class EnergyTable:
     """Accounted energies of a layer's batches; equal rows of the loops are stored once.
 
     Attributes:
-        first_rows: For each run of the outermost level its row of `second_rows`, `(n_first,)`.
-        second_rows: For each run of the second level its row of `kinds`, `(n_rows, n_second)`.
-        kinds: For each batch of a run of the innermost loop its kind, `(n_rows, n_loop)`.
+        first_rows: Row of `second_rows` for each run of the outermost level, `(n_first,)`.
+        second_rows: Row of `kinds` for each run of the second level, `(n_rows, n_second)`.
+        kinds: Kind of each batch of a run of the innermost loop, `(n_rows, n_loop)`.
         energies_nj: Energy of each kind when warm and when cold, `(n_kinds, 2)`. [nJ]
     """
 
@@ -125,21 +125,21 @@ class EnergyTable:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
-    """What an exported folder is made from.
+    """Content of an exported folder.
 
     Attributes:
         network: The integer network.
-        plan: A design a layer.
-        placement: Where everything lies in non-volatile memory.
-        layers: A table a layer.
-        energies: Likewise.
+        plan: One design per layer.
+        placement: Addresses in non-volatile memory.
+        layers: One table per layer.
+        energies: One table per layer.
         weights: Weights and biases of all layers, `(n_words,)`.
         stops: Whether a power cycle ends before a batch, `(n_batches,)`.
-        vm_words: Volatile memory of the layer that needs most. [words]
+        vm_words: Largest volatile memory of a layer. [words]
         cycle_budget_nj: Accounted energy of a power cycle. [nJ]
         boot_nj: Accounted energy of a boot. [nJ]
-        power_cycles: Of one inference as it is planned.
-        input_words: Words that a pixel of the network's input takes where it lies. [words]
+        power_cycles: Planned power cycles of one inference.
+        input_words: Words per pixel of the stored input of the network. [words]
     """
 
     network: IntegerNetwork
@@ -164,10 +164,10 @@ def program(network: IntegerNetwork, plan: Plan, pricer: Pricer, scenarios: Scen
         plan: A well-formed design for each layer, exactly counted.
         pricer: Counts and prices batches.
         scenarios: The supply, an axis of one.
-        cuts: How batches are cut into power cycles, as `energy.scheduling.schedule.schedule` takes it.
+        cuts: Method of cutting batches into power cycles, as for `energy.scheduling.schedule.schedule`.
 
     Raises:
-        ValueError: The plan is not well formed, or something of it is more than the engine holds.
+        ValueError: The plan is not well formed, or exceeds a limit of the engine.
     """
     shape = network.shape
     check_plan(shape, plan, counting="exact")
@@ -286,12 +286,12 @@ def _energy_table(table: LayerTable, nanojoules: tuple[IntArray, IntArray]) -> E
 
 
 def _input_words(network: IntegerNetwork) -> int:
-    """Return the words that a pixel of the network's input takes where it lies. [words]
+    """Return the words per pixel of the stored input of the network. [words]
 
-    Channels are padded to even, unless all layers that read the input cover it whole and so read its words in a row.
+    Channels are padded to even, unless all layers that read the input cover it whole and read its words in a row.
 
     Raises:
-        ValueError: A layer covers a map whose pad channels would stand in its way.
+        ValueError: A layer covers a map with pad channels.
     """
     shape, readers = network.shape, readers_of(network.shape)
     for source in (*range(len(shape.layers)), NETWORK_INPUT):

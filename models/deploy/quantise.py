@@ -1,7 +1,7 @@
-"""A fine-tuned network in integers: batch norm folded, power-of-two scales from weights and from training data.
+"""Quantisation of a fine-tuned network: folded batch norm, power-of-two scales from weights and training data.
 
-The scale of a layer's weights is the finest at which no sum can overflow; that of a map the finest at which its
-largest magnitude over the training data fits into a word, the rest saturates.
+The scale of a layer's weights is the finest at which no sum can overflow; that of a map is the finest at which its
+largest magnitude over the training data fits into a word. Larger values saturate.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from models.supernet.subnet import Subnet
 from models.threads import threads
 
 N_RANGED = 4096
-"""Most training samples that ranges of maps are taken from. [1]"""
+"""Largest number of training samples for ranges of maps. [1]"""
 
 _BATCH = 256
 _MOST_APART = MOST_LIFT - LEAST_SHIFT
-"""Bits by which the scales of two maps that are added may differ."""
+"""Largest difference between the scales of two added maps, in bits."""
 
 _DEFAULT_BITS = 8
 """Fraction bits of a map that is zero on all training data."""
@@ -48,10 +48,10 @@ def quantise(subnet: Subnet, train: Split) -> IntegerNetwork:
 
     Args:
         subnet: The network, in evaluation mode.
-        train: Training samples, which give the ranges of maps.
+        train: Training samples for the ranges of maps.
 
     Raises:
-        ValueError: It has layers that no program runs.
+        ValueError: The network has layers that the engine does not run.
     """
     steps, shape = steps_of(subnet), subnet.space.network(subnet.arch)
     wanted = _reconciled([_bits_for(largest) for largest in map_ranges(subnet, train)], steps)
@@ -90,12 +90,12 @@ def map_ranges(subnet: Subnet, train: Split) -> list[float]:
 
 
 def _bits_for(largest: float) -> int:
-    """Return most fraction bits with which a magnitude fits into a word. [1]"""
+    """Return the largest number of fraction bits with which a magnitude fits into a word. [1]"""
     return math.floor(math.log2(HIGH / largest)) if largest > 0 else _DEFAULT_BITS
 
 
 def _reconciled(wanted: Sequence[int], steps: Sequence[Step]) -> list[int]:
-    """Fraction bits of all maps, lowered where operators ask it: averages keep theirs, operands of sums are near."""
+    """Return the fraction bits of all maps, lowered for operators: averages keep theirs, operands of sums are near."""
     bits, before = list(wanted), list[int]()
     while bits != before:
         before = list(bits)
@@ -114,9 +114,9 @@ def _layer(step: Step, name: str, read: Sequence[int], wanted: int) -> IntegerLa
 
     Args:
         step: The layer.
-        name: What the network calls it.
+        name: Name of the layer.
         read: Fraction bits of the maps it reads.
-        wanted: Fraction bits that its output should have; it has no more.
+        wanted: Largest number of fraction bits of its output.
     """
     if step.op == "global_avg_pool":
         return IntegerLayer(name=name, shape=step.shape, reads=step.reads, fraction_bits=read[0])
@@ -145,7 +145,7 @@ def _layer(step: Step, name: str, read: Sequence[int], wanted: int) -> IntegerLa
 
 
 def folded(step: Step) -> tuple[Real, Real]:
-    """Kernels with the batch normalisation behind them folded in, as `IntegerLayer.weight` lies, and the bias."""
+    """Return kernels with folded batch normalisation, in the layout of `IntegerLayer.weight`, and the bias."""
     assert step.weight is not None
     shape = step.shape
     weight = step.weight.astype(np.float64).reshape(shape.out_ch, -1, shape.kernel_h, shape.kernel_w)
@@ -160,7 +160,7 @@ def folded(step: Step) -> tuple[Real, Real]:
 
 
 def _weight_bits(kernels: Real, bias: Real, input_bits: int) -> int:
-    """Return most fraction bits of weights with which no sum can overflow. [1]"""
+    """Return the largest number of fraction bits of weights with which no sum can overflow. [1]"""
     loads = np.abs(kernels).reshape(len(kernels), -1).sum(axis=1) + np.abs(bias) * 2.0**input_bits / 2**15
     bits = _bits_for(float(loads.max())) + 1
     while channel_load(*_integers(kernels, bias, bits, input_bits)).max() > HIGH:

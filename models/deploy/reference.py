@@ -1,6 +1,6 @@
 """Integer inference in NumPy: the specification of every exported program.
 
-All sums stay below 2^30, so products of matrices in float64 are exact, and fast. Maps are channel-last.
+All sums stay below 2^30, so matrix products in float64 are exact. Maps are channel-last.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(network: IntegerNetwork, samples: Map) -> Map:
         int16 `(n, out_h, out_w, out_ch)`.
 
     Raises:
-        ValueError: The samples are none of this network.
+        ValueError: The samples do not fit the input of the network.
     """
     if samples.dtype != np.int16 or samples.shape[1:] != tuple(network.input_shape):
         expected = ("n", *network.input_shape)
@@ -77,7 +77,7 @@ def run_layer(layer: IntegerLayer, maps: Sequence[Map]) -> Map:
 
 
 def _scaled(sums: Sums, layer: IntegerLayer) -> Map:
-    """Return sums divided by 2^shift, rounded half up, inside the range of a word; exact, for a power of two scales."""
+    """Return sums divided by 2^shift, rounded half up and clipped to a word; exact, since the divisor is 2^shift."""
     rounded = np.floor(sums * 2.0**-layer.shift + 0.5)
     return np.clip(rounded, 0 if layer.has_relu else LOW, HIGH).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""Samples as a program reads them: normalised ones at its size, in integers. Torch is loaded only to resize them."""
+"""Input samples of a program: normalised, resized, in integers. Torch is imported only to resize."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Real = NDArray[np.float64]
 
 
 def quantise_input(network: IntegerNetwork, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Normalised samples `(n, channels, *size)` as the network reads them, int16 `(n, height, width, channels)`."""
+    """Return normalised samples `(n, channels, *size)` as integer input, int16 `(n, height, width, channels)`."""
     height, width, channels = network.input_shape
     x = _resized(samples, network.input_shape)
     maps = x.reshape(len(x), channels, height, width).transpose(0, 2, 3, 1)
@@ -33,5 +33,5 @@ def _resized(samples: NDArray[np.float32], input_shape: tuple[int, int, int]) ->
 
 
 def rounded(values: Real, bits: int, low: int, high: int) -> NDArray[np.int64]:
-    """Return the reals in units of 2^-bits, rounded half up, inside a range."""
+    """Return real values in units of 2^-bits, rounded half up and clipped to a range."""
     return np.clip(np.floor(values * 2.0**bits + 0.5), low, high).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Integer networks as safetensors bytes: int16 weights, int32 biases, and everything else as JSON in the header.
+"""Integer networks as safetensors bytes: int16 weights, int32 biases, and the other fields as JSON in the header.
 
 Such a file holds tensors and text and cannot run code. The same network gives the same bytes.
 """
@@ -54,7 +54,7 @@ def read_network(data: bytes) -> IntegerNetwork:
     """Return the network that `network_bytes` wrote.
 
     Raises:
-        ValueError: The bytes are damaged, or something else.
+        ValueError: The bytes are damaged, or not an integer network.
     """
     try:
         tensors, header = load(data), _header_in(data)

@@ -1,5 +1,6 @@
-"""Networks from elsewhere and to elsewhere: ONNX files, torch modules, trained networks of our spaces.
+"""Import and export of networks: ONNX files and torch modules.
 
-In: a reader (`read_onnx`, `read_torch`) makes an `operations.ForeignGraph`, `convert` makes a `NetworkShape` of it.
-Out: `deployable` takes a fine-tuned network apart, `write_onnx` and `write_torch` put it together again.
+Import: a reader (`read_onnx`, `read_torch`) makes an `operations.ForeignGraph`, and `convert` turns it into a
+`NetworkShape`. Export: `deployable` lists the layers of a fine-tuned network, and `write_onnx` and `write_torch` write
+them.
 """

@@ -1,7 +1,7 @@
-"""A network from elsewhere as layers that the cost model has, or one line that says which node it cannot cost.
+"""Conversion of an imported network into layers of the cost model, or an error that names the unsupported node.
 
-Flattening and the like only rename numbers and vanish; a fully connected layer is a convolution that covers its map;
-biases belong to the layer they are added to. Maps `(channels, height)` have height and width 1, as in our spaces.
+Flattening and similar operations vanish; a fully connected layer is a convolution that covers its map; biases belong to
+the layer they are added to. Maps `(channels, height)` have height and width 1, as in our spaces.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from models.exchange.operations import INPUT, ForeignGraph, Operation, Window, times
 
 _RESERVED = "input"
-"""A name that NETWORK.json keeps for the input of the network."""
+"""Name that NETWORK.json reserves for the input of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """A network that was converted.
+    """A converted network.
 
     Attributes:
         network: The network.
-        notes: Sentences on what was left out.
+        notes: Sentences on omitted operations.
     """
 
     network: NetworkShape
@@ -33,13 +33,13 @@ class Converted:
 
 @dataclass(frozen=True, kw_only=True)
 class _Map:
-    """A result on its way.
+    """An intermediate result.
 
     Attributes:
-        source: Index of the layer that gives it, `NETWORK_INPUT` for the input.
-        size: Height, width and channels as that layer gives them. [1]
-        shape: The axes under which it is read now, `(channels, *size)` or `(features,)`. [1]
-        is_answer: Whether it is the scores of the last layer made into an answer.
+        source: Index of the layer that computes it, `NETWORK_INPUT` for the input.
+        size: Height, width and channels of the output of that layer. [1]
+        shape: Current axes, `(channels, *size)` or `(features,)`. [1]
+        is_answer: Whether it is a class or probabilities, computed from the scores of the last layer.
     """
 
     source: int
@@ -49,15 +49,14 @@ class _Map:
 
 
 def convert(graph: ForeignGraph, *, fuse: bool = True) -> Converted:
-    """Return the network as the cost model sees it.
+    """Return the network as layers of the cost model.
 
     Args:
-        graph: What a reader found.
+        graph: Result of a reader.
         fuse: Whether batch norm and ReLU are merged into the convolutions before them.
 
     Raises:
-        ValueError: A node does something that no layer of the cost model does; the node, the rule and the value are
-            named.
+        ValueError: A node is not a layer of the cost model; the message names node, rule and value.
     """
     builder = _Builder(graph)
     for operation in graph.operations:
@@ -66,7 +65,7 @@ def convert(graph: ForeignGraph, *, fuse: bool = True) -> Converted:
 
 
 class _Builder:
-    """Layers found so far."""
+    """Conversion state: the layers so far."""
 
     def __init__(self, graph: ForeignGraph) -> None:
         self.graph = graph
@@ -80,7 +79,7 @@ class _Builder:
         self.n_readers = Counter(key for operation in graph.operations for key in operation.reads)
 
     def take(self, operation: Operation) -> None:
-        """Convert one more operation."""
+        """Convert the next operation."""
         for key in operation.reads:
             if key not in self.maps:
                 raise ValueError(f"{operation} reads {key!r}, which no node before it gives")
@@ -90,7 +89,7 @@ class _Builder:
         self.maps[operation.key] = getattr(self, f"_{operation.kind}")(operation, read)
 
     def finish(self, *, fuse: bool) -> Converted:
-        """Return the network of all that was taken."""
+        """Return the network of all converted operations."""
         if not self.layers:
             raise ValueError(f"network {self.graph.name!r} must have at least one layer that computes")
         network = NetworkShape(
@@ -142,7 +141,7 @@ class _Builder:
 
     def _batch_norm(self, operation: Operation, read: _Map) -> _Map:
         if read.shape[0] != read.size[2]:
-            raise ValueError(f"{operation}: a batch norm must have one scale a channel, and {_of(read)} is flattened")
+            raise ValueError(f"{operation}: a batch norm must have one scale per channel, and {_of(read)} is flattened")
         return self._elementwise(operation, "batch_norm", (read,))
 
     def _relu(self, operation: Operation, read: _Map) -> _Map:
@@ -193,11 +192,11 @@ class _Builder:
         source = operation.reads[0]
         if self.kind_of[source] not in ("conv", "linear", "batch_norm") or self.n_readers[source] > 1:
             raise ValueError(
-                f"{operation}: a constant must be added right behind a layer with weights, read by none else"
+                f"{operation}: a constant must be added right after a layer with weights that no other node reads"
             )
         if operation.constant_size not in (1, read.shape[0]):
             raise ValueError(
-                f"{operation}: a constant that is added must have one number a channel, {read.shape[0]}, "
+                f"{operation}: a constant that is added must have one number per channel, {read.shape[0]}, "
                 f"not {operation.constant_size}"
             )
         return read
@@ -249,7 +248,7 @@ def _size_of(shape: tuple[int, ...], operation: Operation) -> tuple[int, int, in
 
 
 def _own_size(operation: Operation, read: _Map) -> tuple[int, int, int]:
-    """Return the size of the map that is read, which must be as its layer gives it."""
+    """Return the size of a map that is read, which must not be reshaped."""
     size = _size_of(read.shape, operation)
     if size != read.size:
         given = times((read.size[2], *read.size[:2]))

@@ -1,7 +1,7 @@
-"""A trained network taken apart for writers: what each layer does, with which weights, on samples as they are recorded.
+"""Layers and weights of a trained network, for writers; its input is raw samples.
 
-Batch normalisation stays apart from the convolution before it: the numbers are those of training, and whoever reads the
-result may train on or merge them.
+Batch normalisation stays apart from the convolution before it, so that the exported network can be trained further or
+merged.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Norm:
-    """Batch normalisation as it is at inference.
+    """Batch normalisation at inference.
 
     Attributes:
-        scale, shift, mean, variance: One number a channel, `(out_ch,)` each.
-        epsilon: Added to the variance.
+        scale, shift, mean, variance: One number per channel, `(out_ch,)` each.
+        epsilon: Constant added to the variance.
     """
 
     scale: Array
@@ -48,7 +48,7 @@ class Step:
         shape: Its maps, kernel, stride and padding.
         weight: `(out_ch, in_ch, *kernel)`, for `linear` `(out_ch, in_ch)`; None where it has none.
         bias: `(out_ch,)`; None where it has none.
-        norm: The batch normalisation behind it; None where there is none.
+        norm: Batch normalisation after it; None without.
         has_relu: Whether a ReLU ends it.
     """
 
@@ -67,12 +67,12 @@ class Deployable:
     """A trained network.
 
     Attributes:
-        title: What it is, one line.
+        title: Description, one line.
         steps: Its layers, in an order in which they can run.
         sample_shape: Shape of one raw sample, `(channels, *size)`. [1]
         map_size: Size that the first layer reads, `(*size,)`; raw samples of another size are resized. [1]
-        normalisation: What is done to raw samples first.
-        class_names: One name a class.
+        normalisation: Normalisation of raw samples.
+        class_names: One name per class.
     """
 
     title: str
@@ -89,11 +89,11 @@ class Deployable:
 
     @property
     def is_resized(self) -> bool:
-        """Whether raw samples have another size than the first layer reads."""
+        """Whether the size of raw samples differs from that of the first layer's input."""
         return self.map_size != self.sample_shape[1:]
 
     def window(self, step: Step) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-        """Kernel, stride and padding of a convolution on each axis; an axis of length 1 has neither of the latter."""
+        """Return kernel, stride and padding of a convolution per axis; stride 1 and padding 0 on axes of length 1."""
         shape, axes = step.shape, ("h", "w")[: self.n_axes]
         kernel = tuple(getattr(shape, f"kernel_{axis}") for axis in axes)
         stride = tuple(shape.stride if getattr(shape, f"in_{axis}") > 1 else 1 for axis in axes)
@@ -101,12 +101,12 @@ class Deployable:
 
 
 def deployable(subnet: Subnet, data: DataSet, title: str) -> Deployable:
-    """Take a fine-tuned network apart.
+    """Return the layers and weights of a fine-tuned network.
 
     Args:
         subnet: The network, with its running statistics.
         data: The data set that it was trained on.
-        title: What to call it, one line.
+        title: Description, one line.
     """
     height, width, channels = data.input_shape
     n_axes = subnet.space.n_dims

@@ -1,7 +1,7 @@
-"""What a network from elsewhere does, between its reader and the conversion: a small graph of typed operations.
+"""Graph of typed operations, the interface between readers of networks and the conversion to layers.
 
-Readers know ONNX or torch and no cost model, the conversion knows layers and neither of the two. Shapes are without the
-batch axis, as torch and ONNX have them: channels first.
+Readers depend on ONNX or torch and not on the cost model; the conversion depends on neither of the two. Shapes have no
+batch axis; channels come first, as in torch and ONNX.
 """
 
 from __future__ import annotations
@@ -9,34 +9,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 INPUT = ""
-"""What `Operation.reads` calls the input of the network."""
+"""Key of the input of the network in `Operation.reads`."""
 
 KINDS = (
-    "conv",  # convolution, `window` says which
+    "conv",  # convolution, with `window`
     "linear",  # fully connected
-    "batch_norm",  # a scale and a shift a channel
+    "batch_norm",  # a scale and a shift per channel
     "relu",
-    "average_pool",  # `window` says over what
+    "average_pool",  # over `window`
     "mean",  # over `axes`
     "add",  # of two maps
     "bias",  # a constant of `constant_size` numbers added
-    "reshape",  # the same numbers in the same order under other axes
+    "reshape",  # the same numbers in the same order with other axes
     "same",  # changes nothing at inference
-    "prepare",  # arithmetic with constants, transposition, resizing: of the network's input alone
-    "answer",  # what picks a class or makes scores probabilities: behind the last layer alone
+    "prepare",  # arithmetic with constants, transposition, resizing: on the network's input only
+    "answer",  # class or probabilities from scores: after the last layer only
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """How a convolution or a pooling moves, one number an axis, `(n_axes,)`; axes are height, then width.
+    """Window of a convolution or a pooling, one number per axis, `(n_axes,)`; axes are height, then width.
 
     Attributes:
         kernel: Taps. [1]
         stride: Steps. [1]
-        pad_begin, pad_end: Zeros before and behind. [1]
+        pad_begin, pad_end: Zeros before and after. [1]
         dilation: Distance of neighbouring taps. [1]
-        groups: Groups of channels that are convolved apart. [1]
+        groups: Groups of channels that are convolved separately. [1]
     """
 
     kernel: tuple[int, ...]
@@ -49,18 +49,18 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One node of a network from elsewhere.
+    """One node of an imported network.
 
     Attributes:
-        key: What `reads` of others call its result, unique.
-        name: What a person calls it.
-        operator: What its source calls what it does.
+        key: Unique key of its result in `reads` of other nodes.
+        name: Name in messages.
+        operator: Name of its operator in the source.
         kind: One of `KINDS`.
-        reads: Keys of the operations whose results it reads, constants left out; `INPUT` for the network's input.
+        reads: Keys of the results it reads, without constants; `INPUT` for the network's input.
         out_shape: Shape of its result, `(channels, *size)` or `(features,)`. [1]
-        window: Of `conv` and `average_pool`.
-        axes: Of `mean`: positions in the shape that it reads.
-        constant_size: Of `bias`: how many numbers are added. [1]
+        window: Window of `conv` and `average_pool`.
+        axes: Axes of `mean`, positions in the shape that it reads.
+        constant_size: Length of the constant of `bias`. [1]
     """
 
     key: str
@@ -77,18 +77,18 @@ class Operation:
         assert self.kind in KINDS, self.kind
 
     def __str__(self) -> str:
-        """What messages call it."""
+        """Return the name in messages."""
         return f"node {self.name!r} ({self.operator})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignGraph:
-    """A network from elsewhere.
+    """An imported network.
 
     Attributes:
-        name: What to call it.
+        name: Name of the network.
         input_shape: Shape of its input, `(channels, *size)` or `(features,)`. [1]
-        operations: What its result needs, in an order in which it can run, the result last.
+        operations: Operations of its result, in an order in which they can run, the result last.
     """
 
     name: str
@@ -97,16 +97,16 @@ class ForeignGraph:
 
 
 def times(sizes: tuple[int, ...]) -> str:
-    """Return a shape as `--input` has it, such as `6x128`."""
+    """Return a shape in the form of `--input`, such as `6x128`."""
     return "x".join(str(size) for size in sizes)
 
 
 def unsupported(name: str, operator: str, known: tuple[str, ...]) -> ValueError:
-    """Return the error of an operator that the cost model does not have.
+    """Return the error for an operator that the cost model does not support.
 
     Args:
-        name: Of the node.
-        operator: What its source calls it.
-        known: What the source calls those that are supported.
+        name: Name of the node.
+        operator: Name of the operator in the source.
+        known: Names of supported operators.
     """
     return ValueError(f"node {name!r}: operator {operator} is not supported; supported are {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""An ONNX file as a `ForeignGraph`. Weights are not looked at, only their shapes; the package `onnx` is optional."""
+"""Reader of ONNX files into a `ForeignGraph`, which uses shapes of weights only; the package `onnx` is optional."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from models.exchange.operations import INPUT, ForeignGraph, Operation, Window, times, unsupported
 
 MISSING = "needs the package onnx: pip install 'ebbnas[onnx]'"
-"""The end of the line for a person without it."""
+"""End of the message where the package is missing."""
 
 _KIND_OF = {
     "Conv": "conv",
@@ -48,8 +48,8 @@ def read_onnx(path: Path, input_shape: tuple[int, ...] | None) -> ForeignGraph:
         input_shape: Channels and sizes of the network's input, without the batch; that of the file where None. [1]
 
     Raises:
-        ValueError: The package `onnx` is missing, the file is none of ONNX, has other than one input and one output, a
-            shape that is not known, or an operator that the cost model does not have.
+        ValueError: The package `onnx` is missing, the file is not ONNX, inputs or outputs are not one, a shape is
+            unknown, or the cost model does not support an operator.
     """
     try:
         import onnx
@@ -69,7 +69,7 @@ def read_onnx(path: Path, input_shape: tuple[int, ...] | None) -> ForeignGraph:
 
 
 def _inferred(model: Any, source: str, shape: tuple[int, ...]) -> Any:
-    """Return the model with the shape of every value, its input being of that shape."""
+    """Return the model with the shape of every value, for a given input shape."""
     import onnx
 
     fixed = onnx.ModelProto()
@@ -90,16 +90,16 @@ def _inferred(model: Any, source: str, shape: tuple[int, ...]) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reader:
-    """A model under way.
+    """State of reading a model.
 
     Attributes:
-        name: What to call the network.
-        nodes: The nodes that the result needs, in the order of the file.
+        name: Name of the network.
+        nodes: Nodes of the result, in the order of the file.
         source: Name of the network's input.
         input_shape: Its shape without the batch. [1]
-        constants: Names of values that depend on no input.
-        shapes: Shape of every value as far as known, the batch included. [1]
-        integers: Values of the constants that are whole numbers.
+        constants: Names of values that do not depend on the input.
+        shapes: Known shapes of values, the batch included. [1]
+        integers: Values of integer constants.
     """
 
     name: str
@@ -112,7 +112,7 @@ class _Reader:
 
     @classmethod
     def of(cls, path: Path, model: Any, input_shape: tuple[int, ...] | None) -> _Reader:
-        """Find what is needed and infer its shapes."""
+        """Find the needed nodes and infer shapes."""
         given = {value.name for value in model.graph.initializer}
         sources = [value for value in model.graph.input if value.name not in given]
         if len(sources) != 1 or len(model.graph.output) != 1:
@@ -223,7 +223,7 @@ class _Reader:
 
 
 def _constants(graph: Any, given: set[str]) -> frozenset[str]:
-    """Return the names of all values that depend on no input."""
+    """Return the names of all values that do not depend on the input."""
     found = {*given, ""}
     for node in graph.node:
         if all(value in found for value in node.input):
@@ -232,7 +232,7 @@ def _constants(graph: Any, given: set[str]) -> frozenset[str]:
 
 
 def _integers(graph: Any) -> dict[str, tuple[int, ...]]:
-    """Return whole numbers among the constants of a file, by name; those outside the file are left out."""
+    """Return the integer constants of a file by name, without those in external files."""
     from onnx import TensorProto, numpy_helper
 
     tensors = {value.name: value for value in graph.initializer}
@@ -247,7 +247,7 @@ def _integers(graph: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _needed(graph: Any, source: str, constants: frozenset[str]) -> tuple[Any, ...]:
-    """The nodes that the result needs, in the order of the file; those that only compute shapes are not among them."""
+    """Return the nodes of the result, in the order of the file, without those that only compute shapes."""
     producers = {value: node for node in graph.node for value in node.output}
     needed: set[str] = set()
     open_values = [graph.output[0].name]
@@ -266,7 +266,7 @@ def _needed(graph: Any, source: str, constants: frozenset[str]) -> tuple[Any, ..
 
 
 def _reads(node: Any, constants: frozenset[str]) -> list[str]:
-    """Return the names of the maps that a node reads; the sizes that a reshape or a resizing computes are none."""
+    """Return the names of the maps that a node reads, without computed sizes of a reshape or a resizing."""
     values = node.input if _KIND_OF[node.op_type] in ("add", "linear") or _is_arithmetic(node) else node.input[:1]
     return [value for value in values if value not in constants]
 
@@ -280,7 +280,7 @@ def _name(node: Any) -> str:
 
 
 def _input_shape(source: Any, given: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the shape of the network's input, the batch included: that of the file, sizes it leaves open as given."""
+    """Return the shape of the network's input, the batch included: that of the file, completed by the given one."""
     dims = source.type.tensor_type.shape.dim
     batch = (dims[0].dim_value if dims else 0) or 1
     sizes = tuple(dim.dim_value for dim in dims[1:])

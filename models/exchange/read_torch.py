@@ -1,7 +1,6 @@
-"""A torch module as a `ForeignGraph`: `torch.export` runs it once on zeros and writes down what it does.
+"""Reader of torch modules into a `ForeignGraph`, by `torch.export`, which runs the module once on zeros.
 
-Only a module that is at hand is read. Files of weights, programs or scripts are not: some hold pickles or expressions
-that run when they are opened. A module is a result of code that its owner named.
+Modules in memory are read, never files of weights, programs or scripts, since some of these run code when opened.
 """
 
 from __future__ import annotations
@@ -57,35 +56,35 @@ _KIND_OF = {
 
 
 def read_torch(module: nn.Module, input_shape: tuple[int, ...], name: str) -> ForeignGraph:
-    """Return the network of a torch module, as it is in evaluation mode.
+    """Return the network of a torch module in evaluation mode.
 
     Args:
-        module: The module; it is put into evaluation mode.
+        module: The module, which is switched to evaluation mode.
         input_shape: Channels and sizes of its input, without the batch. [1]
-        name: What to call the network.
+        name: Name of the network.
 
     Raises:
-        ValueError: It does not take such an input, gives anything but one tensor, cannot be traced, or does something
-            that the cost model does not have.
+        ValueError: The module does not accept the input, does not return one tensor, cannot be traced, or has an
+            operator that the cost model does not support.
     """
     module.eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch warns of concerns how the module runs, not what it computes
+        warnings.simplefilter("ignore")  # warnings of torch concern the run of the module, not its result
         program = _traced(module, torch.zeros(1, *input_shape), name)
     return _Reader(program).graph(name, input_shape)
 
 
 def _traced(module: nn.Module, sample: torch.Tensor, name: str) -> Any:
-    """Return the program of a module, after it has run once in the plain way."""
+    """Return the program of a module, after one ordinary run."""
     try:
         with torch.no_grad():
             module(sample)
-    except Exception as error:  # noqa: BLE001 - the module is its owner's, and may raise anything
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
         shape, reason = times(tuple(sample.shape[1:])), _first_line(error)
         raise ValueError(f"--input {shape} must suit the module, and it says: {reason}") from None
     try:
         return torch.export.export(module, (sample,))
-    except Exception as error:  # noqa: BLE001 - torch.export passes on whatever the module does
+    except Exception as error:  # noqa: BLE001 - torch.export passes on any error of the module
         raise ValueError(f"{name}: torch.export must be able to trace the module: {_first_line(error)}") from None
 
 
@@ -94,7 +93,7 @@ def _first_line(error: Exception) -> str:
 
 
 class _Reader:
-    """A traced program under way."""
+    """State of reading a traced program."""
 
     def __init__(self, program: Any) -> None:
         signature = program.graph_signature
@@ -129,7 +128,7 @@ class _Reader:
         return ForeignGraph(name=name, input_shape=input_shape, operations=operations)
 
     def _now(self, node: Any) -> Any:
-        """Return the node that holds what `node` has become: some change what they read in place."""
+        """Return the node with the current value of `node`, since some nodes change their input in place."""
         while node in self.changed:
             node = self.changed[node]
         return node
@@ -163,7 +162,7 @@ class _Reader:
         )
 
     def _name(self, node: Any) -> str:
-        """Return the module that owns the node's weights, the node's own name where there are none."""
+        """Return the name of the module that owns the node's weights, or the node's own name without weights."""
         for read in node.args[1:]:
             while isinstance(read, torch.fx.Node):
                 if read.name in self.parameters:
@@ -173,13 +172,13 @@ class _Reader:
 
 
 def _operator(node: Any) -> str:
-    """Return the name of what a node does, without `aten::` and the kind of its arguments."""
+    """Return the name of the operator of a node, without `aten::` and overload."""
     schema = getattr(node.target, "_schema", None)
     return str(node.target.__name__ if schema is None else schema.name.split("::")[-1])
 
 
 def _arguments(node: Any) -> dict[str, Any]:
-    """Return the arguments of a node by name, those that were left out as the operator has them."""
+    """Return the arguments of a node by name, with defaults of the operator."""
     names = [argument.name for argument in node.target._schema.arguments]
     defaults = {argument.name: argument.default_value for argument in node.target._schema.arguments}
     return {**defaults, **dict(zip(names, node.args, strict=False)), **node.kwargs}

@@ -1,4 +1,4 @@
-"""A trained network as the bytes of an ONNX file that takes raw samples; the package `onnx` is optional."""
+"""Writer of a trained network as an ONNX file with raw samples as input; the package `onnx` is optional."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from models.exchange.deployable import Deployable, Step
 from models.exchange.read_onnx import MISSING
 
 OPSET = 17
-"""Version of the ONNX operators that are written: understood by runtimes since 2022."""
+"""Version of the written ONNX operators, supported by runtimes since 2022."""
 
 _IR_VERSION = 8
 _SAMPLES, _SCORES = "samples", "scores"
 
 
 def require_onnx() -> None:
-    """Demand the package.
+    """Check that the package `onnx` is installed.
 
     Raises:
         ValueError: It is missing.
@@ -32,7 +32,7 @@ def require_onnx() -> None:
 
 
 def onnx_bytes(network: Deployable) -> bytes:
-    """Return the file, the same bytes for the same network.
+    """Return the content of the file; the same network gives the same bytes.
 
     Its input `samples` is float32 `(batch, channels, *size)`, its output `scores` `(batch, n_classes)`; its metadata
     `class_names` is a JSON list.
@@ -45,7 +45,7 @@ def onnx_bytes(network: Deployable) -> bytes:
 
 
 class _Writer:
-    """Nodes and constants written so far."""
+    """State of writing: nodes and constants so far."""
 
     def __init__(self, network: Deployable) -> None:
         self.network = network
@@ -74,7 +74,7 @@ class _Writer:
         return model
 
     def _prepare(self) -> str:
-        """Return normalisation and resizing of raw samples."""
+        """Add normalisation and resizing of raw samples, and return the name of the result."""
         network, last = self.network, _SAMPLES
         for operator, name, values in (
             ("Sub", "mean", network.normalisation.mean),
@@ -92,7 +92,7 @@ class _Writer:
         return last
 
     def _step(self, step: Step, reads: Sequence[str], *, is_last: bool) -> str:
-        """Return the nodes of one layer; answers the name of its result."""
+        """Add the nodes of one layer, and return the name of its result."""
         if step.op == "add":
             return self._node("Add", step.name, reads)
         if step.op == "global_avg_pool":

@@ -1,4 +1,4 @@
-"""A trained network as plain torch: a module of its own, readable and free of EbbNAS, and its weights beside it."""
+"""Writer of a trained network as a readable torch module without EbbNAS, and a file of its weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULE_FILE, WEIGHTS_FILE = "model.py", "weights.safetensors"
 
 _TEMPLATE = '''"""{title}.
 
-Written by EbbNAS. `load()` gives the trained network in evaluation mode; it takes samples as they are recorded:
+Written by EbbNAS. `load()` returns the trained network in evaluation mode; its input is raw samples:
 {raw}.
 Needs torch and safetensors.
 """
@@ -48,7 +48,7 @@ class Network(nn.Module):
 
 
 def load(folder: Path = Path(__file__).resolve().parent) -> Network:
-    """The trained network, in evaluation mode."""
+    """Return the trained network, in evaluation mode."""
     network = Network()
     network.load_state_dict(load_file(folder / "{weights_file}"))
     return network.eval()
@@ -56,7 +56,7 @@ def load(folder: Path = Path(__file__).resolve().parent) -> Network:
 
 
 _UNSAFE = str.maketrans({'"': "'", "\\": "/", "\n": " "})
-"""A config names its space as it likes; in a docstring it must stay text."""
+"""Characters of a space's name that would end the docstring of the module, and their replacements."""
 
 
 def module_text(network: Deployable) -> str:
@@ -77,7 +77,7 @@ def module_text(network: Deployable) -> str:
 
 
 def weights_bytes(network: Deployable) -> bytes:
-    """Its state as safetensors; the same network gives the same bytes."""
+    """Return the state of the module as safetensors; the same network gives the same bytes."""
     state: dict[str, NDArray[np.generic]] = {
         "raw_mean": network.normalisation.mean.astype(np.float32),
         "raw_spread": network.normalisation.spread.astype(np.float32),
@@ -125,7 +125,7 @@ def _resized(network: Deployable) -> list[str]:
 
 
 def _forward(network: Deployable) -> list[str]:
-    """Lines that run the layers; a result gets a name of its own only where it is read later than by the next layer."""
+    """Return the lines that run the layers; results that later layers read get names of their own."""
     steps = list(enumerate(network.steps))
     kept = {source: f"kept_{source + 1}" for index, step in steps for source in step.reads if source != index - 1}
     lines = [f"{kept[NETWORK_INPUT]} = x"] if NETWORK_INPUT in kept else []

@@ -209,7 +209,7 @@ def test_fold_outside_0_to_4_is_refused(fold):
 
 
 def test_missing_folder_is_named_with_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match=r"looked in .*nowhere: no such folder; expected watch.npz.*shipped data"):
+    with pytest.raises(ValueError, match=r"looked in .*nowhere: no such folder; expected watch.npz.*built-in data"):
         load("watch", directory=tmp_path / "nowhere")
 
 

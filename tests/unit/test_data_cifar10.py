@@ -148,5 +148,5 @@ def test_version_for_python_is_told_apart(tmp_path):
 
 def test_names_that_are_not_ten_are_refused(folder):
     (folder / "batches.meta.txt").write_text("cat\ndog\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"batches.meta.txt must name 10 classes, one a line, not 2"):
+    with pytest.raises(ValueError, match=r"batches.meta.txt must name 10 classes, one per line, not 2"):
         load("cifar10", directory=folder)

@@ -134,7 +134,7 @@ def test_fingerprint_changes_with_one_byte(folder, name):
 )
 def test_damaged_file_is_named_with_the_rule_and_what_to_do(folder, name, change, message):
     (folder / name).write_bytes(change((folder / name).read_bytes()))
-    with pytest.raises(ValueError, match=f"data set 'fashion': .*{message}.*shipped subset"):
+    with pytest.raises(ValueError, match=f"data set 'fashion': .*{message}.*built-in subset"):
         load("fashion", directory=folder).split("train")
 
 
@@ -148,7 +148,7 @@ def test_damaged_file_is_named_with_the_rule_and_what_to_do(folder, name, change
 )
 def test_sizes_of_all_files_are_checked_before_anything_is_trained(folder, name, content, message):
     (folder / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"data set 'fashion': .*{message}.*shipped subset"):
+    with pytest.raises(ValueError, match=f"data set 'fashion': .*{message}.*built-in subset"):
         load("fashion", directory=folder)
 
 

@@ -140,9 +140,9 @@ def test_short_recordings_lie_in_the_middle_of_silence_and_long_ones_keep_their_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rate_hz": 8_000}, "must have 16,000 samples a second, not 8,000"),
+        ({"rate_hz": 8_000}, "must have 16,000 samples per second, not 8,000"),
         ({"n_channels": 2}, "must have 1 channel, not 2"),
-        ({"n_bytes": 1}, "must have 16 bits a sample, not 8"),
+        ({"n_bytes": 1}, "must have 16 bits per sample, not 8"),
     ],
 )
 def test_another_format_is_refused_before_anything_is_trained(folder, changes, message):
@@ -170,10 +170,10 @@ def test_compressed_or_damaged_header_is_named(folder, change, message):
 def test_truncated_or_empty_recording_is_named(folder):
     path = folder / "no" / "b_nohash_0.wav"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match="must have the 100 samples its header tells, and some, not 90"):
+    with pytest.raises(ValueError, match="must have the 100 samples of its header, at least 1, not 90"):
         load_speech(0, folder)
     write_wav(path, [])
-    with pytest.raises(ValueError, match="must have the 0 samples its header tells, and some"):
+    with pytest.raises(ValueError, match="must have the 0 samples of its header, at least 1"):
         load_speech(0, folder, features=sums).split("train")
 
 

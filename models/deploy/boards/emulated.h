@@ -1,7 +1,7 @@
-/* What the boards of emulated processors share: a processor whose non-volatile memory is ordinary memory, and an emulator
- * that puts samples there, cuts power between any two instructions, and reads what the program reports.
+/* Common part of the boards of emulated processors, whose non-volatile memory is ordinary memory: an emulator puts
+ * samples there, cuts power between any two instructions, and reads the reports of the program.
  *
- * Non-volatile memory survives; everything else is filled with rubbish before every boot.
+ * Non-volatile memory survives; all other memory is filled with arbitrary values before every boot.
  */
 #ifndef EBB_EMULATED_H
 #define EBB_EMULATED_H
@@ -10,10 +10,10 @@
 
 #include "ebb.h"
 
-/* Why a program has stopped; a failure reports its code on top of BOARD_FAILED. */
+/* Reasons why a program stopped; a failure adds its code to BOARD_FAILED. */
 enum board_report { BOARD_RUNS, BOARD_DONE, BOARD_SLEEPS, BOARD_FAILED = 0x100 };
 
-/* In non-volatile memory. The emulator asks for an inference by setting `is_asked` once the sample is there. */
+/* In non-volatile memory. The emulator requests an inference by setting `is_asked` once the sample is there. */
 struct board_mailbox {
     uint16_t is_asked;
     uint16_t report;

@@ -13,12 +13,12 @@ struct host_log host_log;
 
 static struct host_plan plan;
 static uint64_t random_state;
-static uint64_t furthest;          /* position that a record has reached */
+static uint64_t furthest;          /* furthest position of a record */
 static uint32_t stuck;             /* boots since then */
 static uint32_t writes_in_batch;   /* since the last commit or boot */
 static uint32_t writes_since_boot;
 static uint8_t has_failed_in_batch;
-static uint16_t layer;             /* of the next batch, as the newest record says */
+static uint16_t layer;             /* of the next batch, by the newest record */
 static jmp_buf power;
 
 enum { POWER_LOST = 1, PROGRAM_FAILED };
@@ -45,7 +45,7 @@ static void broken(const char *rule)
 
 /* --- power ---------------------------------------------------------------------------------------------------- */
 
-/* What volatile memory may hold after a failure: anything; also all of what it held, or its control data alone. */
+/* Change volatile memory after a failure: to anything, or keep all of it, or its control data alone. */
 static void lose_vm(void)
 {
     unsigned char *bytes = (unsigned char *)&ebb_vm;
@@ -70,7 +70,7 @@ static void lose_power(void)
     longjmp(power, POWER_LOST);
 }
 
-/* How many bytes of a write of so many arrive before power fails, or NO_CUT. */
+/* Bytes of a write that arrive before power fails, or NO_CUT. */
 static uint32_t cut_of(uint32_t bytes)
 {
     switch (plan.when) {
@@ -97,7 +97,7 @@ static uint32_t cut_of(uint32_t bytes)
     return plan.is_halved ? bytes / 2 : bytes;
 }
 
-/* A record has arrived: what comes next belongs to the layer that it names. */
+/* A record has arrived: later events belong to the layer that it names. */
 static void note_commit(const int16_t *record)
 {
     const uint64_t batch = (uint16_t)record[3] | (uint32_t)(uint16_t)record[4] << 16;
@@ -114,7 +114,7 @@ static void note_commit(const int16_t *record)
     has_failed_in_batch = 0;
 }
 
-/* --- what the engine calls ------------------------------------------------------------------------------------ */
+/* --- calls of the engine -------------------------------------------------------------------------------------- */
 
 static void require_range(enum ebb_transfer kind, uint32_t address, uint16_t words, const int16_t *vm)
 {
@@ -183,7 +183,7 @@ void ebb_event(enum ebb_work kind, uint16_t calls, uint32_t amount)
     counts()->work[kind] += amount;
 }
 
-/* --- what the program for this board calls -------------------------------------------------------------------- */
+/* --- calls of the program of this board ----------------------------------------------------------------------- */
 
 void host_provision(void)
 {
@@ -191,7 +191,7 @@ void host_provision(void)
     memcpy(host_nvm + EBB_WEIGHTS_AT, ebb_weights, sizeof ebb_weights);
 }
 
-/* Nothing that maps and partial sums held before may help: a batch that is skipped must show. */
+/* Overwrite maps and partial sums of before, so that a skipped batch changes the result. */
 static void poison_maps(void)
 {
     uint32_t word;

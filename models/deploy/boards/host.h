@@ -1,4 +1,4 @@
-/* The board for a PC: NVM and VM are arrays, every event is counted, power fails where a plan of failures says so. */
+/* The board for a PC: NVM and VM are arrays, every event is counted, power fails by a plan of failures. */
 #ifndef EBB_HOST_H
 #define EBB_HOST_H
 
@@ -6,7 +6,7 @@
 
 #include "ebb.h"
 
-/* What a board sees of an inference, in the order in which the names of host_names stand. */
+/* Counted events of an inference, in the order of host_names. */
 struct host_counts {
     uint64_t read_calls[EBB_N_TRANSFERS], read_words[EBB_N_TRANSFERS];
     uint64_t write_calls[EBB_N_TRANSFERS], write_words[EBB_N_TRANSFERS];
@@ -15,7 +15,7 @@ struct host_counts {
     uint64_t batches;
 };
 
-/* When power fails. A cut says how much of the failing write arrives: all of it, or that share of its bytes. */
+/* Moments of power failures. The failing write arrives whole, or in part. */
 enum host_failing {
     HOST_NEVER,
     HOST_AT_WRITE,   /* once, at write `number` of the inference, counted from 0 */
@@ -28,14 +28,14 @@ struct host_plan {
     enum host_failing when;
     uint32_t number, most;
     uint8_t is_halved; /* half of the bytes arrive in place of all */
-    uint64_t seed;     /* of cuts and of what VM holds after a failure */
+    uint64_t seed;     /* of cuts and of the content of VM after a failure */
 };
 
 enum host_end { HOST_DONE, HOST_FAILED, HOST_NEVER_ENDS };
 
-/* What happened since host_begin. */
+/* Events since host_begin. */
 struct host_log {
-    struct host_counts layers[EBB_N_LAYERS + 1]; /* of each layer; the last of what comes after the inference */
+    struct host_counts layers[EBB_N_LAYERS + 1]; /* of each layer; the last after the inference */
     uint32_t boots, failures, writes;            /* writes begun */
     uint32_t most_writes;                        /* in one batch */
     int code;                                    /* of ebb_fail */
@@ -47,13 +47,13 @@ extern struct host_log host_log;
 /* Weights and no record in NVM, as a device leaves the factory. */
 void host_provision(void);
 
-/* Put a sample (height x width x channels) into NVM and tell the engine; then start counting under a plan. */
+/* Put a sample (height x width x channels) into NVM and start an inference; then count under a plan. */
 void host_begin(const int16_t *sample, const struct host_plan *plan);
 
 /* Power the program until it is done, cannot go on, or makes no progress over many boots. */
 enum host_end host_run(void);
 
-/* Output number `index` of the inference that is done. */
+/* Output number `index` of the finished inference. */
 int16_t host_output(uint32_t index);
 
 

@@ -1,13 +1,13 @@
 /* Runs the design on this computer.
  *
- *   ./design                    the test vectors, PASS or FAIL, and what was counted
- *   ./design counts             what one inference counted, layer by layer, as JSON
+ *   ./design                    the test vectors, PASS or FAIL, and the counts
+ *   ./design counts             the counts of one inference, layer by layer, as JSON
  *   ./design run IN OUT         every sample of a file of int16, its outputs into another
  *   ./design failures N SEED    at least N power failures at random writes, cut at any byte
  *   ./design each               one inference with a failure after, and one halfway through, every single write
  *   ./design batches            a failure in every batch, at each of its writes in turn, after and halfway through
  *   ./design starve N           power that lasts for N writes after every boot
- *   ./design boot FILE          what the program makes of a file of bytes as its whole memory
+ *   ./design boot FILE          one boot with a file of bytes as the whole memory
  *
  * Exit status: 0 all as expected, 1 a wrong output, 2 wrong arguments, 3 the inference cannot end.
  */
@@ -36,7 +36,7 @@ static void print_count(const char *name, const char *what, uint64_t count)
         printf("\"%s%s\": %llu, ", name, what, (unsigned long long)count);
 }
 
-/* A transfer in the words of the cost model: operands are fetched, results and records are written. */
+/* A transfer in the terms of the cost model: operands are fetched, results and records are written. */
 static void print_transfers(const struct host_counts *counts, int kind)
 {
     const int is_operand = kind != EBB_RECORD && kind != EBB_OUTPUT;
@@ -95,7 +95,7 @@ static int infer(int vector, const struct host_plan *plan)
     return PASSED;
 }
 
-/* What one inference counts, whatever comes out of it. */
+/* Counts of one inference, for any result. */
 static int count(void)
 {
     enum host_end end;

@@ -1,4 +1,4 @@
-/* What compilers call behind a program's back, for boards without a C library: compiled with -fno-builtin. */
+/* Functions that compilers call implicitly, for boards without a C library: compiled with -fno-builtin. */
 #include <stddef.h>
 
 void *memcpy(void *to, const void *from, size_t n);

@@ -1,9 +1,9 @@
-/* What to fill in for a real board; compiles as it stands, and does nothing. Notes are for the TI MSP430FR5994 with its
- * vector unit (LEA) and an external FRAM on SPI, the machine that the shipped prices describe.
+/* Template for a real board; it compiles without changes, and does nothing. Notes are for the TI MSP430FR5994 with its
+ * vector unit (LEA) and an external FRAM on SPI, the device of the built-in prices.
  */
 #include "ebb.h"
 
-/* Memory. The LEA sees only its own 4 KB of RAM from 0x2C00 on and wants vectors at multiples of four bytes: place
+/* Memory. The LEA reads only its own 4 KB of RAM from 0x2C00 on, and vectors at multiples of four bytes: place
  * `ebb_vm` there with the linker, its first member at a multiple of four (section ".leaRAM" in TI's linker files). The
  * rest of the RAM is for the stack, of which the engine needs a few hundred bytes. `ebb_weights` is provisioned once to
  * word EBB_WEIGHTS_AT of the FRAM, and the record slots before it are erased then: a record of another program names
@@ -38,13 +38,13 @@ int32_t ebb_vector_mac(const int16_t *a, const int16_t *b, uint16_t length)
 
 void ebb_sleep_until_charged(void)
 {
-    /* Raise the pin that tells the power switch to open at once, or enter LPM4 with a comparator on the capacitor that
-     * wakes the CPU at Von. VM may be lost or not; the engine expects nothing of it. */
+    /* Raise the pin that opens the power switch at once, or enter LPM4 with a comparator on the capacitor that
+     * wakes the CPU at Von. VM may be lost or kept. */
 }
 
 void ebb_fail(enum ebb_failure code)
 {
-    /* Show the code where somebody will see it, and stay here. */
+    /* Show the code to an operator, and stay here. */
     (void)code;
     for (;;)
         ;
@@ -57,15 +57,15 @@ void ebb_event(enum ebb_work kind, uint16_t calls, uint32_t amount)
 }
 #endif
 
-/* Called at every boot: ebb_run goes on where the last commit was. A failure between two inferences repeats what stands
+/* Called at every boot: ebb_run continues after the last commit. A failure between two inferences repeats the code
  * between ebb_run and ebb_start, so the output may be used twice, but no sample is lost once ebb_start has returned. */
 int main(void)
 {
     for (;;) {
         ebb_run();
-        /* Use the output at word EBB_OUTPUT_AT, EBB_OUTPUT_WORDS a pixel. Then put the next sample at EBB_INPUT_AT,
-         * EBB_INPUT_WORDS a pixel, channels fastest, pad channels zero. The first output of a device that has never run
-         * is of no sample. */
+        /* Use the output at word EBB_OUTPUT_AT, EBB_OUTPUT_WORDS per pixel. Then put the next sample at EBB_INPUT_AT,
+         * EBB_INPUT_WORDS per pixel, channels fastest, pad channels zero. The first output of a new device belongs to
+         * no sample. */
         ebb_start();
     }
 }

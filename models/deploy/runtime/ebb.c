@@ -1,22 +1,22 @@
 /* The engine of ebb.h: loop nests of the operators, residency of operands, the progress record, the schedule.
  *
- * No call of it allocates, recurses or touches floating point; int may have 16 bits, so every width is explicit.
+ * It never allocates, recurses or uses floating point; int may have 16 bits, so every width is explicit.
  */
 #include "ebb.h"
 
 #define RECORD_WORDS 6
 #define CHECKSUM_SEED 0x5eedu
-#define CHECKSUM_FACTOR 31u /* odd, so that a change of any one word shows */
+#define CHECKSUM_FACTOR 31u /* odd, so that a change of any single word changes the checksum */
 
 struct ebb_volatile ebb_vm;
 
 #define VM (ebb_vm.buffer.words)
 
-/* Where a batch is: the tile of the map, the channel tiles, and its iterations of the innermost loop. */
+/* Position of a batch: the tile of the map, the channel tiles, and its iterations of the innermost loop. */
 struct place {
     uint32_t map_tile;
     uint16_t out_tile, in_tile;
-    uint16_t in_loop;    /* which batch of its run of the innermost loop */
+    uint16_t in_loop;    /* number of the batch in its run of the innermost loop */
     uint16_t begin, end; /* its iterations */
 };
 
@@ -54,13 +54,13 @@ static void store_sum(int16_t *words, int32_t sum)
     words[1] = (int16_t)(uint16_t)((uint32_t)sum >> 16);
 }
 
-/* Sums never overflow with the weights of the exporter; with damaged ones they wrap around and nothing worse. */
+/* Sums never overflow with the weights of the exporter; with damaged weights they wrap around. */
 static int32_t plus(int32_t a, int32_t b)
 {
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
-/* The sum divided by 2^k, rounded half up, inside [low, 32767]. Two 16 x 16 multiplications stand for the shift, which is
+/* The sum divided by 2^k, rounded half up, inside [low, 32767]. Two 16 x 16 multiplications replace the shift, which is
  * slow on a CPU that shifts by one bit at a time: high 2^(16-k) + (low 2^(16-k) >> 16). */
 static int16_t scaled(const struct ebb_layer *layer, int32_t sum)
 {
@@ -110,7 +110,7 @@ static struct channels inputs_of(const struct ebb_layer *layer, uint16_t tile)
     return found;
 }
 
-/* Words a pixel that output tiles from `first` to the one before `last` take: the last carries the pad channel. */
+/* Words per pixel of output tiles from `first` to the one before `last`: the last tile holds the pad channel. */
 static uint16_t width_of(const struct ebb_layer *layer, uint16_t first, uint16_t last)
 {
     const uint16_t end = last == layer->outs ? layer->out_words : (uint16_t)(last * layer->tile_out);
@@ -150,7 +150,7 @@ static void fill_zeros(int16_t *vm, uint16_t words)
         ebb_event(EBB_ZERO_FILL, 1, words);
 }
 
-/* Fetch a box of a channel-last map; what lies outside of the map is zero. The box may start before the map. */
+/* Fetch a box of a channel-last map, with zeros outside of the map. The box may start before the map. */
 static void fetch_box(const struct ebb_layer *layer, uint32_t map_at, int16_t *vm, int16_t row, int16_t col,
                       uint16_t rows, uint16_t cols, struct channels part)
 {
@@ -211,7 +211,7 @@ static void write_box(const struct ebb_layer *layer, struct area area, uint16_t 
     }
 }
 
-/* Where the partial sums of a tile lie; the buffers take turns, so a batch never writes what its repetition reads. */
+/* Address of the partial sums of a tile; the buffers alternate, so a batch never writes words that it reads again. */
 static uint32_t partial_at(const struct ebb_layer *layer, uint16_t turn, uint32_t offset)
 {
     return layer->partial_at + (turn & 1u) * layer->partial_half + offset;
@@ -229,7 +229,7 @@ static uint16_t box_cols(const struct ebb_layer *layer, struct area area)
     return (uint16_t)(layer->stride_w * (area.cols - 1u) + layer->kernel_w);
 }
 
-/* Sort the words of a channel-last box into a plane a channel, rows as long as vectors want them. */
+/* Sort the words of a channel-last box into one plane per channel, with rows of the length of vectors. */
 static void deinterleave(const struct ebb_layer *layer, uint16_t rows, uint16_t cols, uint16_t n_channels)
 {
     const uint16_t line = padded_row(cols);
@@ -270,7 +270,7 @@ static void fetch_window(const struct ebb_layer *layer, struct area area, uint32
 }
 
 /* Words of weights of one output channel against `n_in` input channels; rows of a depthwise convolution are stored in
- * two versions. Those of a tile fit into VM, those of all input channels may be more than 16 bits count. */
+ * two versions. Those of a tile fit into VM; the number for all input channels may exceed 16 bits. */
 static uint32_t all_weight_words(const struct ebb_layer *layer, uint16_t n_in)
 {
     const uint16_t taps = (uint16_t)(layer->kernel_h * layer->kernel_w);
@@ -298,7 +298,7 @@ static void fetch_weights(const struct ebb_layer *layer, uint16_t out_tile, uint
     mark(&ebb_vm.weights, out_tile, in_tile);
 }
 
-/* The bias of an output channel of the tile; it stands behind the weights of the last input-channel tile. */
+/* The bias of an output channel of the tile; it follows the weights of the last input-channel tile. */
 static int32_t bias_of(const struct ebb_layer *layer, uint16_t n_out, uint16_t n_in, uint16_t out)
 {
     return load_sum(VM + layer->vm_weights + weight_words(layer, n_in) * n_out + 2u * out);
@@ -324,7 +324,7 @@ static int32_t window_sum(const struct ebb_layer *layer, uint16_t line, uint16_t
     return sum;
 }
 
-/* The same of a depthwise convolution, tap by tap on the CPU: `line` words a row of the box, `step` a pixel. */
+/* The same of a depthwise convolution, tap by tap on the CPU: `line` words per row of the box, `step` per pixel. */
 static int32_t taps_sum(const struct ebb_layer *layer, uint16_t line, uint16_t step, uint16_t y, uint16_t x,
                         uint16_t out)
 {
@@ -377,7 +377,7 @@ static int16_t finished(const struct ebb_layer *layer, int32_t sum, int32_t bias
     return scaled(layer, plus(sum, bias));
 }
 
-/* One tile whose outputs are finished at once: sums stay in registers. `width` words a pixel in VM. */
+/* One tile whose outputs are finished at once: sums stay in registers. `width` words per pixel in VM. */
 static void compute_outputs(const struct ebb_layer *layer, struct area area, struct channels out, uint16_t n_in,
                             uint16_t width, int16_t *results)
 {
@@ -409,7 +409,7 @@ static void accumulate(const struct ebb_layer *layer, struct area area, struct c
             }
 }
 
-/* Sums of a tile become its outputs in place: an output is never stored behind the sum that it is made of. */
+/* Sums of a tile become its outputs in place: an output is never stored after its own sum. */
 static void narrow(const struct ebb_layer *layer, struct area area, struct channels out, uint16_t width,
                    uint16_t n_in, int16_t *results)
 {
@@ -450,7 +450,7 @@ static uint32_t sums_before(const struct ebb_layer *layer, struct area area, str
     return 0;
 }
 
-/* A batch of a layer whose outputs need one input-channel tile only. */
+/* A batch of a layer with one input-channel tile. */
 static void run_finishing(const struct ebb_layer *layer, struct place at)
 {
     const uint8_t is_joined = layer->order == EBB_INPUT_STAYS;
@@ -485,7 +485,7 @@ static void run_finishing(const struct ebb_layer *layer, struct place at)
                   width_of(layer, joined_first, joined_end), results);
 }
 
-/* A batch of order input or weight over one of several input-channel tiles: partial sums pass through NVM. */
+/* An input- or weight-stationary batch over one of several input-channel tiles: partial sums pass through NVM. */
 static void run_passing(const struct ebb_layer *layer, struct place at)
 {
     const uint16_t place_words = (uint16_t)(2u * layer->tile_h * layer->tile_w * layer->tile_out);
@@ -515,7 +515,7 @@ static void run_passing(const struct ebb_layer *layer, struct place at)
     }
 }
 
-/* A batch of order output over some of several input-channel tiles: the sums stay in VM until power fails. */
+/* An output-stationary batch over some of several input-channel tiles: the sums stay in VM until power fails. */
 static void run_keeping(const struct ebb_layer *layer, struct place at)
 {
     const struct area area = area_of(layer, at.map_tile);
@@ -568,7 +568,7 @@ static void run_sum(const struct ebb_layer *layer, struct place at)
     write_box(layer, area, out.first, width, results);
 }
 
-/* Sums of some channels over some tiles of the input map, kept as those of order output are. */
+/* Sums of some channels over some tiles of the input map, kept like those of output-stationary batches. */
 static void run_average(const struct ebb_layer *layer, struct place at)
 {
     const struct channels out = outputs_of(layer, at.out_tile);
@@ -722,7 +722,7 @@ static void commit(const struct position *next)
     ebb_vm.sequence = sequence;
 }
 
-/* Whether the next batch belongs into this power cycle. */
+/* Whether the next batch belongs to this power cycle. */
 static uint8_t belongs(const struct position *next, uint32_t needed_nj, uint8_t is_cold)
 {
     if (needed_nj > ebb_vm.left_nj) {
@@ -750,14 +750,14 @@ static uint8_t run_cycle(struct position *next)
         run_batch(layer, batch);
         commit(next);
         if (next->batch == 0)
-            forget_operands(); /* they were of the layer before */
+            forget_operands(); /* they belong to the layer before */
         ebb_vm.left_nj -= needed_nj;
         is_cold = 0;
     }
     return 1;
 }
 
-/* --- what a program calls ------------------------------------------------------------------------------------- */
+/* --- calls of a program --------------------------------------------------------------------------------------- */
 
 void ebb_start(void)
 {

@@ -1,7 +1,7 @@
 /* The engine: one inference over many power cycles, from a plan that model.c holds as tables.
  *
  * An inference is a sequence of batches. A batch fetches operands from NVM, computes in VM, writes its results to NVM,
- * and is then committed by a progress record; whatever fails before that is repeated and nothing after it is lost.
+ * and is then committed by a progress record. A failure before the commit repeats the batch; later ones lose nothing.
  * Words have 16 bits. Letters: input H x W x N, output R x C x M, kernel Kh x Kw; r, c, m, n count the tiles.
  */
 #ifndef EBB_H
@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 #include "ebb_hal.h"
-#include "model.h" /* EBB_VM_WORDS, EBB_N_LAYERS, where things lie in NVM */
+#include "model.h" /* EBB_VM_WORDS, EBB_N_LAYERS, addresses in NVM */
 
 enum ebb_op { EBB_CONV, EBB_DEPTHWISE, EBB_AVERAGE, EBB_SUM };
 enum ebb_order { EBB_INPUT_STAYS, EBB_WEIGHT_STAYS, EBB_OUTPUT_STAYS };
 enum ebb_vector { EBB_CHANNEL, EBB_ROW, EBB_PLANAR };
 
-/* Accounted energy of a batch that follows another in its power cycle, and of one that follows a boot. [nJ] */
+/* Accounted energy of a batch after another in its power cycle, and of a batch after a boot. [nJ] */
 struct ebb_energy {
     uint32_t warm_nj, cold_nj;
 };
@@ -27,9 +27,9 @@ struct ebb_layer {
     uint16_t factor, half;                     /* a shift of sums by k, 2 to 16, as 2^(16-k) and 2^(k-1) */
     int16_t low;                               /* least output: 0 with ReLU */
     int16_t lifts[2];                          /* powers of two for the operands of a sum */
-    uint16_t in_h, in_w, in_words;             /* input map; channels as they are stored, even */
+    uint16_t in_h, in_w, in_words;             /* input map; stored channels, even */
     uint16_t map_h, map_w;                     /* the map that tiles divide: the output, for averages the input */
-    uint16_t out_ch, out_words;                /* output channels, and as they are stored */
+    uint16_t out_ch, out_words;                /* output channels, and stored ones */
     uint16_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     uint16_t tile_h, tile_w, tile_out, tile_in; /* Tr, Tc, Tm, Tn */
     uint16_t rows, cols, outs, ins;            /* r, c, m, n */
@@ -40,8 +40,8 @@ struct ebb_layer {
     uint32_t first_batch;                      /* batches of all layers before it */
     uint32_t input_at[2], weight_at, partial_at, output_at;
     uint32_t partial_half;                     /* words of one of the two partial-sum buffers */
-    uint16_t vm_weights, vm_results;           /* where buffers start in VM; that of inputs starts at 0 */
-    uint16_t vm_planes;                        /* where de-interleaved planes start in VM */
+    uint16_t vm_weights, vm_results;           /* starts of buffers in VM; inputs start at 0 */
+    uint16_t vm_planes;                        /* start of de-interleaved planes in VM */
     /* Energies: outer loops have two levels; equal rows of a level are stored once. */
     uint16_t second_level;                     /* runs of the second level in one of the first */
     const uint16_t *first_rows, *second_rows, *kinds;
@@ -50,27 +50,27 @@ struct ebb_layer {
 
 extern const struct ebb_layer ebb_layers[EBB_N_LAYERS];
 
-/* A bit a batch: set where a power cycle ends before it though it might fit. */
+/* One bit per batch: set where a power cycle ends before it although it might fit. */
 extern const uint8_t ebb_stops[];
 
-/* Weights and biases, tile by tile, as they lie in NVM from EBB_WEIGHTS_AT on. */
+/* Weights and biases, tile by tile, in the layout of NVM from EBB_WEIGHTS_AT on. */
 extern const int16_t ebb_weights[EBB_WEIGHT_WORDS];
 
-/* Which tile a buffer holds; valid is 0 where it holds none. */
+/* Tile in a buffer; valid is 0 for an empty buffer. */
 struct ebb_tag {
     uint32_t map_tile;
     uint16_t channel_tile, valid;
 };
 
-/* Everything that a power failure loses. Vector units want `words` at a multiple of four bytes. */
+/* State that a power failure loses. Vector units require `words` at a multiple of four bytes. */
 struct ebb_volatile {
     union {
         int16_t words[EBB_VM_WORDS];
         uint32_t alignment;
     } buffer;
     struct ebb_tag input, weights, sums;
-    uint32_t left_nj;  /* of the energy of this power cycle */
-    uint32_t sequence; /* of the newest progress record */
+    uint32_t left_nj;  /* energy left in this power cycle */
+    uint32_t sequence; /* number of the newest progress record */
 };
 
 extern struct ebb_volatile ebb_vm;

@@ -1,20 +1,20 @@
-/* What a board must provide: six calls, and nothing else is asked of it.
+/* Interface of a board: six calls.
  *
  * Every access to non-volatile memory (NVM) goes through the first two, so a board can count and cut power without
- * knowing what runs. Addresses and lengths are in words of 16 bits; addresses count from the start of the program's
- * area in NVM. The engine never assumes that volatile memory (VM) or registers survive ebb_sleep_until_charged.
+ * details of the program. Addresses and lengths are in words of 16 bits; addresses count from the start of the
+ * program's area in NVM. The engine never assumes that volatile memory (VM) or registers survive ebb_sleep_until_charged.
  */
 #ifndef EBB_HAL_H
 #define EBB_HAL_H
 
 #include <stdint.h>
 
-/* What a transfer carries. */
+/* Content of a transfer. */
 enum ebb_transfer { EBB_RECORD, EBB_INPUT, EBB_WEIGHT, EBB_PARTIAL, EBB_OUTPUT, EBB_N_TRANSFERS };
 
-/* Work that is neither a transfer nor a vector call; reported where it is done. */
+/* Work other than transfers and vector calls, reported where it is done. */
 enum ebb_work {
-    EBB_BOOT,         /* the program found itself powered again */
+    EBB_BOOT,         /* the program starts after a power failure */
     EBB_ITERATION,    /* one tile of a convolution */
     EBB_EPILOGUE,     /* an output element: bias, scale, ReLU */
     EBB_TAP,          /* a multiply-accumulate of a depthwise convolution on the CPU */
@@ -25,9 +25,9 @@ enum ebb_work {
     EBB_N_WORKS
 };
 
-/* Why the program cannot go on. */
+/* Reasons why the program cannot continue. */
 enum ebb_failure {
-    EBB_BAD_RECORD = 1, /* a whole progress record that names no batch of this program */
+    EBB_BAD_RECORD = 1, /* a valid progress record of a batch outside this program */
     EBB_BAD_BUDGET = 2  /* a batch that does not fit into a full power cycle: the inference would never end */
 };
 
@@ -35,7 +35,7 @@ enum ebb_failure {
 void ebb_nvm_read(enum ebb_transfer kind, uint32_t address, uint16_t words, int16_t *vm);
 void ebb_nvm_write(enum ebb_transfer kind, uint32_t address, uint16_t words, const int16_t *vm);
 
-/* The sum of a[i] * b[i]. Both vectors lie in ebb_vm.buffer; it stays below 2^30 whatever the data. Vectors start at even
+/* The sum of a[i] * b[i]. Both vectors lie in ebb_vm.buffer; it stays below 2^30 for any data. Vectors start at even
  * words and have even lengths wherever the plan's tiles of input channels are even. */
 int32_t ebb_vector_mac(const int16_t *a, const int16_t *b, uint16_t length);
 
