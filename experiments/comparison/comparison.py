@@ -1,7 +1,7 @@
 """Comparison of methods at every budget: indicators of every run, medians with intervals, rank tests.
 
-Fronts have the axes error on validation and latency. At a budget all runs share the bounds and the reference, the front of all
-of them together; where no run has a feasible design every hypervolume is 0 and no other indicator exists.
+Fronts have two objectives, error on validation and latency. At a budget all runs share the bounds and the reference,
+which is the front of all runs; where no run has a feasible design every hypervolume is 0, without other indicators.
 """
 
 from __future__ import annotations
