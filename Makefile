@@ -15,7 +15,7 @@ help:
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
 	@echo "make test-oldest    tests with the lowest versions that pyproject.toml allows, in .venv-oldest"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
-	@echo "make check     ruff and mypy;  make prose  first words of docstrings, phrases that the house does not use"
+	@echo "make check     ruff, mypy and prose;  make prose  first words of docstrings, phrases that the house does not use"
 	@echo "make prove     the programs of all designs of the newest run, after make front"
 	@echo "make bench     designs, networks and generations a second;  make bench-programs  programs, after make front"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
@@ -53,6 +53,13 @@ test-oldest: .venv-oldest/installed
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/python .ci/check_prose.py $(PROSE)
+
+# What has no finding must stay so; `make prose` lists what is left elsewhere.
+PROSE := .ci evo docs README.md CONTRIBUTING.md CHANGELOG.md energy/README.md models/README.md \
+	models/evaluation models/predictor models/spaces models/supernet models/training experiments/cards \
+	experiments/formatting experiments/grids experiments/parallel experiments/pipeline experiments/report \
+	experiments/storage tests/benchmarks tests/boards tests/golden tests/oracles tests/property
 
 prose:
 	$(PYTHON) .ci/check_prose.py

@@ -120,7 +120,7 @@ def words_of(source: str) -> Iterator[tuple[int, str]]:
         is_text = token.type in (tokenize.COMMENT, tokenize.STRING)
         is_text = is_text or tokenize.tok_name[token.type] == "FSTRING_MIDDLE"
         if is_text and " " in token.string.strip():  # a single word is a key, a name or a path
-            yield token.start[0], token.string
+            yield token.start[0], re.sub(r"\{[^{}\s]*\}", "{}", token.string)  # names in an f-string are no prose
 
 
 def phrases(path: str, pieces: Iterator[tuple[int, str]]) -> Iterator[Finding]:

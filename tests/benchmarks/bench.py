@@ -1,4 +1,4 @@
-"""How fast the parts are: designs explored, networks planned, scheduled, simulated and judged. Run by `make bench`.
+"""How fast the parts are: designs explored, networks planned, scheduled, simulated and evaluated. Run by `make bench`.
 
 Designs are counted as those legal under the rules and inside VM; time is that of the public function, enumeration
 included. Each figure is the best of a few runs, so that a busy machine disturbs it less.
@@ -158,7 +158,7 @@ def play(n_runs):
 
 
 def evaluate(n_networks):
-    """Networks judged by untrained shared weights on the validation data of `watch`."""
+    """Networks evaluated with untrained shared weights on the validation data of `watch`."""
     import torch
 
     from models.data import load

@@ -4,7 +4,7 @@
 
 For each task and capacitor the front of all networks is taken that a search for continuous power would return
 (accuracies by the synthetic formula), nine of it are planned for continuous power and planned again as 2021 does, one
-batch a power cycle, and as we do, cycles shared. Told are how many plans for continuous power are unsafe, and by how
+batch a power cycle, and as we do, cycles shared. Printed: how many plans for continuous power are unsafe, and by how
 much the others lose. With a file of published designs their own pairs are compared the same way.
 """
 

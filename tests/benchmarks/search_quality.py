@@ -134,7 +134,7 @@ def main():
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--evaluations", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--results", type=Path, help="lines of JSON, one a run: what it holds is not run again")
+    parser.add_argument("--results", type=Path, help="lines of JSON, one per run; runs in the file are not repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--figure", type=Path, help="where the curves are drawn")
     options = parser.parse_args()
@@ -206,7 +206,7 @@ def summary(found, budget, name, rate, seeds):
 
 
 def draw(path, rows, n_evaluations):
-    """Share of the exact hypervolume over evaluations, a panel a budget: median and range of the seeds."""
+    """Share of the exact hypervolume over evaluations, a panel per budget: median and range of the seeds."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,7 +1,7 @@
-"""Exported programs on an emulated Cortex-M4 against the integer reference, whatever instruction power fails at.
+"""Exported programs on an emulated Cortex-M4 against the integer reference, with power failures at any instruction.
 
-RUNTIME.md, "How it is proved", 4. Random small networks with random plans; the outputs in test_vectors.h are those of
-the NumPy reference.
+See docs/programs.md, checks of `verify`. Random small networks with random plans; the outputs in test_vectors.h are
+those of the NumPy reference.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Exported programs on a simulated MSP430, where int has 16 bits: bits of the reference, failures, arithmetic, symbols.
 
-RUNTIME.md, "How it is proved", 4.
+See docs/programs.md, checks of `verify`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Published designs priced to 1e-9 layer by layer, and the best plans of published networks found again.
 
-Six designs are shipped beside this file (README.md there says where they come from) and always tested; all 32 where
+Six designs are included beside this file (README.md there says where they come from) and always tested; all 32 where
 `../shared/reference` lies beside the checkout.
 """
 

@@ -1,4 +1,4 @@
-"""`ebbnas ablate`: rows that change one thing each, on the shipped example and on designs made small."""
+"""`ebbnas ablate`: rows that change one thing each, on the included example and on designs made small."""
 
 import json
 from dataclasses import fields, replace
@@ -34,7 +34,7 @@ def answer(capsys, *arguments):
 
 @pytest.fixture(scope="module")
 def example():
-    """Rows of the shipped example by their names."""
+    """Rows of the included example by their names."""
     import contextlib
     import io
 

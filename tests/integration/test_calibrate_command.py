@@ -31,7 +31,7 @@ def written(path, *lines, head=HEAD):
 
 @pytest.fixture
 def measured(tmp_path):
-    """Noisy measurements of all lines, one operation and the boot of a shipped device, with two outliers."""
+    """Noisy measurements of all lines, one operation and the boot of a built-in device, with two outliers."""
     base = tomllib.loads((resources.files("energy.hardware") / "devices" / f"{NAME}.toml").read_text())
     rng, rows = np.random.default_rng(2), []
     for event, unit in (("nvm_read", "word"), ("nvm_write", "word"), ("vector_mac", "element")):

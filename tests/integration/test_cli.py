@@ -25,7 +25,7 @@ KEYS = (
     "active_s", "recharge_s", "continuous_latency_s", "overhead_percent", "limit_device_s", "limit_plan_s", "vm_bytes",
     "nvm_bytes", "breakdown", "layers", "plan", "schedule",
 )  # fmt: skip
-"""Keys of an answer, as INTERFACE.md has them."""
+"""Keys of an answer, which scripts of users read."""
 
 
 def answer(capsys, *arguments):

@@ -1,4 +1,4 @@
-"""`compare` on tiny runs: methods and seeds told apart by their settings, files written, other ground refused."""
+"""`compare` on tiny runs: methods and seeds distinguished by their settings, files written, other ground refused."""
 
 from __future__ import annotations
 

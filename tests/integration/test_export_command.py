@@ -1,4 +1,4 @@
-"""`ebbnas export` and `ebbnas design`: what leaves a run answers as the run says, and the page tells it."""
+"""`ebbnas export` and `ebbnas design`: exported designs answer as the run says, and the page states it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A grid goes on after any kill and its table does not show it; a cell that raises is told, and tried on request."""
+"""A grid resumes after any kill with the same table; a cell that raises is reported, and repeated on request."""
 
 from __future__ import annotations
 

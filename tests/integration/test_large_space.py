@@ -1,4 +1,4 @@
-"""A run in a space too large to judge every network: predicted, measured where the front is, resumed, carded."""
+"""A run in a space too large to evaluate every network: predicted, measured where the front is, resumed, carded."""
 
 import json
 

@@ -64,7 +64,7 @@ def test_an_unsafe_published_design_has_no_ratio_and_counts_in_no_mean(capsys, w
     assert "not feasible as published: cycle energy budget exceeded by" in unsafe["notes"][0]
     assert (found["n_designs"], found["n_compared"]) == (2, 1)
     assert found["mean_ratio"] == found["largest_ratio"] == safe["ratio"]
-    # The limit knows no published plan: both count.
+    # The limit does not depend on the published plan: both count.
     both = (safe["over_limit_plan"] + unsafe["over_limit_plan"]) / 2
     assert found["mean_over_limit_plan"] == pytest.approx(both, rel=1e-12)
     assert found["notes"] == ["1 of 2 designs have no ratio and count in no mean of ratios"]

@@ -70,7 +70,7 @@ def trace(path, column, values, step_s=0.01):
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    """The shipped example planned for 100 uF and saved."""
+    """The included example planned for 100 uF and saved."""
     path = tmp_path_factory.mktemp("planned") / "design.json"
     assert main(["plan", "--example", "--capacitance", "100uF", "--save", str(path), "--quiet"]) == 0
     return path

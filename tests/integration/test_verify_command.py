@@ -1,4 +1,4 @@
-"""`ebbnas export` to C and `ebbnas verify`: a design of a run becomes a program, and the program is proved."""
+"""`ebbnas export` to C and `ebbnas verify`: a design of a run becomes a program, and the program is verified."""
 
 from __future__ import annotations
 

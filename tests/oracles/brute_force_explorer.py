@@ -1,6 +1,6 @@
 """Slow explorer over the oracle of published counting: every legal design of a layer, priced one at a time.
 
-The rules are enumerated here anew from COST_MODEL section 3. Nothing is shared with `energy`.
+The rules are enumerated here anew from energy/README section 3. Nothing is shared with `energy`.
 """
 
 from __future__ import annotations

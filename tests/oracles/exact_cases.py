@@ -179,7 +179,7 @@ def _design(choose: Choose, layer: LayerShape, limit: int) -> LayerDesign:
     tiles = {name: _tile(choose, size) for name, size in sizes.items()}
     tiles["tile_in"] = _tile_in(choose, n_channels)
     if layer.op != "conv":
-        sizes.pop("tile_in")  # one input-channel tile, whatever the design says
+        sizes.pop("tile_in")  # one input-channel tile, regardless of the design
     if layer.op == "depthwise_conv" and vector == "row":
         sizes.pop("tile_out")
         tiles["tile_out"] = 1

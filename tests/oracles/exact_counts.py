@@ -1,6 +1,6 @@
 """Slow oracle of exact counting: walks a layer tile by tile, keeps the tags of VM buffers and counts every transfer.
 
-Written from COST_MODEL section 4 alone ("rule k" is its list), without a look at `energy`, whose counts must equal it.
+Written from energy/README section 4 alone ("rule k" is its list); the counts of `energy` must equal it.
 Nothing is multiplied out over a layer: every iteration is visited, every batch is walked twice, once with the tags that
 the batch before it left (warm) and once with none (cold, right after a boot). A tile is a `range` along each axis.
 """

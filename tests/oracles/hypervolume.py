@@ -31,7 +31,7 @@ def area(points, reference):
 
 
 def ratio_basis(values, reference_values):
-    """Hypervolume by INTERFACE's definition, of (1 - accuracy, latency) pairs, in plain numbers."""
+    """Hypervolume by its definition, of (1 - accuracy, latency) pairs, in plain numbers."""
     kept = [row for row, keep in zip(reference_values, non_dominated(reference_values), strict=True) if keep]
     logs = [(error, math.log10(latency_s)) for error, latency_s in kept]
     low = [min(row[axis] for row in logs) for axis in (0, 1)]

@@ -1,6 +1,6 @@
 """Slow oracle of integer inference: plain loops over Python integers, one output element at a time.
 
-Written from RUNTIME.md "Arithmetic" alone; `models.deploy.reference` must equal it.
+Written from docs/programs.md, "The same answer under every plan", alone; `models.deploy.reference` must equal it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Accuracy of networks one after the other: the slow, obvious version of `models.evaluation.shared_weights`.
 
 Each network is run by itself, at its own widths: once over the calibration rows to take statistics with
-`torch.var_mean`, then over the rows to judge. Nothing is shared and nothing is blocked.
+`torch.var_mean`, then over the rows to evaluate. Nothing is shared and nothing is blocked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Slow oracles of packed power cycles, and sequences of batches that try to break what is fast.
 
 Greedy cuts by walking; least latency over all 2^(n-1) cuts, or by dynamic programming over every pair of boundaries.
-Recharge is typed anew from COST_MODEL (3) and (4). Plain Python, nothing is left out to save time; only the records of
+Recharge is typed anew from energy/README (3), (4). Plain Python, nothing is left out to save time; only the records of
 supplies are shared with `energy`.
 """
 

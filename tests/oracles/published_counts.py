@@ -1,7 +1,7 @@
 """Slow oracle of published counting: walks a layer tile by tile and counts one call at a time.
 
-Written from COST_MODEL sections 2, 4, 8 and 10 alone; it shares no code and no number with `energy`, whose counts and
-prices must equal it. Every tile counts at its full size, as both publications do. A `Cycle` is one power cycle, which
+Written from energy/README sections 2, 4, 8 and 10 alone; it shares no code and no number with `energy`, whose counts
+and prices must equal it. Every tile counts at its full size, as both publications do. A `Cycle` is one power cycle, which
 under the policy one-batch-per-cycle is one batch: a counter of events by name.
 """
 
@@ -405,7 +405,7 @@ class LayerAnswer:
 
 @cache
 def kinds_of_batches(layer: Any, design: Any) -> list[tuple[Cycle, int]]:
-    """Batches that count the same, with how many there are; walked once, whatever is priced after."""
+    """Batches that count the same, with how many there are; walked once, for all prices."""
     kinds = Counter(frozenset(batch.items()) for batch in batches(layer, design))
     return [(Counter(dict(kind)), times) for kind, times in kinds.items()]
 

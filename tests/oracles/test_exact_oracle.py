@@ -146,7 +146,7 @@ def test_order_input_writes_the_channels_of_a_batch_side_by_side():
     # Output tiles of 2, 2, 1 channels, M' = 6; map tiles of one row: input 1 call of 2 x 2 words, weights 2 x 2 + 4 and
     # in the last tile 2 x 1 + 2 words. Four pixels in two rows, which count alike.
     two = {
-        **moved(input_fetch=(1, 4), weight_fetch=(2, 16), output_write=(2, 8)),  # 4 of 6 channels: a call a pixel
+        **moved(input_fetch=(1, 4), weight_fetch=(2, 16), output_write=(2, 8)),  # 4 of 6 channels: a call per pixel
         "mac_calls": 8,
         "mac_elements": 16,
         "epilogues": 8,
@@ -243,7 +243,7 @@ def test_planar_depthwise_deinterleaves_every_box_it_fetches():
     shape = layer("depthwise_conv", of=(3, 5, 3), to=(3, 5, 3), kernel=(3, 3), pad=1)
     tiling = design(3, 3, 2, order="weight", batch=2, vector="planar")
     # Columns 0-2 need a box of 5 x 5 that keeps 3 x 4 = 12 pixels, columns 3-4 one of 5 x 4 that keeps 3 x 3 = 9;
-    # never all of N' = 4 channels, so a call a pixel. L = 4: 2 versions x 3 x 4 = 24 weights and 2 of bias a channel.
+    # never all of N' = 4 channels, so a call per pixel. L = 4: 2 versions x 3 x 4 = 24 weights and 2 of bias a channel.
     # A batch is both map tiles of one channel tile: 15 output pixels x 3 kernel rows = 45 vector calls of 4 a channel.
     two = {
         **moved(input_fetch=(21, 42), weight_fetch=(1, 52), output_write=(15, 30)),
@@ -292,7 +292,7 @@ def test_one_dimensional_layers_count_alike_both_ways(is_tall):
         of, to, kernel, tile = (6, 1, 3), (3, 1, 3), (4, 1), (2, 1)
     shape = layer("depthwise_conv", of=of, to=to, kernel=kernel, stride=2, pad=1)
     tiling = design(*tile, 1, order="input", batch=2, vector="row")
-    # Columns 0-1: box -1 .. 4 keeps 5 of 6; column 2: box 3 .. 6 keeps 3 of 4; one channel of N' = 4: a call a pixel.
+    # Columns 0-1: box -1 .. 4 keeps 5 of 6; column 2: box 3 .. 6 keeps 3 of 4; one channel of N' = 4: a call per pixel.
     # L = 2 floor(6 / 2) = 6: weights 2 x 6 + 2. Two channels a batch side by side, then one with the pad channel.
     two = {
         **moved(input_fetch=(10, 10), weight_fetch=(2, 28), output_write=(2, 4)),

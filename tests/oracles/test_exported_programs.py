@@ -1,7 +1,7 @@
 """Exported C programs against the integer reference and the counts of the model, under any power failure.
 
-RUNTIME.md, "How it is proved", 1 to 3. Random small networks with random plans: all operators, orders, batches, vector
-modes, ragged tiles, residuals, padding.
+See docs/programs.md, checks of `verify`. Random small networks with random plans: all operators, orders, batches,
+vector modes, ragged tiles, residuals, padding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The explorer of our rules against brute force: every legal design walked, priced and judged by Eq. (7).
+"""The explorer of our rules against brute force: every legal design walked, priced and ranked by Eq. (7).
 
 Events come from the oracle of exact counting, recharge from the oracle of schedules; Eq. (7) is typed anew.
 """

@@ -185,10 +185,10 @@ def test_one_batch_by_hand():
         "weight_fetch_words": 2 * 9 * 2,
         "mac_calls": 2 * 9 * 2 * 2,  # two tiles x taps x pixels x outputs
         "mac_elements": 2 * 9 * 2 * 2,
-        "output_write_calls": 2,  # a call a pixel, both tiles side by side
+        "output_write_calls": 2,  # a call per pixel, both tiles side by side
         "output_write_words": 2 * 2 * 2,
     }
-    # the second batch is the second input-channel tile: partial sums come back, a call a pixel and tile
+    # the second batch is the second input-channel tile: partial sums come back, a call per pixel and tile
     assert second - first == {"partial_fetch_calls": 2 * 2, "partial_fetch_words": 2 * 2 * 2}
 
 

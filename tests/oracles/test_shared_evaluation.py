@@ -122,7 +122,7 @@ def test_accuracies_equal_those_of_the_networks_one_by_one(supernet):
     fast = evaluator_of(supernet).evaluate(archs)
     assert fast.dtype == np.float64
     assert np.array_equal(fast, slow)
-    assert len(set(fast)) > 1  # the comparison has something to tell apart
+    assert len(set(fast)) > 1  # the comparison has something to distinguish
 
 
 def test_scores_equal_those_of_the_networks_one_by_one(supernet):

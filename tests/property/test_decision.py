@@ -81,7 +81,7 @@ def test_loosening_the_limits_by_what_is_missing_gives_a_design(rows, limit, pre
 
 
 FRONT = [(0.6, 1.0, 5.0), (0.8, 10**0.25, 4.0), (0.9, 10.0, 6.0), (0.7, 10.0, 1.0)]
-"""Fastest, knee, most accurate; the last is dominated, whatever its energy."""
+"""Fastest, knee, most accurate; the last is dominated, for any energy."""
 
 
 def chosen(prefer, **limit):

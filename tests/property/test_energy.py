@@ -1,4 +1,4 @@
-"""What must hold of every plan, whatever its numbers: sums, monotonicity, independence of what is asked together."""
+"""Properties of every plan: sums, monotonicity, independence of the other plans of a population."""
 
 from dataclasses import replace
 from functools import cache
@@ -43,7 +43,7 @@ def legal(layer):
 
 @st.composite
 def networks(draw):
-    """Networks of the shipped space, and small graphs with residuals."""
+    """Networks of the built-in space, and small graphs with residuals."""
     space = draw(st.sampled_from(SPACES))
     return space.network(space.sample(np.random.default_rng(draw(st.integers(0, 10**6))), 1)[0])
 

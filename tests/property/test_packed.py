@@ -1,4 +1,4 @@
-"""What must hold of packed power cycles whatever the plan: a better supply or a larger memory never costs time."""
+"""Properties of packed power cycles under any plan: a better supply or a larger memory never costs time."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Varied samples: each on its own, by no more than was asked for, and nothing drawn for what is switched off."""
+"""Varied samples: each on its own, by no more than requested, and nothing drawn for what is switched off."""
 
 from __future__ import annotations
 

@@ -42,6 +42,7 @@ def test_phrases_are_found_in_strings_and_comments_across_lines_but_not_in_names
     found = list(check.phrases("energy/a.py", check.words_of(source)))
     assert [finding.line for finding in found] == [1, 2, 4]
     assert not list(check.phrases("energy/a.py", check.words_of("appraise = there_is_none = 1\n")))
+    assert not list(check.phrases("energy/a.py", check.words_of('print(f"result: {told}")\n')))
     wrapped = [(7, "A table has one\nrow a\nlayer.")]
     assert [finding.line for finding in check.phrases("a.md", iter(wrapped))] == [8]
 

@@ -79,7 +79,7 @@ def test_a_wrong_setting_is_one_line_that_names_key_rule_and_value(setting, mess
 
 
 def executed(policy, rules, counting):
-    """Settings of a whole execution, whatever the shipped config says."""
+    """Settings of a whole execution, regardless of the built-in config."""
     named = {"policy": policy, "rules": rules, "counting": counting}
     return [f"execution.{key}={value}" for key, value in named.items()]
 

@@ -1,4 +1,4 @@
-"""The data sets: what is shipped, split by person, nothing opened early, and every way a file can be wrong."""
+"""The data sets: what is included, split by person, nothing opened early, and every way a file can be wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def watch():
 
 
 def write_watch(folder, **changes):
-    """A copy of the shipped file with some arrays changed or, where None, left out."""
+    """A copy of the included file with some arrays changed or, where None, left out."""
     with np.load(io.BytesIO((SHIPPED / FILE).read_bytes())) as archive:
         arrays = {**archive, **changes}
     folder.mkdir(exist_ok=True)

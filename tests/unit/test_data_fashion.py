@@ -1,4 +1,4 @@
-"""Fashion-MNIST: the shipped subset, and the full set from tiny IDX files, plain and gzipped, whole and damaged."""
+"""Fashion-MNIST: the included subset, and the full set from tiny IDX files, plain and gzipped, whole and damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ebbnas datasets`: what is shipped, what needs a folder, what was found in one, and a folder that is none."""
+"""`ebbnas datasets`: what is included, what needs a folder, what was found in one, and a folder that is none."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_a_module_that_is_not_there_is_named(package):
 
 @pytest.mark.parametrize("stage", STAGE_CODE)
 def test_code_of_a_stage_is_complete(stage):
-    """Whatever a stage's code imports of the lower packages is part of its code too."""
+    """Every import of a stage's code from the lower packages is part of its code too."""
     files = set(source_files(STAGE_CODE[stage]))
     for path in sorted(files):
         for name in imported_modules(path):

@@ -73,7 +73,7 @@ def test_the_limit_of_a_plan_adds_calls_epilogues_and_padding():
 
 
 def active_cycles(network):
-    """Active time of the limit of a plan: latency is active + R x rest, so two resistances tell it."""
+    """Active time of the limit of a plan: latency is active + R x rest, so two resistances give it."""
     once_s, twice_s = (limit_plan_s(network, DEVICE, Scenarios.of([supply]))[0] for supply in slow_supplies())
     return (2 * once_s - twice_s) * DEVICE.clock_hz
 

@@ -1,4 +1,4 @@
-"""The index of runs says what the folders say, whatever happened to either; `ebbnas runs` shows and filters it."""
+"""The index of runs says what the folders say, after any change of either; `ebbnas runs` shows and filters it."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def test_violations_are_shares_of_their_limits(name):
     search = finish(new_search(capacitance_f=5e-6, refinement_rate=0.0, name=name))
     found = search.archive.evaluations
     assert found.amounts.shape == found.violations.shape == (40, len(CONSTRAINTS))
-    # without a deadline nothing is late, whatever it is divided by
+    # without a deadline nothing is late, for any divisor
     limits = [search.problem.pricing.supply.cycle_budget_j, DEVICE.vm_bytes, DEVICE.nvm_bytes, 1.0]
     assert not found.amounts[:, 3].any()
     np.testing.assert_allclose(found.violations * limits, found.amounts)

@@ -1,4 +1,4 @@
-"""Networks trained alone: each once, kept one by one, and whatever the shared weights are."""
+"""Networks trained alone: each once, kept one by one, and independent of the shared weights."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def stages_of(root: Path, *settings: str) -> Stages:
 
 @pytest.fixture
 def answers(tmp_path: Path) -> np.ndarray:
-    """Answers of a teacher that knows nothing, for the data of the tiny run."""
+    """Uniform answers of a teacher, for the data of the tiny run."""
     stages = stages_of(tmp_path)
     n_classes = stages.work.space.n_classes
     return np.full((len(stages.work.data.split("train")), n_classes), 1 / n_classes)
