@@ -1,1 +1,1 @@
-"""What an inference costs under intermittent power, in SI units: count events, then price them."""
+"""Cost of an inference under intermittent power, in SI units: count events, then price them."""

@@ -184,7 +184,7 @@ class _FolderLocator:
         return _DIGEST
 
     def get_disambiguator(self) -> str:
-        """Return what tells functions of one name apart, their line."""
+        """Return the line of the function, which differs between functions of one name."""
         return str(self._line)
 
 

@@ -1,4 +1,4 @@
-"""Two lower limits of the latency of one inference, COST_MODEL section 6: how far a plan is from what is possible.
+"""Two lower limits of the latency of one inference, to compare plans with what is possible (energy/README section 6).
 
 `limit_device_s` knows the device and the arithmetic only, `limit_plan_s` also what every plan of exact counting does.
 Both are counted in the events of `energy.events`, priced, and given as many boots and as much recharging as their
@@ -130,7 +130,7 @@ def _even(number: int) -> int:
 
 
 def _least(prices: Prices, parts: Sequence[_Part]) -> tuple[float, float]:
-    """Return energy and time of the parts of an inference, each at its least, whatever the other is.
+    """Return energy and time of the parts of an inference, each at its least, regardless of the other.
 
     Args:
         prices: Prices of the events.

@@ -1,7 +1,7 @@
-"""Everything there is to say about one network under one plan and one supply: what `price` and `plan` print.
+"""Price of one network under one plan and one supply, as the commands `price` and `plan` print it.
 
-Counting and pricing are in `energy.costing.plan_exact` and `energy.costing.plan_published`; here a plan is judged: what
-is violated, how long it takes at best, in the worst case, and beside the lower limits.
+Counting and pricing are in `energy.costing.plan_exact` and `energy.costing.plan_published`; here a plan is
+evaluated: violations, latency at best and in the worst case, and the lower limits beside it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def price_plan(
     deadline_s: float | None = None,
     uncertainty: HarvestUncertainty = NOMINAL,
 ) -> PlanPrice:
-    """Price one network under one plan, with everything that can be said about it.
+    """Price one network under one plan: latency, energy, memory, violations, layer by layer.
 
     Args:
         network: The network.
-        plan: A design a layer.
+        plan: One design per layer.
         device: Gives prices and memories.
         supply: The capacitor and harvester.
         execution: Policy, counting and cuts.
@@ -129,14 +129,14 @@ def _evaluated(
 
 
 def _finite(limit_s: float) -> float | None:
-    """Return a limit, None where there is none because the budget does not even pay a boot. [s]"""
+    """Return a limit, None where the cycle energy budget does not even pay a boot. [s]"""
     return float(limit_s) if np.isfinite(limit_s) else None
 
 
 def _worst_case_s(
     active_s: float, cycles: IntArray, energy_j: FloatArray, scenarios: Scenarios, uncertainty: HarvestUncertainty
 ) -> float | None:
-    """Eq. (6) over entries of equal cycles; None where it is not defined. [s]"""
+    """Return the worst-case latency, Eq. (6), over entries of equal cycles; None where it is not defined. [s]"""
     if scenarios.is_margin_scaled[0] and not uncertainty.is_none:
         return None
     worst = worst_scenarios(scenarios, uncertainty)

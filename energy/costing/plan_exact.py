@@ -26,7 +26,7 @@ def exact_figures(
 
     Args:
         network: The network.
-        plan: A well-formed design a layer.
+        plan: One well-formed design per layer.
         pricer: Gives counts and prices.
         scenarios: The supply, an axis of one.
         sequence: The batches of the plan.

@@ -1,4 +1,4 @@
-"""Figures of one plan under published counting, one batch a power cycle: what `energy.costing.plan` puts together."""
+"""Figures of one plan under published counting, one batch per power cycle, for `energy.costing.plan`."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class _PricedLayer:
 
 
 def published_figures(network: NetworkShape, plan: Plan, device: Device, scenarios: Scenarios) -> Figures:
-    """Price one network under one plan, one batch a power cycle, published counting.
+    """Price one network under one plan, one batch per power cycle, published counting.
 
     Args:
         network: The network.
-        plan: A well-formed design a layer.
+        plan: One well-formed design per layer.
         device: Gives prices and memories.
         scenarios: The supply, an axis of one.
 

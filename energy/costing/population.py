@@ -1,4 +1,4 @@
-"""The cost of network plans: the one function through which a search prices whole populations.
+"""Cost of network plans, for whole populations: the one function through which a search prices.
 
 Latency is a property of a network's plan: power cycles are shared by layers. Under one-batch-per-cycle it happens to be
 a sum over layers, which is used here and nowhere else. Arrays are `(n_networks, n_scenarios)`.
@@ -26,7 +26,7 @@ from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty, first_char
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What plans cost under each scenario, arrays `(n_networks, n_scenarios)`.
+    """Cost of plans under each scenario, arrays `(n_networks, n_scenarios)`.
 
     Attributes:
         latency_s: Sustained latency of one inference; inf where a plan is infeasible. [s]
@@ -58,7 +58,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCosts:
-    """What designs of layers cost on their own, arrays `(n, n_scenarios)`, and `(n,)` where no supply matters."""
+    """Cost of designs of layers on their own, arrays `(n, n_scenarios)`, and `(n,)` where no supply matters."""
 
     latency_s: FloatArray
     energy_j: FloatArray
@@ -72,7 +72,7 @@ class LayerCosts:
 def layer_costs(
     layers: Sequence[LayerShape], designs: Sequence[LayerDesign], device: Device, scenarios: Scenarios
 ) -> LayerCosts:
-    """Price each layer under its design, one batch a power cycle, published counting.
+    """Price each layer under its design, one batch per power cycle, published counting.
 
     Args:
         layers: Layers of any operators, `(n,)`.

@@ -17,7 +17,7 @@ from energy.hardware.supply import Scenarios
 
 
 def cycle_events(device: Device) -> Counts:
-    """Events that every power cycle adds to its batches under published counting: a boot and the progress record."""
+    """Return the events that every power cycle adds under published counting: a boot and the progress record."""
     one = np.ones(1, dtype=np.int64)
     words = device.record_words * one
     return {
@@ -37,7 +37,7 @@ def cycle_price(device: Device) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class CyclePrices:
-    """Power cycles of designs, one batch each: a few kinds, priced.
+    """Power cycles of designs, one batch each, as a few kinds with their prices.
 
     Attributes:
         energy_j: Energy of a cycle of each kind, `(n_kinds, n_designs)`. [J]
@@ -62,7 +62,7 @@ class CyclePrices:
         return energy_j
 
     def energy_over_j(self, scenarios: Scenarios) -> FloatArray:
-        """How far the costliest cycle is over the budget, 0 where it fits, `(n_designs, n_scenarios)`. [J]"""
+        """Return the energy of the worst cycle above the budget, `(n_designs, n_scenarios)`, 0 where it fits. [J]"""
         return np.maximum(self.energy_max_j[:, None] - scenarios.cycle_budget_j, 0.0)
 
     def recharge_s(self, scenarios: Scenarios) -> FloatArray:
@@ -70,14 +70,14 @@ class CyclePrices:
         return scenarios.recharge_time_s(self.energy_j[..., None])
 
     def latency_s(self, scenarios: Scenarios) -> FloatArray:
-        """Active and recharge time of all cycles, `(n_designs, n_scenarios)`; inf where a cycle is over budget. [s]"""
+        """Return the time of all cycles, recharge included, `(n_designs, n_scenarios)`; inf over budget. [s]"""
         cycles = self.active_s[..., None] + self.recharge_s(scenarios)
         latency_s = np.where(self.n_cycles[..., None] > 0, self.n_cycles[..., None] * cycles, 0.0).sum(axis=0)
         return np.where(self.energy_over_j(scenarios) > 0, np.inf, latency_s)
 
 
 def price_cycles(counts: BatchCounts, device: Device) -> CyclePrices:
-    """Price designs that run one batch a power cycle.
+    """Price designs that run one batch per power cycle.
 
     Args:
         counts: What their batches count, under published counting.
@@ -95,5 +95,5 @@ def price_cycles(counts: BatchCounts, device: Device) -> CyclePrices:
 
 
 def vm_over_bytes(vm_words: IntArray, device: Device) -> IntArray:
-    """How far designs are over the volatile memory, 0 where they fit; same shape. [B]"""
+    """Return the bytes of designs above the volatile memory, 0 where they fit; same shape. [B]"""
     return np.maximum(vm_words * device.word_bytes - device.vm_bytes, 0)

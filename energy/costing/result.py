@@ -1,4 +1,4 @@
-"""What there is to say about one network under one plan and one supply: the records that `price` and `plan` print.
+"""Records of the price of one network under one plan and one supply, as `price` and `plan` print them.
 
 Times are None where a plan is infeasible, energies and violations are numbers.
 """
@@ -68,10 +68,10 @@ class ScheduleEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What counting and pricing say about a plan before anything is judged.
+    """Counts and prices of a plan before it is evaluated.
 
     Attributes:
-        layers: A row a layer.
+        layers: One row per layer.
         schedule: The power cycles.
         nvm_bytes: Non-volatile memory needed. [B]
         active_by_part_s: Active time by `energy.events.PARTS`. [s]
@@ -93,7 +93,7 @@ class PlanPrice:
 
     Attributes:
         violations: `energy_j` over the budget of a cycle, `vm_bytes`, `nvm_bytes` over the memories, `deadline_s` over
-            the deadline; 0 where there is none. [J], [B], [B], [s]
+            the deadline; 0 where nothing is violated. [J], [B], [B], [s]
         latency_s: Sustained latency, Eq. (5). [s]
         response_latency_s: Latency without the last recharge. [s]
         worst_case_latency_s: Latency under the worst harvester, Eq. (6); None where it is not defined. [s]
@@ -105,7 +105,7 @@ class PlanPrice:
         continuous_latency_s: The same plan with no reboot, no record and no reload. [s]
         vm_bytes, nvm_bytes: Memory needed. [B]
         breakdown: Active time by `energy.events.PARTS`, and `recharge`. [s]
-        layers: A row a layer.
+        layers: One row per layer.
         schedule: The power cycles.
     """
 

@@ -1,9 +1,8 @@
-"""Exact counting: what our runtime counts, batch by batch, with residency by tags (COST_MODEL section 4).
+"""Exact counting: events of our runtime, batch by batch, with residency by tags (energy/README section 4).
 
-A layer is an integer row (`layer_row`), a design another (`design_row`); `count_batch` fills the events of one batch,
-and `walk` visits the batches in the order in which they run. Letters: input H x W x N, output R x C x M, kernel
-Kh x Kw; r, c, m, n count the tiles. Everything here is compiled; `energy.counting.exact_layer` has the sums in closed
-form.
+Layers and designs are rows of integers with the letters of `energy.counting.rows`; `count_batch` fills the events of
+one batch, and `walk` visits the batches in the order in which they run. All compiled; `energy.counting.exact_layer`
+has the sums in closed form.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def row_length(layer: IntArray) -> int:
 
 @compiled
 def weight_words(layer: IntArray, design: IntArray, t_out: int, t_in: int, has_bias: bool) -> int:
-    """Return the words of weight tiles with `t_out` x `t_in` channels, two a bias; of batch norm four a channel."""
+    """Return the words of weight tiles with `t_out` x `t_in` channels, two per bias; batch norm: four per channel."""
     op = layer[rows.OP]
     if op == rows.NORM:
         return 4 * t_out
@@ -39,7 +38,7 @@ def weight_words(layer: IntArray, design: IntArray, t_out: int, t_in: int, has_b
 
 @compiled
 def output_calls(layer: IntArray, design: IntArray, tiles: IntArray, n_boxes: int, width: int) -> int:
-    """Calls that write boxes of `width` words a pixel: one a pixel, a row of whole pixels, or a box of whole rows."""
+    """Return the calls that write boxes of `width` words per pixel: one per pixel, per whole row, or per whole box."""
     if width != layer[rows.OUT_WORDS] or not layer[rows.MERGES]:
         return int(tiles[rows.MAP_OUTPUTS])
     return n_boxes if design[rows.TILE_W] >= layer[rows.TILED_W] else int(tiles[rows.MAP_ROWS])
@@ -93,7 +92,7 @@ def add_compute(
 def _add_weights(
     layer: IntArray, design: IntArray, words: int, n_inner: int, place: IntArray, warm: IntArray, reload: IntArray
 ) -> None:
-    """Add the fetch of weight tiles (m, n) where the tag changes, else what a boot makes of it."""
+    """Add the fetch of weight tiles (m, n): to the batch where the tag changes, else to the reload after a boot."""
     order, m, n = design[rows.ORDER], place[rows.N_M], place[rows.N_N]
     n_fetches, is_new = 1, place[rows.BEGIN] == 0
     if order == rows.INPUT:

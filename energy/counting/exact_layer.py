@@ -1,7 +1,7 @@
-"""Exact counts of whole layers in closed form: what `energy.counting.exact` sums batch by batch, here in constant time.
+"""Exact counts of whole layers in closed form: the sums of `energy.counting.exact` over batches, in constant time.
 
 Loops are counted, not run: an operand is fetched once for every change of its tag, a batch adds its commit. Compiled;
-rows and letters as in `energy.counting.exact`.
+rows and letters as in `energy.counting.rows`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMMIT_EVENTS = (rows.RECORD_CALLS, rows.RECORD_WRITTEN, rows.SUM_CALLS, rows.SU
 def count_layer(
     layer: IntArray, design: IntArray, tiles: tuple[int, int, int], totals: IntArray, events: IntArray
 ) -> None:
-    """Fill everything that the batch size does not change; batches add `count_commits`.
+    """Fill the counts that do not depend on the batch size; batches add `count_commits`.
 
     Args:
         layer: Layer row.
@@ -65,7 +65,7 @@ def count_layer(
 
 @compiled
 def input_passes(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]) -> int:
-    """How often a convolution fetches its whole input: once for every output-channel tile unless it stays. [1]"""
+    """Return how often a convolution fetches its whole input: once per output-channel tile unless it stays. [1]"""
     rc, m, n = tiles
     order = design[rows.ORDER]
     stays = order == rows.INPUT or (n == 1 and (order == rows.OUTPUT or rc == 1))
@@ -74,7 +74,7 @@ def input_passes(layer: IntArray, design: IntArray, tiles: tuple[int, int, int])
 
 @compiled
 def weight_passes(layer: IntArray, design: IntArray, tiles: tuple[int, int, int]) -> int:
-    """How often a layer fetches all its weights: once for every tile of the map unless they stay. [1]"""
+    """Return how often a layer fetches all its weights: once per tile of the map unless they stay. [1]"""
     rc, m, n = tiles
     return 1 if design[rows.ORDER] == rows.WEIGHT or (m == 1 and n == 1) else rc
 
@@ -89,7 +89,7 @@ def _joins_outputs(layer: IntArray, design: IntArray, n: int) -> bool:
 def count_commits(
     layer: IntArray, design: IntArray, tiles: tuple[int, int, int], totals: IntArray, n_a_loop: int, events: IntArray
 ) -> int:
-    """Set the events that depend on the number of batches a loop, and return the batches of the layer.
+    """Set the events that depend on the number of batches per loop, and return the batches of the layer.
 
     Only records, partial sums of loops along channels, and joined outputs do: `COMMIT_EVENTS`.
     """
@@ -115,7 +115,7 @@ def count_commits(
 def count_reloads(
     layer: IntArray, design: IntArray, tiles: tuple[int, int, int], totals: IntArray, n_a_loop: int, events: IntArray
 ) -> None:
-    """Fill what would be fetched on top if a boot stood before every batch of the layer."""
+    """Fill the additional fetches of the layer if every batch followed a boot."""
     for event in range(rows.N_EVENTS):
         events[event] = 0
     rc, m, n = tiles

@@ -1,7 +1,7 @@
-"""Non-volatile memory of our runtime: where records, weights, feature maps and partial sums of a network lie.
+"""Non-volatile memory of our runtime: addresses of records, weights, feature maps and partial sums of a network.
 
 The record slots come first, the weights after them in the order of the layers, then one arena. Tensors of the arena
-share words when they are never alive together, so a layer writes over nothing that it reads (COST_MODEL section 8).
+share words when they are never alive together, so a layer never overwrites its own input (energy/README section 8).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RECORD_SLOTS_WORDS = 2 * RECORD_WORDS
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where everything lies in non-volatile memory, in words from its start.
+    """Addresses and sizes of all tensors in non-volatile memory, in words from its start.
 
     Attributes:
         weight_offset_words, weight_words: Weights and biases of each layer, `(n_layers,)`. [1]
@@ -46,14 +46,14 @@ def placed(network: NetworkShape, n_weight_words: Sequence[int], partial_words: 
     Args:
         network: The network as it is executed, merged or not.
         n_weight_words: Words of weights and biases of each layer as they are stored, `(n_layers,)`. [1]
-        partial_words: Words of partial-sum buffers of each layer, both of a pair, 0 where there are none,
-            `(n_layers,)`. [1]
+        partial_words: Words of partial-sum buffers of each layer, both of a pair, 0 where a layer has
+            none, `(n_layers,)`. [1]
 
     Returns:
         Offsets and sizes of all tensors.
 
     Raises:
-        ValueError: Not one number a layer.
+        ValueError: Not one number per layer.
     """
     n_layers = len(network.layers)
     for field, words in (("n_weight_words", n_weight_words), ("partial_words", partial_words)):
@@ -82,7 +82,7 @@ def placed_nvm_words(network: NetworkShape, n_weight_words: Sequence[int], parti
 
 
 def map_words(network: NetworkShape) -> tuple[int, ...]:
-    """Words of every feature map, channels rounded up to even, `(n_layers + 1,)`; the last is the input's. [1]"""
+    """Return the words of every feature map, channels rounded up to even, `(n_layers + 1,)`; the input is last. [1]"""
     shapes = [(layer.out_h, layer.out_w, layer.out_ch) for layer in network.layers]
     return tuple(
         height * width * (channels + channels % 2) for height, width, channels in [*shapes, network.input_shape]
@@ -101,7 +101,7 @@ def map_lives(network: NetworkShape) -> tuple[tuple[int, int], ...]:
 
 
 def _packed(sizes: Sequence[int], lives: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
-    """Return lowest free offset for one tensor after the other, the largest first; and the words used."""
+    """Return the lowest free offset of each tensor, the largest placed first, and the words used."""
     offsets = [0] * len(sizes)
     placed_tensors: list[tuple[int, int, int, int]] = []
     used = 0

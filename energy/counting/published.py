@@ -2,7 +2,7 @@
 
 Under published counting every tile counts at its full size, and a batch of S iterations counts `once + S each`.
 Batches of a convolution that start beyond the first input-channel tile fetch partial sums too. Letters as in
-`energy.networks.shapes`; tiles Tr x Tc x Tm of the output and Tn input channels (COST_MODEL sections 3, 4, 8, 10).
+`energy.networks.shapes`; tiles Tr x Tc x Tm of the output and Tn input channels (energy/README sections 3, 4, 8, 10).
 Another way of counting ends in the same `BatchCounts`: kinds of batches with their events and how often each kind
 occurs.
 """
@@ -58,7 +58,7 @@ _VmOf = Callable[[ShapeTable, DesignTable], tuple[IntArray, IntArray]]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchCounts:
-    """What the batches of designs count: a few kinds of batches, each with its events and how often it occurs.
+    """Batches of designs as a few kinds, each with its events and the number of times it occurs.
 
     Attributes:
         order: Loop order of each design, `(n_designs,)`.
@@ -106,11 +106,11 @@ class Loops:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCounts:
-    """Published counts before the batch size is chosen; arrays are `(n,)`, one entry a tiling with its loop order.
+    """Published counts before the batch size is chosen; arrays are `(n,)`, one entry per tiling with its loop order.
 
     Attributes:
         order: Loop order as an index into `ORDERS`, `(n,)` or one for all.
-        once: Events of every batch, whatever its size.
+        once: Events of every batch, regardless of its size.
         each: Events of every iteration.
         beyond_once, beyond_each: Events that batches beyond the first input-channel tile count on top.
         loops: The innermost loops.
@@ -127,7 +127,7 @@ class UnitCounts:
     beyond_each: Counts = field(default_factory=dict)
 
     def batches(self, batch: IntArray) -> BatchCounts:
-        """Counts of batches of S = `batch` iterations, `(n,)`; the last of an innermost loop may be shorter. [1]"""
+        """Return the counts of batches of S = `batch` iterations, `(n,)`; the last of a loop may be shorter. [1]"""
         loops = self.loops
         batch = np.minimum(batch, loops.n_inner)
         n_first, n_beyond = loops.n_batches(batch)
@@ -167,7 +167,7 @@ def published_counts(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
 
 
 def smallest_vm_words(shapes: ShapeTable, designs: DesignTable) -> IntArray:
-    """Volatile memory of each tiling with a batch of one iteration; the loop order does not matter then. [words]"""
+    """Return the volatile memory of tilings with a batch of one iteration; the loop order does not matter. [words]"""
     parts = _VM_OF_OP[shapes.op](shapes, designs)
     return parts[0] + parts[1]
 
@@ -184,7 +184,7 @@ def _transfers(operand: str, calls: IntArray, words_a_call: IntArray | int) -> d
 
 
 def _split(events: Counts, is_once: NDArray[np.bool_]) -> tuple[Counts, Counts]:
-    """Events as (once a batch, with every iteration): the first where `is_once`, which is `(n,)` or one for all."""
+    """Return events as (once per batch, with every iteration): the first where `is_once`, `(n,)` or one for all."""
     if is_once.ndim == 0:
         return (events, {}) if is_once else ({}, events)
     once = {event: np.where(is_once, count, 0) for event, count in events.items()}
@@ -192,7 +192,10 @@ def _split(events: Counts, is_once: NDArray[np.bool_]) -> tuple[Counts, Counts]:
 
 
 def _output_writes(designs: DesignTable) -> tuple[Counts, Counts]:
-    """Output of a batch: order `weight` writes tile by tile, `input` its S tiles side by side, `output` only one."""
+    """Return the output writes of a batch: tile by tile where weights stay, else one box.
+
+    Input-stationary batches write their S tiles side by side, output-stationary ones a single tile.
+    """
     pixels = designs.tile_h * designs.tile_w
     calls_once, calls_each = _split({"output_write_calls": pixels}, designs.order != WEIGHT)
     words_once, words_each = _split({"output_write_words": pixels * designs.tile_out}, designs.order == OUTPUT)
@@ -279,7 +282,7 @@ def _depthwise(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
 def _element_wise(
     element: str, vm: _VmOf, n_fetched: int, n_weights: int = 0
 ) -> Callable[[ShapeTable, DesignTable], UnitCounts]:
-    """Return the counting of layers that read `n_fetched` maps pixel by pixel, with `n_weights` words a channel."""
+    """Return the counting of layers that read `n_fetched` maps pixel by pixel, with `n_weights` words per channel."""
 
     def count(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
         pixels, t_out = designs.tile_h * designs.tile_w, designs.tile_out
@@ -320,7 +323,7 @@ def _pool_vm(shapes: ShapeTable, designs: DesignTable) -> tuple[IntArray, IntArr
 
 
 def _global_avg_pool(shapes: ShapeTable, designs: DesignTable) -> UnitCounts:
-    """Return the tiles of the input map; every batch reads and writes the sums of its channels."""
+    """Return the counts of pooling: tiles of the input map; every batch reads and writes the sums of its channels."""
     pixels, t_out = designs.tile_h * designs.tile_w, designs.tile_out
     operands, out_words = _pool_vm(shapes, designs)
     one = np.ones_like(pixels)

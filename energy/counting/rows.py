@@ -62,7 +62,7 @@ PLACE_WIDTH = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What our runtime does to spend less; the default is the runtime, the rest is for ablations.
+    """Options of our runtime that save energy; the defaults are the exported runtime, other values are for ablations.
 
     Attributes:
         alignment_words: Channels of stored maps are padded to a multiple of this. [words]

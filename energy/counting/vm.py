@@ -1,6 +1,6 @@
 """Memory of a layer under a design: volatile buffers of its tiles, and what it stores in non-volatile memory.
 
-Compiled; rows and letters as in `energy.counting.exact`. Where tensors lie is the business of `energy.counting.nvm`.
+Compiled; rows and letters as in `energy.counting.rows`. `energy.counting.nvm` places the tensors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from energy.jit import compiled
 
 @compiled
 def vm_words(layer: IntArray, design: IntArray) -> int:
-    """Volatile memory of a design: input, weights and outputs at even addresses, each at its largest tile. [words]"""
+    """Return the volatile memory of a design: input, weights and outputs, each for its largest tile. [words]"""
     r, c, m, n = tile_counts(layer, design)
     tiles = (r * c, m, n)
     batch = min(design[rows.BATCH], inner_count(layer, design, tiles))
@@ -87,7 +87,7 @@ def result_words(layer: IntArray, design: IntArray, tiles: tuple[int, int, int],
 
 @compiled
 def output_width(layer: IntArray, design: IntArray, m: int, n_tiles: int) -> int:
-    """Most words a pixel that `n_tiles` of the m output-channel tiles write side by side, pad included. [words]"""
+    """Return the most words per pixel that `n_tiles` output-channel tiles write side by side, pad included. [words]"""
     full = design[rows.TILE_OUT] * n_tiles
     last_tiles = (m - 1) % n_tiles
     last = layer[rows.OUT_WORDS] - (m - 1 - last_tiles) * design[rows.TILE_OUT]
@@ -104,7 +104,7 @@ def stored_weight_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def stored_sum_words(layer: IntArray, design: IntArray) -> int:
-    """Partial sums of a layer in non-volatile memory: the tiles of an innermost loop, twice for ping-pong. [words]"""
+    """Return the partial sums of an innermost loop in non-volatile memory, twice for ping-pong. [words]"""
     r, c, _, n = tile_counts(layer, design)
     order, t_out = design[rows.ORDER], design[rows.TILE_OUT]
     if layer[rows.OP] == rows.POOL:
@@ -121,5 +121,5 @@ def stored_sum_words(layer: IntArray, design: IntArray) -> int:
 
 @compiled
 def even(words: int) -> int:
-    """Return the rounded up to an even number. [words]"""
+    """Return a number of words rounded up to even. [words]"""
     return words + words % 2

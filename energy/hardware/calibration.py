@@ -1,7 +1,7 @@
 """Micro-benchmarks of a board into the prices of a device: measurements -> fits -> content of a device file.
 
-An event is a line (a call of so many words or elements) or a constant (a CPU operation, a boot). What was not measured
-keeps the prices of a base device. Files and printing are left to the caller.
+An event is a line (a call of so many words or elements) or a constant (a CPU operation, a boot). Events that were
+not measured keep the prices of a base device. The caller reads files and prints.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Measurements:
         size: Words or elements of one call; ignored where the event is a constant. [1]
         energy_j, time_s: Energy and time of one call, mean over the repeats. [J], [s]
         repeats: Calls in the loop that was measured. [1]
-        row: Where the caller finds the row, for messages.
+        row: Line of the row in the file of the caller, for messages.
     """
 
     event: tuple[str, ...]
@@ -85,14 +85,14 @@ class EventFit:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What makes the fit doubtful, a sentence each."""
+        """Reasons to doubt the fit, one sentence each."""
         found = []
         if self.event in UNIT_OF_LINE and self.n_sizes < 3:
             found.append(f"{self.event} was measured at {self.n_sizes} sizes only; 3 would show whether it is a line")
         if self.smallest and self.largest and self.largest < _SHORT_RANGE * self.smallest:
             found.append(f"{self.event} was measured from size {self.smallest} to {self.largest} only, a short range")
         if self.energy.half_fraction is None:
-            found.append(f"{self.event} has too few rows ({self.n_rows}) to tell how uncertain it is")
+            found.append(f"{self.event} has too few rows ({self.n_rows}) to estimate its uncertainty")
         for what, fit in (("energy", self.energy), ("time", self.time)):
             found += [f"{what} of {self.event}: {text}" for text in _doubts(fit, self.n_rows)]
         return tuple(found)
@@ -188,9 +188,9 @@ def _line(fit: EventFit, unit: str, clock_hz: float) -> dict[str, float]:
 
 
 def _uncertainty(fits: Mapping[str, EventFit], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fractions a source line; the CPU is as uncertain as the worst of its operations.
+    """Return the fractions of each source line; the CPU is as uncertain as the worst of its operations.
 
-    A line of the base keeps what the base says, a measured one of too few rows has nothing said about it.
+    A line that was not measured keeps the fractions of the base; a line measured in too few rows has none.
     """
     found = {}
     for line in ("reboot", *UNIT_OF_LINE, "cpu"):

@@ -1,7 +1,7 @@
-"""Devices: memories and what every event costs on them, read from TOML files that name their sources.
+"""Devices: memories and prices of all events, read from TOML files that name their sources.
 
 A file gives prices of transfers, vector calls and boots as lines (per call, per word) and the CPU overhead of each
-event as numbers of operations. Two `Prices` follow from it, one price an event and loop order: those of published
+event as numbers of operations. Two `Prices` follow from it, one price per event and loop order: those of published
 counting, and those of exact counting, whose overheads are those of our own runtime.
 """
 
@@ -75,14 +75,14 @@ _EXACT_OVERHEAD: Mapping[str, Any] = {
     "zero_fill": {"add": 1},
     "deinterleave": {"add": 2},
 }
-"""CPU operations of our runtime, assumed until they are measured: COST_MODEL section 10; `[overhead_exact]` wins."""
+"""CPU operations of our runtime, assumed until measured (energy/README section 10); `[overhead_exact]` wins."""
 
 _OVERHEADS = ("input_fetch", "weight_fetch", "partial_fetch", "output_write", "mac", *_OVERHEAD_OF_EVENT.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """What every event costs.
+    """Prices of all events.
 
     Attributes:
         energy_j, time_s: Price of one event, `(n_orders,)` each, by event name. [J], [s]
@@ -155,7 +155,7 @@ class Device:
     """A board: its memories and its price tables.
 
     Attributes:
-        name: What a config calls it.
+        name: Name in configs.
         source: Where the numbers come from.
         clock_hz: Clock of the CPU. [Hz]
         vm_bytes, nvm_bytes: Volatile and non-volatile memory. [B]
@@ -165,8 +165,7 @@ class Device:
         record_words: Length of the progress record under published counting. [1]
         published: Prices of events under published counting.
         exact: Prices of events under exact counting.
-        uncertainty: How well the source lines are known, see `energy.hardware.uncertainty`; empty where nothing is
-            said.
+        uncertainty: Uncertainty of the source lines, see `energy.hardware.uncertainty`; empty where unknown.
     """
 
     name: str
@@ -244,7 +243,7 @@ def _published_prices(data: dict[str, Any]) -> Prices:
 
 
 def _exact_prices(data: dict[str, Any]) -> Prices:
-    """Return the prices with the overheads of our runtime: the file's where it is of 2025 or says so, else assumed.
+    """Return the prices with the overheads of our runtime: those of a 2025 file or of `[overhead_exact]`, else assumed.
 
     The overheads of a 2021 file are those of another program, and its times hold a published slip.
     """
@@ -256,7 +255,7 @@ def _exact_prices(data: dict[str, Any]) -> Prices:
 
 
 def _prices(data: dict[str, Any], overhead_j: Mapping[str, FloatArray], overhead_s: Mapping[str, FloatArray]) -> Prices:
-    """Return energy and time of every priced event, given those of the CPU work that goes with it."""
+    """Return energy and time of every priced event, given those of its CPU work."""
     clock_hz = data["clock_hz"]
     reboot = _numbers("reboot", data["reboot"], ("energy_j", "time_s"))
     energy_j = {"reboots": np.full(len(ORDERS), reboot["energy_j"])}
@@ -308,7 +307,7 @@ def _operations(data: Any, clock_hz: float) -> tuple[dict[str, float], dict[str,
 
 
 def _overheads(table: str, data: Any, price: Mapping[str, float]) -> dict[str, FloatArray]:
-    """Price of each overhead, `(n_orders,)`; given once, or for each loop order."""
+    """Return the price of each overhead, `(n_orders,)`; given once, or for each loop order."""
     require_keys(table, data, required=_OVERHEADS[:5] if table == "overhead" else (), optional=_OVERHEADS)
     found = {}
     for name, entry in data.items():
@@ -322,7 +321,7 @@ def _overheads(table: str, data: Any, price: Mapping[str, float]) -> dict[str, F
 
 
 def _overhead(where: str, entry: Any, price: Mapping[str, float]) -> float:
-    """Price of one overhead given as numbers of operations, or of one given in seconds."""
+    """Return the price of one overhead, given as numbers of operations or in seconds."""
     if isinstance(entry, Mapping) and "time_s" in entry and where.startswith("overhead_time"):
         return _numbers(where, entry, ("time_s",))["time_s"]
     require_keys(where, entry, required=(), optional=OPERATIONS)

@@ -1,4 +1,4 @@
-"""TOML files that describe devices and supplies: those that ship with the package by name, a caller's own by path."""
+"""TOML files that describe devices and supplies: built-in ones by name, others by path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_DEVICE, DEFAULT_SUPPLY = "msp430fr5994-tinas2025", "tinas2025"
 
 
 def built_in_names(folder: str) -> tuple[str, ...]:
-    """Return the names of the files that ship in a folder of this package."""
+    """Return the names of the built-in files of a folder of this package."""
     items = files("energy.hardware").joinpath(folder).iterdir()
     return tuple(sorted(Path(item.name).stem for item in items if item.name.endswith(".toml")))
 
@@ -26,13 +26,13 @@ def read_record(kind: str, folder: str, name: str | Path, parse: Callable[[dict[
     """Read a built-in file by name, or a file by path.
 
     Args:
-        kind: What messages call such a file.
-        folder: Where files of the kind ship.
+        kind: Kind of the file in messages.
+        folder: Folder of the built-in files of the kind.
         name: Name of a built-in file, or a path.
-        parse: Makes the record of the file's content.
+        parse: Function from the content of the file to its record.
 
     Raises:
-        ValueError: There is none of that name, or the file is not valid.
+        ValueError: The name is not known, or the file is not valid.
         FileNotFoundError: The path does not exist.
     """
     if isinstance(name, Path):

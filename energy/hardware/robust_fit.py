@@ -1,9 +1,9 @@
-"""Robust fits of what a call costs against its size: price = per_call + per_unit x size, or a constant.
+"""Robust fits of the price of a call against its size: price = per_call + per_unit x size, or a constant.
 
 Rows are weighted by how many calls they are the mean of, and by how the scatter is seen to grow with the price, for an
 instrument errs by a share of what it reads or by a fixed amount. The line of least absolute residuals through two sizes
 starts an iteration with Tukey's biweight, which gives rows that are far off no weight at all (P. J. Huber,
-E. Ronchetti, Robust Statistics, 2009, ch. 7). Nothing here knows devices.
+E. Ronchetti, Robust Statistics, 2009, ch. 7). Independent of devices.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Fit:
 
     Attributes:
         per_call, per_unit: Coefficients; a constant has no `per_unit` but 0.
-        per_call_half, per_unit_half: Half-widths of their 95 % intervals, None where too few rows are left to tell.
+        per_call_half, per_unit_half: Half-widths of their 95 % intervals, None where too few rows are left.
         half_fraction: Largest half-width of the 95 % interval of the price itself, from size 1 to the largest measured
             one, as a fraction of the price; None likewise. [1]
         relative_rms: Root mean square of the relative residuals of the rows that count. [1]
@@ -127,7 +127,7 @@ def _weighted(
 
 
 def _rank_correlation(first: FloatArray, second: FloatArray) -> float:
-    """Spearman's, which rows far off hardly move; 0 where one does not vary. [1]"""
+    """Return Spearman's rank correlation, robust to outliers; 0 where one side does not vary. [1]"""
     ranks = [
         np.searchsorted(np.sort(one), one) + np.searchsorted(np.sort(one), one, "right") for one in (first, second)
     ]
@@ -184,7 +184,7 @@ def _least_squares(columns: FloatArray, values: FloatArray, weights: FloatArray)
 
 
 def _start(columns: FloatArray, values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Of all lines through the medians of two sizes the one of least absolute residuals, `(n_columns,)`."""
+    """Return the line through the medians of two sizes with the least absolute residuals, `(n_columns,)`."""
     sizes, group = np.unique(columns[:, -1], return_inverse=True)
     medians = np.array([np.median(values[group == index]) for index in range(len(sizes))])
     roots = np.bincount(group, weights=np.sqrt(weights))
@@ -203,7 +203,7 @@ def _start(columns: FloatArray, values: FloatArray, weights: FloatArray) -> Floa
 
 
 def _covariance(scaled: FloatArray, distance: FloatArray, scale: float) -> FloatArray:
-    """Sandwich covariance, which holds whatever the scatter depends on; rows of much leverage count as in HC3."""
+    """Return the sandwich covariance, valid for any scatter; rows of much leverage count as in HC3."""
     square = (distance / _CUT) ** 2
     inside = square < 1.0
     pull = np.where(inside, distance * (1.0 - square) ** 2, 0.0)

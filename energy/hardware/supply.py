@@ -1,6 +1,6 @@
-"""The power supply: a capacitor charged by a harvester, and the time it takes to charge it again.
+"""Power supply: a capacitor charged by a harvester, and the time to charge it again.
 
-Symbols (COST_MODEL section 2): C capacitance, R and Vs the harvester as a Thevenin source, Von and Voff the boot and
+Symbols (energy/README section 2): C capacitance, R and Vs the harvester as a Thevenin source, Von and Voff the boot and
 cut-off voltages, f the usable fraction. `Scenarios` holds many supplies as an axis; equations (3) and (4) are
 `recharge_law`, which is also compiled.
 """
@@ -29,7 +29,7 @@ class RechargeLaw(NamedTuple):
 
     Attributes:
         start_v2: Square of the voltage at which the cycle starts. [V^2]
-        v2_per_j: What a joule takes from the square of the voltage, 2 / C. [V^2/J]
+        v2_per_j: Decrease of the square of the voltage per joule, 2 / C. [V^2/J]
         v_supply_v: Open-circuit voltage Vs. [V]
         v_on_v: Boot voltage Von. [V]
         scale_s: R C. [s]
@@ -106,7 +106,7 @@ class Supply:
         return self.v_off_v >= self.v_supply_v / 2
 
     def recharge_time_s(self, energy_j: ArrayLike) -> FloatArray:
-        """Time to climb back to the boot voltage after spending `energy_j`, see `Scenarios.recharge_time_s`. [s]"""
+        """Return the time to climb back to the boot voltage, see `Scenarios.recharge_time_s`. [s]"""
         energy = np.asarray(energy_j, dtype=np.float64)
         return Scenarios.of([self]).recharge_time_s(energy[..., None])[..., 0]
 
@@ -143,7 +143,7 @@ class Scenarios:
         """Return the given supplies as an axis, in their order.
 
         Raises:
-            ValueError: There are none.
+            ValueError: No supply is given.
         """
         if not supplies:
             raise ValueError("supplies must not be empty")
@@ -232,7 +232,7 @@ class SupplyFamily:
     """A harvester with the capacitors it was measured with.
 
     Attributes:
-        name: What a config calls it.
+        name: Name in configs.
         source: Where the numbers come from.
         default: The supply meant where no capacitance is named.
         resistance_ohm: Harvester resistance by capacitance [F] -> [ohm].
@@ -257,17 +257,24 @@ class SupplyFamily:
         return replace(self.default, capacitance_f=capacitance_f, resistance_ohm=resistance_ohm)
 
     def note(self, capacitance_f: float) -> str | None:
-        """Return a sentence where the resistance is that of another capacitance, None where it is listed."""
+        """Return a note where the resistance is that of another capacitance, None where it is listed."""
         nearest_f = self._nearest_f(capacitance_f)
         if np.isclose(nearest_f, capacitance_f, rtol=1e-9):
             return None
         return (
-            f"supply {self.name} lists no resistance for {capacitance_f:g} F; "
-            f"the {self.resistance_ohm[nearest_f]:g} ohm of {nearest_f:g} F are used"
+            f"supply {self.name}: no harvester resistance listed for {_prefixed(capacitance_f, 'F')}; "
+            f"using {_prefixed(self.resistance_ohm[nearest_f], 'ohm')}, the value for {_prefixed(nearest_f, 'F')}"
         )
 
     def _nearest_f(self, capacitance_f: float) -> float:
         return min(self.resistance_ohm, key=lambda listed_f: abs(np.log(listed_f / capacitance_f)))
+
+
+def _prefixed(value: float, unit: str) -> str:
+    """Return a value with the largest prefix that leaves it at least 1, such as 470 uF."""
+    prefixes = ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"))
+    scale, prefix = next(((scale, prefix) for scale, prefix in prefixes if value >= scale * (1 - 1e-9)), prefixes[-1])
+    return f"{value / scale:.4g} {prefix}{unit}"
 
 
 def supply_names() -> tuple[str, ...]:

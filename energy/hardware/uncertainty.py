@@ -1,4 +1,4 @@
-"""How well the prices of a device are known: the table `[uncertainty]` of a device file.
+"""Uncertainty of the prices of a device: the table `[uncertainty]` of a device file.
 
 It gives, for a source line (a table of the file), the half-width of the 95 % interval of its energies and of its times
 as fractions of them. The overheads of events are CPU work and follow `cpu`.
@@ -21,7 +21,7 @@ Uncertainty = Mapping[str, Mapping[str, float]]
 
 
 def read_uncertainty(data: Any) -> dict[str, dict[str, float]]:
-    """Check the table of a device file.
+    """Return the checked table of a device file.
 
     Raises:
         ValueError: A line is unknown, or a fraction is missing or negative.
@@ -37,7 +37,7 @@ def read_uncertainty(data: Any) -> dict[str, dict[str, float]]:
 def half_widths(data: Mapping[str, Any], uncertainty: Uncertainty) -> dict[str, Any]:
     """Return the content of a device file with the half-width of every number in place of the number.
 
-    Prices are sums of these numbers, so what prices are made of the result are the half-widths of the prices.
+    Prices are sums of these numbers, so prices made from the result are the half-widths of the prices.
     """
     line_of = {**{line: line for line in LINES}, "overhead_time": "cpu"}
     exact = dict.fromkeys(FRACTIONS, 0.0)

@@ -1,7 +1,7 @@
 """Execution designs of layers: tile sizes, loop order, preservation batch and vector mode.
 
-A `LayerDesign` is one design as a person writes it, a `DesignTable` many as arrays. Which designs may be chosen is the
-business of `energy.networks.rules`; which are well formed is checked here.
+A `LayerDesign` is one design as a person writes it, a `DesignTable` many as arrays. `energy.networks.rules`
+says which designs may be chosen; here designs are checked to be well formed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _CODES: Mapping[str, Mapping[str, int]] = {
     "order": {name: index for index, name in enumerate(ORDERS)},
     "vector": {name: index for index, name in enumerate(VECTORS)},
 }
-"""How tables hold names."""
+"""Codes of names in tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerDesign:
-    """How one layer is executed.
+    """Execution of one layer.
 
     Attributes:
         tile_h, tile_w, tile_out: Output tile Tr, Tc, Tm (`global_avg_pool`: tile of the input map). [1]
@@ -83,7 +83,7 @@ class LayerDesign:
 
 
 Plan = tuple[LayerDesign, ...]
-"""One design a layer, in the order of the network's layers."""
+"""One design per layer, in the order of the network's layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,11 +179,11 @@ def innermost_counts(layer: Any, design: Any, counting: str = "published") -> tu
 
 
 def check_plan(network: NetworkShape, plan: Plan, *, counting: str, rounds_up: bool = True) -> None:
-    """Demand that a plan is well formed for a network, whatever rules it follows.
+    """Demand that a plan is well formed for a network, regardless of rules.
 
     Args:
         network: The network.
-        plan: A design a layer.
+        plan: One design per layer.
         counting: `published`, which knows one vector mode, or `exact`, which rewrites layers first.
         rounds_up: Whether tiles may reach the map rounded up to even, as the 2025 designs do under published counting.
 

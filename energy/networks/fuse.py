@@ -1,7 +1,7 @@
 """Rewriting before counting: networks without separate batch norm and ReLU, layers in the form that is counted.
 
 `fused` merges a batch norm or ReLU layer into the convolution before it, whose weights, bias and epilogue do its work.
-`normalised` gives the equal layer that exact counting counts, COST_MODEL sections 3 and 4. No prices, no tiles.
+`normalised` gives the equal layer that exact counting counts, energy/README sections 3 and 4. No prices, no tiles.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def normalised(layer: LayerShape) -> tuple[LayerShape, bool]:
     a layer along its height only, in_w = kernel_w = out_w = 1, is turned to lie along its width.
 
     Args:
-        layer: Any layer; operators without a kernel are turned whatever their kernel says.
+        layer: Any layer; operators without a kernel are turned regardless of their kernel sizes.
 
     Returns:
         The layer, and whether it was turned: `tile_h` and `tile_w` of its designs change places then.

@@ -38,13 +38,13 @@ def divisors(size: int) -> Options:
 
 @lru_cache(maxsize=4096)
 def even_divisors(size: int) -> Options:
-    """1 and the even divisors, rising."""
+    """Return 1 and the even divisors, rising."""
     return tuple(divisor for divisor in divisors(size) if divisor == 1 or divisor % 2 == 0)
 
 
 @lru_cache(maxsize=4096)
 def even_sizes(size: int) -> Options:
-    """1 and the even sizes up to `size` rounded up to even, rising; only 1 on an axis of length 1."""
+    """Return 1 and the even sizes up to `size` rounded up to even, rising; only 1 on an axis of length 1."""
     return (1, *range(2, size + size % 2 + 1, 2)) if size > 1 else (1,)
 
 
@@ -54,7 +54,7 @@ def _one(size: int) -> Options:
 
 @lru_cache(maxsize=4096)
 def ceil_parts(size: int) -> Options:
-    """Sizes ceil(size / k) for k = 1 ... size, rising: about two roots of `size` values, the last part the smallest."""
+    """Return the sizes ceil(size / k) for k = 1 ... size, rising; about 2 sqrt(size) values."""
     found, part = [], size
     while part > 1:
         found.append(part)
@@ -74,8 +74,8 @@ class Rules:
     """A rule set.
 
     Attributes:
-        name: What a config calls it.
-        source: Where the rules come from.
+        name: Name in configs.
+        source: Source of the rules.
         map_options, out_options, in_options: Tile sizes of an axis of the map, of the output channels and of the
             input channels, as functions of the size.
         pool_map_options, pool_out_options: Tile sizes of an axis of the map and of the channels of pooling.
@@ -98,7 +98,7 @@ class Rules:
     vector_modes: tuple[str, ...] = VECTORS
 
     def under(self, counting: str) -> Rules:
-        """The same sizes as another counting sees them: published counting rewrites nothing and knows no rows."""
+        """Return the same sizes under another counting: published counting rewrites nothing and has no vector rows."""
         return self if counting == self.counting else replace(self, counting=counting)
 
     def tile_options(self, layer: LayerShape, gene: str) -> Options:
@@ -171,7 +171,7 @@ class Rules:
 
 @lru_cache(maxsize=1024)
 def _tilings(tile_h: Options, tile_w: Options, tile_out: Options, tile_in: Options, order: int) -> DesignTable:
-    """All combinations of tile sizes, the last axis running fastest; layers that differ in their kernel share it."""
+    """Return all combinations of tile sizes, the last axis fastest; layers that differ in their kernel share them."""
     options = (tile_h, tile_w, tile_out, tile_in)
     lengths = [len(axis) for axis in options]
     columns = [
@@ -230,7 +230,7 @@ def rules(name: str, max_vector: int | None = None) -> Rules:
     """Return the rule set of that name; `max_vector` is the longest vector that ours may choose, 64 where None. [1]
 
     Raises:
-        ValueError: There is none, or a vector is shorter than the alignment of the vector unit.
+        ValueError: The name is not known, or a vector is shorter than the alignment of the vector unit.
     """
     require_choice("rules", name, RULES)
     if max_vector is not None:

@@ -1,6 +1,6 @@
 """Shapes of layers and networks: the contract between networks and their costs.
 
-A `LayerShape` is what one layer computes (COST_MODEL section 3), a `NetworkShape` is a validated graph of them.
+A `LayerShape` is the shape of one layer (energy/README section 3), a `NetworkShape` a validated graph of layers.
 Neither knows weights, tiles or prices. Letters: input H x W x N, output R x C x M, kernel Kh x Kw, stride s, pad p.
 """
 
@@ -107,9 +107,9 @@ class NetworkShape:
     """A network as a graph of layers in an order in which it can run.
 
     Attributes:
-        name: What messages call it.
+        name: Name in messages.
         layers: Shapes, `(n_layers,)`.
-        layer_names: One unique name a layer.
+        layer_names: One unique name per layer.
         inputs: For each layer the indices of the layers it reads, all smaller than its own; `NETWORK_INPUT` for
             the input of the network.
 

@@ -1,7 +1,7 @@
-"""Which candidate design each layer of a network takes: coordinate descent on the schedule, compiled.
+"""Choice of one candidate design per layer of a network: coordinate descent on the schedule, compiled.
 
-Candidates are the batches of designs, all of a network joined into flat arrays; a plan is one candidate a layer. Works
-on plain arrays; `energy.planning.packed` has the records.
+Candidates are the batches of designs, all of a network joined into flat arrays; a plan is one candidate per layer.
+Works on plain arrays; `energy.planning.packed` has the records.
 """
 
 from __future__ import annotations

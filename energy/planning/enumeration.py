@@ -1,7 +1,7 @@
 """Every design of a layer under our rules, counted, priced and bounded in one compiled pass.
 
-A design is judged by its time when it packs its own power cycles, Eq. (7). A lower bound, active time plus energy at
-its marginal price, says which designs can be worth their place in cycles that are shared; only those are kept.
+A design is evaluated by its time when it packs its own power cycles, Eq. (7). A lower bound, active time plus energy at
+its marginal price, excludes designs that cannot be worth their place in shared cycles; the others are kept.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from energy.scheduling.cuts import recharge_s
 _has_vector, _fits_vector_unit = compiled(has_vector), compiled(fits_vector_unit)
 
 WORK_EVENTS = (rows.MAC_CALLS, rows.MAC_ELEMENTS, rows.ITERATIONS, rows.TAPS, rows.EPILOGUES)
-"""What the vector unit and the CPU do for a convolution, whatever the loop order is."""
+"""Work of the vector unit and the CPU for a convolution, the same in every loop order."""
 TIME_S, ENERGY_J, BOUND_S = range(3)
 FIGURES = 3
-"""Of a design kept: time of Eq. (7), energy, lower bound of its time."""
+"""Figures of a design kept: time of Eq. (7), energy, lower bound of its time."""
 
 
 class Options(NamedTuple):
@@ -275,13 +275,13 @@ def _own_time_s(
 
 @compiled
 def _largest_batch(layer: IntArray, design: IntArray, tiles: tuple[int, int, int], n_inner: int, room: int) -> int:
-    """Most iterations of a batch inside the innermost loop whose results fit into `room` words; 0 where none does."""
+    """Return the most iterations of a batch whose results fit into `room` words; 0 where one does not fit. [1]"""
     if result_words(layer, design, tiles, n_inner) <= room:
         return n_inner
     one = result_words(layer, design, tiles, 1)
     if one > room or design[rows.ORDER] == rows.OUTPUT:
         return 0
-    # Results grow by a tile an iteration, but for a pad channel.
+    # Results grow by a tile per iteration, but for a pad channel.
     batch = min(room // one + 1, n_inner - 1)
     while result_words(layer, design, tiles, batch) > room:
         batch -= 1
@@ -317,7 +317,7 @@ def _is_excluded(
 
 @compiled
 def _n_batch_sizes(n_inner: int, most: int) -> int:
-    """How many sizes ceil(I / k) are at most `most`: all up to the root of I - 1, then one for each k. [1]"""
+    """Return the number of sizes ceil(I / k) up to `most`: all up to the root of I - 1, then one for each k. [1]"""
     if most == 0:
         return 0
     rest = n_inner - 1

@@ -1,6 +1,6 @@
-"""The explorer for our rules: designs of layers that share power cycles, chosen on the network's true schedule.
+"""Explorer for our rules: designs of layers that share power cycles, chosen on the network's true schedule.
 
-Every legal design is enumerated and judged by its time when it packs its own cycles, Eq. (7). For each layer the
+Every legal design is enumerated and evaluated by its time when it packs its own cycles, Eq. (7). For each layer the
 designs are kept that are non-dominated in time, energy and largest batch and that a lower bound cannot exclude; a
 network chooses among them by coordinate descent on its schedule, from the designs that are best alone.
 """
@@ -94,7 +94,7 @@ class PackedExplorer:
             device: Gives prices and memories.
             scenarios: The supplies.
             rules: Which designs are legal; a rule set of exact counting.
-            cuts: One of `energy.scheduling.execution.CUTS`, or `each` for one batch a cycle.
+            cuts: One of `energy.scheduling.execution.CUTS`, or `each` for one batch per cycle.
             n_threads: Threads that explore layers side by side; they do not change the result.
             runtime: How the program runs.
 
@@ -184,7 +184,7 @@ class PackedExplorer:
         return known
 
     def _chosen_among(self, layers: list[CandidateBatches], scenario: int) -> list[int]:
-        """Return the index of the candidate of each layer, by descent under the cuts that are asked for.
+        """Return the index of the candidate of each layer, by descent under the cuts of the explorer.
 
         Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
         """
@@ -286,7 +286,7 @@ class PackedExplorer:
         )
 
     def _least_infeasible(self, layer: LayerShape, scenario: int) -> Candidates:
-        """The smallest design: the one with the least volatile memory where none fits, else with the least batch."""
+        """Return the smallest design: with the least volatile memory where none fits, else with the least batch."""
         tile_h, tile_w, tile_out, tile_in = (self.rules.tile_options(layer, gene)[0] for gene in TILE_GENES)
         smallest = LayerDesign(
             tile_h=tile_h, tile_w=tile_w, tile_out=tile_out, tile_in=tile_in, order=ORDERS[rows.OUTPUT], batch=1

@@ -1,4 +1,4 @@
-"""The explorer that belongs to an execution: one place that knows which rules go with which counting."""
+"""Choice of the explorer for an execution, and the check that rules and counting go together."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from energy.scheduling.execution import Execution
 
 
 def check_rules(rules: Rules, execution: Execution) -> None:
-    """Demand that an execution knows the rules: the published ones belong to published counting.
+    """Demand that rules and execution go together: published rules need published counting.
 
     Raises:
-        ValueError: It does not; the rules that would do are named.
+        ValueError: They do not; the rules that would do are named.
     """
     if rules.counting == "published" and execution.counting == "exact":
         known = " or ".join(name for name, row in RULES.items() if row.counting == "exact")
@@ -35,7 +35,7 @@ def explorer_for(
         n_threads: Threads that explore layers side by side; they do not change the result.
 
     Raises:
-        ValueError: The execution does not know the rules.
+        ValueError: Rules and execution do not go together.
     """
     check_rules(rules, execution)
     if execution.counting == "published":

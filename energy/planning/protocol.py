@@ -1,4 +1,4 @@
-"""What explorers answer, and what they have in common: the best designs of layers and the best plans of networks."""
+"""Protocol of explorers: the best designs of layers and the best plans of networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exact best design of a layer: enumerate every legal one, count, price, mask, take the least latency.
+"""Exact best design of a layer: enumerate every legal one, count, price, mask, take the least latency.
 
 Under one-batch-per-cycle this is the exact optimum of the layer, and of the network, because latency is a sum over
 layers. Ties go to the design with less volatile memory, then to the first. Where no design is feasible the least
@@ -165,7 +165,7 @@ class _ChunkSearch:
     batch_options: Callable[[int], Options]
 
     def best(self, scenario: Scenarios) -> tuple[IntArray, IntArray, FloatArray]:
-        """Tiling, batch and latency [s] of the best design of each layer under one supply, `(n_layers,)` each."""
+        """Return tiling, batch and latency [s] of the best design of each layer under a supply, `(n_layers,)` each."""
         bound_s = self.prices.latency_bound_s(self.largest_batch, scenario)
         promising = first_best(bound_s, self.prices.vm_once, self.n_tilings)
         limit_s, _, _ = self._exact(promising, scenario)
@@ -181,7 +181,10 @@ class _ChunkSearch:
         return np.add.reduceat(lengths, np.cumsum(self.n_tilings) - self.n_tilings)
 
     def _exact(self, tilings: IntArray, scenario: Scenarios) -> tuple[FloatArray, IntArray, IntArray]:
-        """Least latency of each layer over all batches of the given tilings, at least one a layer, with its design."""
+        """Return the least latency of each layer over all batches of the given tilings, with its design.
+
+        Each layer has at least one tiling.
+        """
         lengths, flat, starts = self._options(tilings)
         lengths = np.maximum(lengths, 1)
         rows = np.repeat(np.arange(len(tilings)), lengths)
@@ -194,7 +197,7 @@ class _ChunkSearch:
         return latency_s[best], rows[best], batch[best]
 
     def _options(self, tilings: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-        """Legal batches inside VM: how many each tiling has, all lists joined, and where that of each tiling starts."""
+        """Return the legal batches inside VM: their number per tiling, all lists joined, the start of each list."""
         n_inner = self.prices.loops.n_inner[tilings]
         present = np.bincount(n_inner) > 0
         distinct, inverse = np.flatnonzero(present), (np.cumsum(present) - 1)[n_inner]
@@ -209,7 +212,7 @@ class _ChunkSearch:
         return ends - starts[inverse], flat, starts[inverse]
 
     def _least_infeasible(self, latency_s: FloatArray, rows: IntArray, batch: IntArray) -> tuple[IntArray, IntArray]:
-        """Where no design of a layer is feasible, the one of S = 1 whose costliest cycle costs least."""
+        """Return the best designs, where none is feasible that of S = 1 whose costliest cycle costs least."""
         if np.isfinite(latency_s).all():
             return rows, batch
         every = np.arange(len(self.largest_batch))

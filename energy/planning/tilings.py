@@ -1,8 +1,8 @@
-"""Tilings priced before their batch is chosen, with a bound that says which of them can be best.
+"""Tilings priced before their batch is chosen, with a bound that excludes those that cannot be best.
 
-Energy and active time of a batch are lines in its iterations S, and totals of a layer are lines in q, its batches a
+Energy and active time of a batch are lines in its iterations S, and totals of a layer are lines in q, its batches per
 loop. With a line below the recharge time, the latency of a tiling is bounded from below over all its batches at once,
-so the exact explorer prices only the designs that the bound cannot exclude. Arrays are `(n,)`, one entry a tiling
+so the exact explorer prices only the designs that the bound cannot exclude. Arrays are `(n,)`, one entry per tiling
 with its loop order.
 """
 
@@ -41,15 +41,15 @@ class BatchLine:
         return cls(**{name: _interleaved([getattr(line, name) for line in lines]) for name in names})
 
     def first(self, rows: IntArray, batch: IntArray) -> FloatArray:
-        """Of batches at the first input-channel tile."""
+        """Return the values of batches at the first input-channel tile."""
         return self.once[rows] + batch * self.each[rows]
 
     def beyond(self, rows: IntArray, batch: IntArray) -> FloatArray:
-        """Of batches beyond the first input-channel tile."""
+        """Return the values of batches beyond the first input-channel tile."""
         return self.first(rows, batch) + (self.beyond_once[rows] + batch * self.beyond_each[rows])
 
     def total(self, loops: Loops) -> tuple[FloatArray, FloatArray]:
-        """Sum over the batches of a layer as a line in q: what one more batch a loop costs, and the rest."""
+        """Return the sum over the batches of a layer as a line in q: slope, the cost of a batch per loop, and rest."""
         n_beyond_loops = loops.n_loops - loops.n_first_loops
         n_beyond = np.where(loops.along_channels, loops.n_loops, n_beyond_loops)
         a_batch = loops.n_loops * self.once + n_beyond * self.beyond_once
@@ -129,7 +129,7 @@ class TilingPrices:
         return total_s
 
     def latency_bound_s(self, largest_batch: IntArray, scenario: Scenarios) -> FloatArray:
-        """What no batch of a tiling can be faster than, inf where even S = 1 is over budget. [s]
+        """Return a lower bound of the latency of a tiling over its batches, inf where even S = 1 is over budget. [s]
 
         Total latency is at least `q (active + t0 + slope energy) + rest`, with recharge at least `t0 + slope E`, and q
         is least for the largest batch that memory and budget allow.

@@ -1,7 +1,7 @@
-"""Where a sequence of batches is cut into power cycles: compiled, in whole nanojoules.
+"""Cuts of a sequence of batches into power cycles: compiled, in whole nanojoules.
 
-A cycle [i, j) draws `boot + cold[i] + warm[i+1] + ... + warm[j-1]` and recharges for t_rc of that. Everything here
-works on plain arrays; `energy.scheduling.schedule` has the records.
+A cycle [i, j) draws `boot + cold[i] + warm[i+1] + ... + warm[j-1]` and recharges for t_rc of that. All
+functions work on plain arrays; `energy.scheduling.schedule` has the records.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CutBatches(NamedTuple):
 
 
 class Cycle(NamedTuple):
-    """What a power cycle costs and holds.
+    """Costs and budget of a power cycle.
 
     Attributes:
         boot_nj, boot_s: Energy and active time of a boot. [nJ], [s]
@@ -77,7 +77,7 @@ def greedy_starts(warm_nj: IntArray, cold_nj: IntArray, boot_nj: int, cycle_budg
 
 @compiled
 def optimal_starts(batches: CutBatches, cycle: Cycle) -> IntArray:
-    """Return first batch of every cycle for the cuts of least latency, by dynamic programming over batch boundaries.
+    """Return the first batch of every cycle for the cuts of least latency, by dynamic programming over boundaries.
 
     F(j) = min over i of F(i) + boot and reload time of i + t_rc(E[i, j)). Where recharge is concave, shifting energy
     from the smaller of two neighbouring cycles to the larger never costs time. So a cut whose batch reloads no less
@@ -95,7 +95,7 @@ def optimal_starts(batches: CutBatches, cycle: Cycle) -> IntArray:
 
 @compiled
 def optimal_s(batches: CutBatches, cycle: Cycle) -> float:
-    """What the cuts of `optimal_starts` cost on top of the batches themselves: boots, reloads and recharging. [s]"""
+    """Return the time of boots, reloads and recharging under the cuts of `optimal_starts`. [s]"""
     n = len(batches.warm_nj)
     best_s, before = np.empty(n + 1), np.zeros(n + 1, dtype=np.int64)
     _fill_best(batches, cycle, best_s, before)
@@ -104,7 +104,7 @@ def optimal_s(batches: CutBatches, cycle: Cycle) -> float:
 
 @compiled
 def greedy_s(batches: CutBatches, cycle: Cycle) -> float:
-    """What the cuts of `greedy_starts` cost on top of the batches themselves, as `optimal_s`. [s]"""
+    """Return the time of boots, reloads and recharging under the cuts of `greedy_starts`. [s]"""
     warm_nj, cold_nj, reload_s = batches
     total_s, cycle_nj = 0.0, 0
     for batch in range(len(warm_nj)):
@@ -177,7 +177,7 @@ def _fill_best(batches: CutBatches, cycle: Cycle, best_s: FloatArray, before: In
 
 @compiled
 def _is_cut(cut: int, begin: int, batches: CutBatches, base: IntArray, spent: IntArray, cycle_budget_nj: int) -> bool:
-    """Whether a cut before batch `cut` can be best whatever follows, its best cycle before it starting at `begin`."""
+    """Return whether a cut before batch `cut` can be best, its best cycle before it starting at `begin`."""
     warm_nj, cold_nj, reload_s = batches
     if base[begin] + spent[cut] + warm_nj[cut] > cycle_budget_nj:
         return True

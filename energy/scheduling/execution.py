@@ -1,4 +1,4 @@
-"""How an inference is executed and counted: the choices that belong together, validated in one place."""
+"""Execution and counting of an inference: the choices that belong together, validated in one place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ POLICIES = ("packed", "one-batch-per-cycle")
 """Ways to put batches into power cycles."""
 
 COUNTINGS = ("exact", "published")
-"""Ways to count: what our runtime does, or what the papers of 2021 and 2025 counted."""
+"""Ways to count: the events of our runtime, or those that the papers of 2021 and 2025 counted."""
 
 CUTS = ("optimal", "greedy")
 """Ways to cut the batches of a network into packed power cycles."""
@@ -28,7 +28,7 @@ class Execution:
         cuts: One of `CUTS`; of no meaning under one-batch-per-cycle.
 
     Raises:
-        ValueError: A value is unknown, or published counting is asked of packed cycles, which it does not know.
+        ValueError: A value is unknown, or packed cycles have published counting, which does not cover them.
     """
 
     policy: str = POLICIES[0]
@@ -46,7 +46,7 @@ class Execution:
 
     @property
     def cuts_of_schedule(self) -> str:
-        """What `energy.scheduling.schedule.schedule` is asked for."""
+        """Cuts for `energy.scheduling.schedule.schedule`: `each` under one-batch-per-cycle."""
         return self.cuts if self.policy == "packed" else "each"
 
 
@@ -54,4 +54,4 @@ PACKED = Execution()
 """Ours: exact counting, cycles packed with optimal cuts."""
 
 PUBLISHED = Execution(policy="one-batch-per-cycle")
-"""The published planners': one batch a power cycle, their counting."""
+"""The published planners': one batch per power cycle, their counting."""

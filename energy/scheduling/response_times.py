@@ -22,7 +22,7 @@ class Task:
     """An inference that is released again and again, with a progress record and memory of its own.
 
     Attributes:
-        name: What it is called.
+        name: Name in reports.
         worst_case_s: Worst-case latency alone, L_wc; inf where its plan is not safe. [s]
         longest_cycle_s: Longest power cycle under the same harvester. [s]
         period_s: Least time T between two releases. [s]
@@ -60,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What the analysis says of one task.
+    """Result of the analysis for one task.
 
     Attributes:
         name: The task.
@@ -80,7 +80,7 @@ class Response:
 
 
 def by_deadline(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """Tasks from the shortest deadline to the longest; as power cycles block, another order is sometimes better."""
+    """Return the tasks from the shortest deadline to the longest; as cycles block, another order may be better."""
     return tuple(sorted(tasks, key=lambda task: task.due_s))
 
 
@@ -98,7 +98,7 @@ def response_times(tasks: Sequence[Task]) -> tuple[Response, ...]:
         tasks: From the highest priority to the lowest.
 
     Returns:
-        One record a task, in the same order; of one task alone, schedulable means D >= L_wc.
+        One record per task, in the same order; of one task alone, schedulable means D >= L_wc.
 
     Raises:
         ValueError: Two tasks have the same name.
@@ -116,7 +116,7 @@ def response_times(tasks: Sequence[Task]) -> tuple[Response, ...]:
 
 
 def _response_s(task: Task, before: Sequence[Task], blocking_s: float) -> float:
-    """Return least fixed point of R_i, inf where it is beyond the deadline.
+    """Return the least fixed point of R_i, inf where it is beyond the deadline.
 
     Numbers are exact fractions, so no release at the very end of R_i is lost or added by rounding. R_i is at least the
     solution without the ceilings; from there the sum never falls, and stops as soon as no release is added.

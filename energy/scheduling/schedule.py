@@ -82,7 +82,7 @@ class BatchSequence:
         return self.boot_nj, self.boot_s
 
     def over_nj(self, cycle_budget_nj: int) -> int:
-        """How far the costliest batch with its boot is over a budget, 0 where it fits. [nJ]"""
+        """Return the energy of the costliest batch with its boot above a budget, 0 where it fits. [nJ]"""
         return max(int(self.cold_nj.max()) + self.boot_nj - cycle_budget_nj, 0)
 
 
@@ -159,7 +159,7 @@ class Pricer:
 
     Attributes:
         device: Gives prices and memories.
-        runtime: How the program runs.
+        runtime: Options of the exported runtime.
         boot_nj: Energy of a boot with its record read, rounded up. [nJ]
         boot_s: Active time of a boot with its record read. [s]
     """
@@ -225,7 +225,7 @@ class Pricer:
         return placed_nvm_words(network, weights, sums) * self.device.word_bytes
 
     def nvm_over_bytes(self, network: NetworkShape, plan: Plan) -> int:
-        """How far a network is over the non-volatile memory; nothing is placed where it fits side by side. [B]"""
+        """Return the bytes of a network above the non-volatile memory; places tensors only where needed. [B]"""
         layers = [self.batches(layer, design) for layer, design in zip(network.layers, plan, strict=True)]
         side_by_side = sum(layer.weight_words + layer.sum_words for layer in layers) + sum(map_words(network))
         if (side_by_side + 2 * RECORD_WORDS) * self.device.word_bytes <= self.device.nvm_bytes:
@@ -268,8 +268,8 @@ def schedule(sequence: BatchSequence, scenarios: Scenarios, index: int = 0, cuts
         sequence: The batches.
         scenarios: Supplies.
         index: The one that is meant.
-        cuts: One of `CUTS`, or `each` for one batch a cycle. Where a batch does not fit even alone, cuts are greedy and
-            such batches run alone.
+        cuts: One of `CUTS`, or `each` for one batch per cycle. Where a batch does not fit even alone, cuts are greedy
+            and such batches run alone.
 
     Raises:
         ValueError: Cuts are unknown.

@@ -1,7 +1,7 @@
 """Worst-case latency of one inference over an uncertain harvester.
 
-Equation (6) of COST_MODEL bounds one inference, R <= R_max and Vs >= Vs_min: cycles restart at Von and are independent,
-so the constant worst harvester attains the bound.
+Equation (6), energy/README section 7, bounds one inference for R <= R_max and Vs >= Vs_min: cycles restart at Von and
+are independent, so the constant worst harvester attains the bound.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ NOMINAL = HarvestUncertainty()
 
 
 def first_charge_s(worst: Scenarios, uncertainty: HarvestUncertainty) -> FloatArray:
-    """Time t_init to charge the capacitor where it may start empty, under the worst harvester, `(n_scenarios,)`. [s]"""
+    """Return the time t_init to charge a capacitor that may start empty, worst harvester, `(n_scenarios,)`. [s]"""
     return worst.recharge_time_s(worst.stored_energy_j) if uncertainty.starts_empty else np.zeros(len(worst))
 
 
@@ -76,7 +76,7 @@ def worst_scenarios(scenarios: Scenarios, uncertainty: HarvestUncertainty) -> Sc
 
 
 def worst_case_s(schedule: Schedule, scenarios: Scenarios, index: int, uncertainty: HarvestUncertainty) -> float | None:
-    """Return the worst-case latency of a schedule, whatever harvester its cuts were made for, Eq. (6).
+    """Return the worst-case latency of a schedule, for cuts made for any harvester, Eq. (6).
 
     L_wc = t_init + sum over cycles of (active + t_rc(E; R_max, Vs_min)), t_init = t_rc(E_full) where the capacitor may
     start empty.
@@ -85,7 +85,7 @@ def worst_case_s(schedule: Schedule, scenarios: Scenarios, index: int, uncertain
         schedule: Power cycles of one inference.
         scenarios: Supplies with their nominal harvesters.
         index: The one that is meant.
-        uncertainty: What the harvester may do.
+        uncertainty: Set of possible harvesters.
 
     Returns:
         The bound, inf where the plan is not safe, None where Eq. (6) is not defined: margin-scaled recharge with any
@@ -104,7 +104,7 @@ def worst_case_s(schedule: Schedule, scenarios: Scenarios, index: int, uncertain
 def longest_cycle_s(
     schedule: Schedule, scenarios: Scenarios, index: int, uncertainty: HarvestUncertainty
 ) -> float | None:
-    """Longest power cycle, its recharge under the worst harvester included; arguments as in `worst_case_s`. [s]"""
+    """Return the longest power cycle with its recharge under the worst harvester; arguments as `worst_case_s`. [s]"""
     cycles_s = _cycles_s(schedule, scenarios, index, uncertainty)
     return None if cycles_s is None else float(cycles_s.max())
 

@@ -1,8 +1,8 @@
-"""The capacitor in small steps of time: what a harvester puts in, and what leakage and the load take out.
+"""Capacitor in small steps of time: charged by a harvester, discharged by leakage and the load.
 
 State: the stored energy E = C V^2 / 2, its rate dE/dt = V (I_h(V, t) - I_leak) - P_load, advanced by the classical
-Runge-Kutta rule. I_h = (Vs(t) - V) / R(t) while Vs > V and 0 otherwise; for power traces V I_h = P(t) whatever V is.
-No closed form of a recharge is used here: this is what equation (4) is checked against.
+Runge-Kutta rule. I_h = (Vs(t) - V) / R(t) while Vs > V and 0 otherwise; for power traces V I_h = P(t) for any V.
+No closed form of a recharge is used here: equation (4) is checked against this.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Trace(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a simulation stands; `stored - stored at the start = harvested - leaked - drawn`.
+    """State of a simulation; `stored - stored at the start = harvested - leaked - drawn`.
 
     Attributes:
         time_s: Time since the start. [s]
@@ -113,14 +113,14 @@ def powers_w(circuit: Circuit, trace: Trace, piece: int, charges: bool, stored_j
 
 @compiled
 def _end_s(trace: Trace, piece: int, n_repeats: int) -> float:
-    """When the piece ends, in the given repetition of the trace. [s]"""
+    """Return the end of the piece in the given repetition of the trace. [s]"""
     # Not 0 times the duration, which may be infinite.
     return float(trace.ends_s[piece] + (n_repeats * trace.ends_s[-1] if n_repeats > 0 else 0.0))
 
 
 @compiled
 def _passed(trace: Trace, state: State, step_s: float) -> tuple[float, int, int]:
-    """Time, piece and repetition of the trace after a step; a step up to the end of a piece ends exactly there."""
+    """Return time, piece and repetition of the trace after a step; a step to the end of a piece ends exactly there."""
     piece, n_repeats = state.piece, state.n_repeats
     end_s = _end_s(trace, piece, n_repeats)
     time_s = end_s if step_s == end_s - state.time_s else state.time_s + step_s
@@ -136,7 +136,7 @@ def _passed(trace: Trace, state: State, step_s: float) -> tuple[float, int, int]
 def _step_s(
     circuit: Circuit, trace: Trace, state: State, load_w: float, longest_s: float, target_j: float, charges: bool
 ) -> tuple[float, bool]:
-    """Step within which the rate changes little, at most up to the target as the present rate foretells it.
+    """Return a step within which the rate changes little, at most up to the target at the present rate.
 
     Returns:
         The step [s], and whether the target is so near that the step ends at it.
@@ -177,7 +177,7 @@ def _flows_j(
 def advance(
     circuit: Circuit, trace: Trace, state: State, load_w: float, longest_s: float, target_j: float, charges: bool
 ) -> tuple[State, float]:
-    """Return one step, cut short where the stored energy reaches `target_j` or the piece of the trace ends.
+    """Take one step, cut short where the stored energy reaches `target_j` or the piece of the trace ends.
 
     Args:
         circuit: Capacitor, thresholds and losses.

@@ -1,8 +1,8 @@
-"""What a harvester offers over time: constant in pieces, as a source behind a resistance or as a charging power.
+"""Harvest over time: constant in pieces, a source behind a resistance or a charging power.
 
 Traces are made of numbers or drawn at random inside an uncertainty set here; `experiments.designs.harvest_specs` reads
-them from files, makes those of a sunny day, and finds those that a command line names. What a trace does to a capacitor
-is `energy.simulation.simulate`.
+them from files, makes those of a sunny day, and finds those that a command line names. `energy.simulation.simulate`
+charges a capacitor from them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Harvest:
     """A harvester over time, constant in pieces; a run longer than the trace starts it again.
 
     Attributes:
-        name: What it is, for people.
+        name: Description for reports.
         time_s: Start of every piece, `(n_pieces,)`, rising from 0. [s]
         duration_s: When the last piece ends and the trace starts again; infinite where it never does. [s]
         voltage_v: Open-circuit voltage of every piece, `(n_pieces,)`; None for powers. [V]
         resistance_ohm: Internal resistance of every piece, `(n_pieces,)`; None for powers. [ohm]
-        power_w: Charging power of every piece, `(n_pieces,)`, whatever the capacitor's voltage; None for sources. [W]
+        power_w: Charging power of every piece, `(n_pieces,)`, at any voltage of the capacitor; None for sources. [W]
 
     Raises:
         ValueError: Neither or both of source and power, times that do not rise, or a value out of range.
@@ -64,7 +64,7 @@ class Harvest:
 
     def _check(self, field: str, values: FloatArray) -> None:
         if values.shape != self.time_s.shape:
-            raise ValueError(f"{field} must have one value a piece, {len(self.time_s)}, not shape {values.shape}")
+            raise ValueError(f"{field} must have one value per piece, {len(self.time_s)}, not shape {values.shape}")
         is_good = np.isfinite(values) & (values > 0 if field == "resistance_ohm" else values >= 0)
         if not is_good.all():
             at = int(np.argmin(is_good))
@@ -80,7 +80,7 @@ class Harvest:
         """Return the same trace, entered at the start of another piece and going round.
 
         Raises:
-            ValueError: There is no such piece.
+            ValueError: The piece does not exist.
         """
         require_int("first", first, least=0)
         if first >= len(self.time_s):
@@ -121,7 +121,7 @@ def constant_power(power_w: float) -> Harvest:
     """Return a charging power that never changes.
 
     Args:
-        power_w: Charging power, whatever the voltage of the capacitor. [W]
+        power_w: Charging power at any voltage of the capacitor. [W]
 
     Raises:
         ValueError: The power is negative or not finite.

@@ -1,7 +1,7 @@
-"""Harvest traces from CSV files: `time_s` and either `voltage_v` or `power_w`, a row for every change.
+"""Harvest traces from CSV files: `time_s` and either `voltage_v` or `power_w`, one row per change.
 
-What is wrong with a file is said in one line that names the file, the line, the column, the rule and the value. Other
-harvests are made in `energy.simulation.harvest`.
+An error in a file is one line that names the file, the line, the column, the rule and the value. Other harvests are
+made in `energy.simulation.harvest`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_harvest(path: str | Path, resistance_ohm: float) -> Harvest:
 
     Args:
         path: The file.
-        resistance_ohm: Internal resistance of a source whose file does not say. [ohm]
+        resistance_ohm: Internal resistance of a source without that column. [ohm]
 
     Raises:
         ValueError: The file is no such trace; the message names line, column, rule and value.

@@ -1,4 +1,4 @@
-"""What a simulation is told and what it tells: options, outcomes, and the records of all seeds and of one.
+"""Inputs and results of a simulation: options, outcomes, and the records of all seeds and of one.
 
 `energy.simulation.simulate` makes these records.
 """
@@ -18,7 +18,7 @@ WEEK_S = 7 * 86400.0
 
 
 class Outcome(Enum):
-    """How the simulation of one seed ended; the value is what a person reads."""
+    """End of the simulation of one seed; the value is its description for reports."""
 
     FINISHED = "every inference ended"
     OUT_OF_TIME = "the simulated time ended before the last inference"
@@ -28,7 +28,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationOptions:
-    """What the simulated world is like.
+    """Options of the simulated world.
 
     Attributes:
         charges_while_active: Whether the harvester charges while the device is active; plans neglect it.
@@ -58,13 +58,13 @@ class SimulationOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """What happened to one seed.
+    """Events and voltage of one seed over time.
 
     Attributes:
         time_s: Times along the way, every edge of activity among them, `(n_samples,)`. [s]
         voltage_v: Voltage of the capacitor at these times; straight lines between them are good for a figure. [V]
-        event: What happened at the edges, `"boot"`, `"commit"`, `"sleep"` or `"brown_out"`, `(n_events,)`.
-        event_time_s: When: a boot as it begins, a commit as it is done. [s]
+        event: Events at the edges, `"boot"`, `"commit"`, `"sleep"` or `"brown_out"`, `(n_events,)`.
+        event_time_s: Time of each: a boot as it begins, a commit as it is done. [s]
         event_batch: Batch that the boot is for, that is committed, that was committed last before the sleep, or whose
             work the brown-out loses. [1]
         event_layer: Layer of that batch. [1]
@@ -80,12 +80,12 @@ class Timeline:
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """What became of every seed; arrays `(n_seeds,)`.
+    """Results of every seed; arrays `(n_seeds,)`.
 
     The stored energy changes by `harvested_j - leaked_j - drawn_j`.
 
     Attributes:
-        outcomes: How each ended.
+        outcomes: End of each.
         latency_s: From the start until all inferences have ended and the capacitor is full again, or inf. [s]
         response_latency_s: The same without the last recharge. [s]
         ends_s: When each inference had ended and the capacitor was full again, `(n_seeds, n_inferences)`. [s]
@@ -131,6 +131,6 @@ class Simulation:
         return np.array([outcome is Outcome.FINISHED for outcome in self.outcomes])
 
     def inference_s(self) -> FloatArray:
-        """Latency of each inference, `(n_seeds, n_inferences)`; the first includes filling an empty capacitor. [s]"""
+        """Return the latency of each inference, `(n_seeds, n_inferences)`; the first includes the first charge. [s]"""
         begins_s = np.concatenate([np.zeros((len(self), 1)), self.ends_s[:, :-1]], axis=1)
         return np.where(np.isfinite(self.ends_s), self.ends_s - np.where(np.isfinite(begins_s), begins_s, 0), np.inf)

@@ -28,7 +28,7 @@ LEAST_GAIN = 1e-12
 
 
 class Ending(IntEnum):
-    """How the simulation of one seed ends; `energy.simulation.result.Outcome` says it in words."""
+    """End of the simulation of one seed; `energy.simulation.result.Outcome` describes it in words."""
 
     FINISHED, OUT_OF_TIME, NEVER_FULL, NEVER_ENDS = range(4)
 
@@ -67,13 +67,13 @@ class Batches(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What is written down on the way; what does not fit is counted and dropped, so that lengths can be learned.
+    """Record of a simulation; entries that do not fit are counted and dropped, so that lengths can be found.
 
     Attributes:
         counts: Counters, `(N_COUNTS,)`.
         sample_time_s, sample_stored_j: Times [s] and stored energies [J] along the way.
         moment: Kinds of the moments, indices into `MOMENTS`.
-        moment_time_s: When they were. [s]
+        moment_time_s: Times of the moments. [s]
         moment_batch: Batch booted for, committed, committed last before the sleep, or lost.
     """
 
@@ -156,7 +156,7 @@ def _work(
 def _power_cycle(
     circuit: Circuit, trace: Trace, batches: Batches, state: State, first: int, log: Log
 ) -> tuple[State, int]:
-    """Boot and run batches until the engine sleeps or the power fails; the batch to go on with."""
+    """Boot and run batches until the engine sleeps or the power fails; return the batch to go on with."""
     _note(log, BOOT, state, first)
     state, is_up = _work(circuit, trace, state, batches.boot_nj, batches.boot_s, log)
     batch, left_nj = first, batches.cycle_budget_nj - batches.boot_nj
@@ -184,7 +184,7 @@ def _power_cycle(
 def run_inferences(
     circuit: Circuit, trace: Trace, batches: Batches, state: State, ends_s: FloatArray, deadline_s: float, log: Log
 ) -> tuple[State, float, int]:
-    """Return the inferences in a row, each from a full capacitor to a full capacitor.
+    """Simulate inferences in a row, each from a full capacitor to a full capacitor.
 
     Args:
         circuit: Capacitor, thresholds and losses.

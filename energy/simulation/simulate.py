@@ -1,10 +1,8 @@
-"""Plays a packed plan under harvest traces, event by event: latencies, brown-outs, repeats and a time line.
+"""Simulation of a packed plan under harvest traces, event by event: latencies, brown-outs, repeats and a time line.
 
-The capacitor's charging is integrated numerically (`energy.simulation.capacitor`) and the program's engine followed
-batch by batch
-(`energy.simulation.runtime`): no recharge formula is used. With a constant harvester and without charging while active
-    the latency
-is that of equation (5). Every harvest is one seed of a Monte-Carlo run.
+The charging of the capacitor is integrated numerically (`energy.simulation.capacitor`) and the engine of the program
+followed batch by batch (`energy.simulation.runtime`): no recharge formula is used. With a constant harvester and
+without charging while active the latency is that of equation (5). Every harvest is one seed of a Monte Carlo run.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ def simulate(
     options: SimulationOptions | None = None,
     timeline_seed: int | None = None,
 ) -> Simulation:
-    """Play a schedule under harvests.
+    """Simulate a schedule under harvests.
 
     Args:
         sequence: The batches of one inference.
@@ -43,14 +41,14 @@ def simulate(
         cycle_budget_nj: Accounted energy of a power cycle. [nJ]
         supply: Gives capacitor and thresholds; the harvester is that of `harvests`.
         harvests: One for every seed.
-        options: What the simulated world is like.
+        options: Options of the simulated world.
         timeline_seed: Index of the harvest whose time line is kept.
 
     Returns:
-        What became of every seed.
+        Results of every seed.
 
     Raises:
-        ValueError: There is no harvest, the schedule is none of the sequence, or there is no such seed.
+        ValueError: No harvest is given, the schedule does not fit the sequence, or the seed does not exist.
     """
     options = options or SimulationOptions()
     if not harvests:
@@ -75,7 +73,7 @@ class _Run:
 
 
 class _Simulator:
-    """Everything but the harvest, as the compiled engine takes it."""
+    """Sequence, supply and options in the form that the compiled engine takes."""
 
     def __init__(
         self,
@@ -113,7 +111,7 @@ class _Simulator:
         self.stored_j = half_f * supply.v_off_v**2 if options.starts_empty else self.circuit.on_j
 
     def run(self, harvest: Harvest, n_samples: int = 0, n_moments: int = 0) -> tuple[_Run, Log]:
-        """Play one harvest and keep so many samples and moments."""
+        """Simulate one harvest and keep a number of samples and moments."""
         log = Log(
             np.zeros(runtime.N_COUNTS, dtype=np.int64),
             np.empty(n_samples),
@@ -131,7 +129,7 @@ class _Simulator:
         return _Run(state=state, response_s=response_s, ending=Ending(ending), ends_s=ends_s, counts=log.counts), log
 
     def timeline(self, harvest: Harvest) -> Timeline:
-        """Play one harvest twice: to learn how much happens, and to write it down."""
+        """Simulate one harvest twice: to count samples and moments, then to record them."""
         counts = self.run(harvest)[0].counts
         log = self.run(harvest, int(counts[runtime.N_SAMPLES]), int(counts[runtime.N_MOMENTS]))[1]
         return Timeline(

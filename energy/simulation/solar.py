@@ -31,7 +31,7 @@ MINUTE_S = 60.0
 def clear_sky_power(
     latitude: float, longitude: float, date: str, *, area_m2: float, efficiency: float, hour: float = 9.0
 ) -> Harvest:
-    """Return the charging power of a small horizontal panel through 24 hours of a clear day, a value a minute.
+    """Return the charging power of a small horizontal panel through 24 hours of a clear day, one value per minute.
 
     Global horizontal irradiance by the Ineichen model with a Linke turbidity of 3, at sea level.
 

@@ -102,7 +102,8 @@ def test_options_win_over_the_file_and_the_file_over_the_defaults(capsys, write_
 
 def test_a_resistance_taken_from_another_capacitance_is_said(capsys, write_design, design):
     _, found = answer(capsys, "price", write_design(design), "--capacitance", "47uF")
-    assert "lists no resistance" in found["notes"][0]
+    expected = "no harvester resistance listed for 47 uF; using 3.1 kohm, the value for 100 uF"
+    assert found["notes"][0] == f"supply tinas2025: {expected}"
     _, found = answer(capsys, "price", write_design(design), "--capacitance", "47uF", "--resistance", "3kohm")
     assert found["notes"] == []
 

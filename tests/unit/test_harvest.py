@@ -65,7 +65,7 @@ def test_a_trace_entered_at_another_piece_goes_round():
         ({"time_s": np.array([0.0, 2.0, 2.0])}, "time_s must rise by at least 1e-06, not by 0 after piece 1"),
         ({"duration_s": 3.0}, "time_s must rise by at least 1e-06, not by 0 after piece 2"),
         ({"duration_s": np.nan}, "time_s must rise"),
-        ({"time_s": np.array([0.0, 1.0])}, "must have one value a piece, 2, not shape (3,)"),
+        ({"time_s": np.array([0.0, 1.0])}, "must have one value per piece, 2, not shape (3,)"),
         ({"voltage_v": np.array([5.0, -1.0, 3.0])}, "voltage_v must be finite and at least 0, not -1 in piece 1"),
         ({"voltage_v": np.array([5.0, 4.0, np.inf])}, "voltage_v must be finite and at least 0, not inf in piece 2"),
         ({"resistance_ohm": np.array([0.0, 1.0, 1.0])}, "resistance_ohm must be finite and above 0, not 0 in piece 0"),

@@ -90,7 +90,9 @@ def test_another_capacitance_takes_the_nearest_resistance_on_a_log_scale_and_say
     assert family.supply(capacitance_f=216e-6).resistance_ohm == 3100
     assert family.supply(capacitance_f=218e-6).resistance_ohm == 3000
     assert family.supply(capacitance_f=47e-6).resistance_ohm == 3100
-    assert "3100 ohm of 0.0001 F" in family.note(47e-6)
+    note = "supply tinas2025: no harvester resistance listed for 47 uF; using 3.1 kohm, the value for 100 uF"
+    assert family.note(47e-6) == note
+    assert "for 1 mF; using" in family.note(1e-3)
 
 
 def test_an_explicit_resistance_wins():
