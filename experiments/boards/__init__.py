@@ -1,1 +1,1 @@
-"""Exported programs on emulated processors: a Cortex-M4 and an MSP430, with power that fails between instructions."""
+"""Exported programs on emulated processors, a Cortex-M4 and an MSP430, with power failures between instructions."""

@@ -1,4 +1,4 @@
-"""The proof of an exported program on an emulated processor: right bits, and nothing lost at any instruction."""
+"""Checks of an exported program on an emulated processor: right outputs, also after power failures at instructions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ import numpy as np
 from experiments.boards.cortex_m4 import CortexM4
 from experiments.boards.exported import ExportedFolder, read_exported
 from experiments.boards.msp430 import Msp430
-from experiments.boards.processor import DONE, RUNS, Processor, ask, infer, power_up
+from experiments.boards.processor import DONE, RUNS, Processor, infer, power_up, request_inference
 from experiments.boards.toolchains import missing_for_cortex_m4, missing_for_msp430
 from experiments.programs.verification import Check
 
 _MOST_FAILURES = 500
-"""Power failures of one inference: a tenth of the time of all of them is spent in long power cycles."""
+"""Largest number of power failures per inference. [1]"""
 
 _FIRST_CYCLE = 1000
+"""Length of the first power cycle that is tried. [instructions]"""
+
 _LONG_SHARE, _SHORT_SHARE = 0.2, 0.001
-"""Power cycles in relation to an inference: long ones up to so much of it, short ones this on average."""
+"""Largest length of a long power cycle and mean length of a short one, as fractions of an inference. [1]"""
 
 _LONG_CYCLES = 20
+"""Mean number of long power cycles per inference. [1]"""
 
 
 @contextmanager
@@ -35,7 +38,7 @@ PROCESSORS: Mapping[str, Callable[[ExportedFolder, Path], AbstractContextManager
     "cortex-m4": _cortex_m4,
     "msp430": Msp430.of,
 }
-"""Emulated processors by the name of their board."""
+"""Emulated processors, by the name of the board."""
 
 _MISSING = {"cortex-m4": missing_for_cortex_m4, "msp430": missing_for_msp430}
 
@@ -44,12 +47,12 @@ def board_checks(path: Path, board: str, n_failures: int) -> tuple[Check, ...]:
     """Check an exported folder on an emulated processor.
 
     Args:
-        path: The folder; nothing is written there.
+        path: The folder; it is only read.
         board: One of `PROCESSORS`.
         n_failures: Power failures at random instructions. [1]
 
     Raises:
-        ValueError: A tool is missing, the folder holds no program, or it does not build or fit.
+        ValueError: A tool is not installed, the folder holds no program, or the program does not build or fit.
     """
     missing = _MISSING[board]()
     if missing:
@@ -68,7 +71,7 @@ def _vectors(processor: Processor, folder: ExportedFolder, board: str) -> Check:
 
 
 def _failures(processor: Processor, folder: ExportedFolder, board: str, n_failures: int) -> Check:
-    """Return failures at random instructions, many in an inference."""
+    """Check the outputs after power failures at random instructions, many per inference."""
     rng = np.random.default_rng(0)
     length = instructions(processor, folder) if n_failures else 0
     failures = inferences = wrong = 0
@@ -84,16 +87,19 @@ def _failures(processor: Processor, folder: ExportedFolder, board: str, n_failur
 
 
 def _cycles(rng: np.random.Generator, length: int, n: int) -> list[int]:
-    """Return power cycles of random lengths: some get on, most fail soon and often in the same batch. [instructions]"""
+    """Return random lengths of power cycles: a few long, most shorter than a batch. [instructions]"""
     is_long = rng.random(n) < _LONG_CYCLES / n
     long, short = rng.uniform(0, _LONG_SHARE * length, n), rng.exponential(_SHORT_SHARE * length + 50, n)
     return [int(cycle) for cycle in np.where(is_long, long, short)]
 
 
 def instructions(processor: Processor, folder: ExportedFolder) -> int:
-    """Return the instructions of an inference, roughly: power cycles are tried at twice the length while they fail."""
+    """Return a rough number of instructions per inference.
+
+    Power cycles double in length until the inference is done.
+    """
     rubbish = np.random.default_rng(0)
-    ask(processor, folder, folder.inputs[0], rubbish)
+    request_inference(processor, folder, folder.inputs[0], rubbish)
     report, length, total = RUNS, _FIRST_CYCLE, 0
     while report != DONE:
         report = power_up(processor, rubbish, length)

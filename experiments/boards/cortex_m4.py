@@ -1,6 +1,6 @@
-"""A Cortex-M4 in the emulator unicorn: memory map of `models/deploy/boards/cortex_m4.ld`, stops at any instruction.
+"""Cortex-M4 in the emulator unicorn: memory map of `models/deploy/boards/cortex_m4.ld`, stops at any instruction.
 
-unicorn is optional and imported only here, when a processor is made.
+unicorn is optional and imported only here, when a processor is created.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NEVER = 1 << 40
 
 
 class CortexM4:
-    """A Cortex-M4 with a program; an `experiments.boards.processor.Processor`."""
+    """Cortex-M4 with a program; an `experiments.boards.processor.Processor`."""
 
     def __init__(self, executable: Executable) -> None:
         unicorn: Any = import_module("unicorn")
@@ -63,7 +63,7 @@ class CortexM4:
         return self._symbols
 
     def reset(self, rubbish: np.random.Generator) -> None:
-        """Lose registers and RAM, and stand at the first instruction, as the vector table says."""
+        """Lose registers and RAM, and go to the first instruction, which the vector table gives."""
         self._core.mem_write(_RAM, lost_memory(rubbish, _RAM_BYTES))
         for register in (*self._registers, self._link):
             self._core.reg_write(register, int(rubbish.integers(2**32)))
@@ -72,10 +72,10 @@ class CortexM4:
         self._core.reg_write(self._next, first)
 
     def run(self, n_instructions: int | None) -> None:
-        """Run so many instructions, or with None until the program halts; it stays where it halts."""
+        """Run a number of instructions, or with None until the program halts."""
         if n_instructions == 0:
             return
-        # The emulator counts only in code that it has translated for counting; code that it has not must go first.
+        # The emulator counts only in code that was translated for counting; other translated code is discarded first.
         if n_instructions is not None and not self._is_counting:
             self._core.ctl_flush_tb()
             self._is_counting = True
@@ -85,13 +85,13 @@ class CortexM4:
 
     @property
     def is_halted(self) -> bool:
-        """Whether the program has stopped by itself."""
+        """Whether the program has halted."""
         return bool(self._core.reg_read(self._next) == self._halt)
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Return the bytes of memory."""
+        """Return bytes of memory."""
         return bytes(self._core.mem_read(address, n_bytes))
 
     def write(self, address: int, data: bytes) -> None:
-        """Put bytes into memory."""
+        """Write bytes into memory."""
         self._core.mem_write(address, data)

@@ -1,4 +1,4 @@
-"""An exported folder as an emulator sees it: where things lie in non-volatile memory, samples and expected outputs."""
+"""Exported folder for an emulator: the map of non-volatile memory, samples and expected outputs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _VECTORS = r"{name}\[EBB_N_TEST_VECTORS\]\[[^]]*\] = \{{(.*?)\n\}};"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExportedFolder:
-    """What a folder of `ebbnas export` says about its program.
+    """Sizes and test vectors of the program in a folder of `ebbnas export`.
 
     Attributes:
         path: The folder.
-        constants: Numbers of `model.h` by name; places and sizes in words of 16 bits.
+        constants: Numbers of `model.h` by name; offsets and sizes in words of 16 bits.
         inputs: Samples of the test vectors, `(n, pixels, channels)`.
-        outputs: What must come out, `(n, pixels, channels)`.
+        outputs: Expected outputs, `(n, pixels, channels)`.
     """
 
     path: Path
@@ -33,19 +33,19 @@ class ExportedFolder:
     outputs: Words
 
     def stored_input(self, sample: Words) -> bytes:
-        """Return a sample `(pixels, channels)` as it lies in non-volatile memory, pad channels zero."""
+        """Return the bytes of a sample `(pixels, channels)` in non-volatile memory; padding channels are zero."""
         stored = np.zeros((self.constants["EBB_INPUT_PIXELS"], self.constants["EBB_INPUT_WORDS"]), dtype="<i2")
         stored[:, : self.constants["EBB_INPUT_CHANNELS"]] = sample
         return stored.tobytes()
 
     def read_output(self, stored: bytes) -> Words:
-        """Return outputs `(pixels, channels)` out of what lies in non-volatile memory from EBB_OUTPUT_AT on."""
+        """Return the outputs `(pixels, channels)` from the bytes of non-volatile memory at EBB_OUTPUT_AT."""
         words = np.frombuffer(stored, dtype="<i2").reshape(self.constants["EBB_OUTPUT_PIXELS"], -1)
         return words[:, : self.constants["EBB_OUTPUT_CHANNELS"]].astype(np.int16)
 
     @property
     def stored_output_bytes(self) -> int:
-        """Length of the output where it lies. [B]"""
+        """Size of the output in non-volatile memory. [B]"""
         return 2 * self.constants["EBB_OUTPUT_PIXELS"] * self.constants["EBB_OUTPUT_WORDS"]
 
 
@@ -58,7 +58,7 @@ def read_exported(path: Path) -> ExportedFolder:
     header, vectors = path / "model.h", path / "test_vectors.h"
     for file in (header, vectors):
         if not file.is_file():
-            raise ValueError(f"{path} must be a folder that export has written, and it has no {file.name}")
+            raise ValueError(f"{path} must be a folder that export wrote, and it has no {file.name}")
     constants = {name: int(value) for name, value in _DEFINITION.findall(header.read_text())}
     text = vectors.read_text()
     return ExportedFolder(

@@ -1,4 +1,4 @@
-"""What the engine takes on an MSP430, and what it wants from elsewhere."""
+"""Memory of the engine on an MSP430, and the symbols that it needs from elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Footprint:
         text_bytes: Code and constants. [B]
         data_bytes: Initialised variables. [B]
         bss_bytes: Variables, nearly all of them the operand buffers of the program's plan. [B]
-        undefined: Names of what others must provide.
+        undefined: Names of the symbols that other code must define.
     """
 
     text_bytes: int
@@ -27,12 +27,12 @@ class Footprint:
 
 
 def engine_footprint(folder: ExportedFolder, build: Path, *flags: str) -> Footprint:
-    """Compile the engine of an exported folder for the MSP430 and look at it.
+    """Compile the engine of an exported folder for the MSP430 and measure it.
 
     Args:
         folder: The folder.
-        build: Where the object file goes.
-        flags: More of the compiler, say -Os.
+        build: Folder of the object file.
+        flags: More flags of the compiler, such as -Os.
 
     Raises:
         MissingTools: The compiler or LLVM's llvm-size and llvm-nm are not installed.

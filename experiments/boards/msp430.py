@@ -1,7 +1,7 @@
-"""An MSP430 in the simulator of mspdebug: memory map of `models/deploy/boards/msp430.ld`, cycles of every instruction.
+"""MSP430 in the simulator of mspdebug: memory map of `models/deploy/boards/msp430.ld`, cycles of every instruction.
 
-The simulator is a program of its own that takes commands on its standard input. It simulates the CPU of 16-bit
-addresses; FRAM costs no wait states, and the vector unit and transfers are loops of the CPU.
+The simulator is a separate program that reads commands from its standard input. It simulates the CPU with 16-bit
+addresses; FRAM has no wait states, and vector operations and transfers are loops of the CPU.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from experiments.boards.toolchains import MissingTools, build_msp430, missing_fo
 
 _RAM, _RAM_BYTES = 0x1C00, 0x2000
 _FIRST_FREE_REGISTER, _FIRST_ARGUMENT, _N_REGISTERS = 4, 12, 16
-_MOST_S = 300
+_TIMEOUT_S = 300
 _ANSWERED = ("= 0x5eed", "0x05eed = 0x5eed\n")
 _REGISTERS = re.compile(r"(R\d+): *(\w+)")
 _COUNTERS = re.compile(r"Instruction count: (\d+)\s+MCLK:\s+(\d+)")
 
 
 class Msp430:
-    """An MSP430 with a program; an `experiments.boards.processor.Processor`."""
+    """MSP430 with a program; an `experiments.boards.processor.Processor`."""
 
     def __init__(self, executable: Executable, simulator: subprocess.Popen[str], files: Path) -> None:
         self._simulator, self._file = simulator, files / "memory"
@@ -60,7 +60,7 @@ class Msp430:
     @classmethod
     @contextmanager
     def loaded(cls, executable: Executable) -> Iterator[Msp430]:
-        """A simulator with a program, as long as the context lasts."""
+        """Start a simulator with a program and yield it; the simulator ends with the context."""
         command = ["mspdebug", "-q", "sim"]
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         with (
@@ -78,7 +78,7 @@ class Msp430:
         return self._symbols
 
     def command(self, text: str) -> str:
-        """What the simulator answers to a command.
+        """Run a command of the simulator and return its output.
 
         Raises:
             RuntimeError: It does not answer.
@@ -89,26 +89,26 @@ class Msp430:
         to.write(f"{text}\n{_ANSWERED[0]}\n")
         to.flush()
         found: list[str] = []
-        watch = Timer(_MOST_S, self._simulator.kill)
+        watch = Timer(_TIMEOUT_S, self._simulator.kill)
         watch.start()
         try:
             while not found or found[-1] != _ANSWERED[1]:
                 found.append(answers.readline())
                 if not found[-1]:
-                    raise RuntimeError(f"mspdebug stopped, or did not answer {text!r} for {_MOST_S} s")
+                    raise RuntimeError(f"mspdebug stopped, or did not answer {text!r} for {_TIMEOUT_S} s")
         finally:
             watch.cancel()
         return "".join(found[:-1])
 
     def reset(self, rubbish: np.random.Generator) -> None:
-        """Lose registers and RAM, and stand at the first instruction, as the reset vector says."""
+        """Lose registers and RAM, and go to the first instruction, which the reset vector gives."""
         self.write(_RAM, lost_memory(rubbish, _RAM_BYTES))
         self.command("reset")
         for register in range(_FIRST_FREE_REGISTER, _N_REGISTERS):
             self.command(f"set {register} {int(rubbish.integers(2**16))}")
 
     def run(self, n_instructions: int | None) -> None:
-        """Run so many instructions, or with None until the program halts."""
+        """Run a number of instructions, or with None until the program halts."""
         if n_instructions is None:
             self.command("run")
         elif n_instructions:
@@ -118,7 +118,7 @@ class Msp430:
         """Call a function of the program with words in R12, R13, ... and on the stack.
 
         Returns:
-            What it leaves in R13:R12, and its cycles from its first instruction to its return.
+            The value in R13:R12, and the cycles from the first instruction to the return.
         """
         words = (self._symbols["board_halt"], *stacked)
         stack = self._symbols["board_stack_end"] - 2 * len(words)
@@ -138,11 +138,11 @@ class Msp430:
         return int(found[1]), int(found[2])
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Return the bytes of memory."""
+        """Return bytes of memory."""
         self.command(f"save_raw {address} {n_bytes} {self._file}")
         return self._file.read_bytes()
 
     def write(self, address: int, data: bytes) -> None:
-        """Put bytes into memory."""
+        """Write bytes into memory."""
         self._file.write_bytes(data)
         self.command(f"load_raw {self._file} {address}")

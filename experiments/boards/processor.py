@@ -1,7 +1,7 @@
-"""One inference on an emulated processor whose power fails where it is told to.
+"""Inference on an emulated processor with power failures after given numbers of instructions.
 
-The program of `models/deploy/boards/emulated.c` is asked for an inference through its mailbox and reports there. What
-survives a failure is non-volatile memory; registers and RAM hold rubbish at every boot.
+The program of `models/deploy/boards/emulated.c` receives the request for an inference in its mailbox and reports there.
+Only non-volatile memory survives a failure; registers and RAM hold random values at every boot.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from experiments.boards.exported import ExportedFolder, Words
 
 RUNS, DONE, SLEEPS = range(3)
-"""What the mailbox says, `enum board_report`; higher numbers are failures."""
+"""Reports in the mailbox, `enum board_report`; higher numbers are failures."""
 
 FAILED = 0x100
 _MOST_BOOTS = 1_000_000
@@ -24,34 +24,34 @@ _LOST_WHOLE, _LOST_ZERO = 0.5, 0.25
 
 
 class Processor(Protocol):
-    """A processor with a program in it."""
+    """Processor with a program."""
 
     @property
     def symbols(self) -> Mapping[str, int]:
         """Addresses of the program by name."""
 
     def reset(self, rubbish: np.random.Generator) -> None:
-        """Lose registers and RAM, and stand at the first instruction."""
+        """Lose registers and RAM, and go to the first instruction."""
 
     def run(self, n_instructions: int | None) -> None:
-        """Run so many instructions, or with None until the program halts."""
+        """Run a number of instructions, or with None until the program halts."""
 
     def read(self, address: int, n_bytes: int) -> bytes:
-        """Return the bytes of memory."""
+        """Return bytes of memory."""
 
     def write(self, address: int, data: bytes) -> None:
-        """Put bytes into memory."""
+        """Write bytes into memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inference:
-    """What one inference was like.
+    """Outputs of one inference and its power cycles.
 
     Attributes:
         outputs: `(pixels, channels)`.
-        boots: Times that power came; one more than it went.
-        failures: Times that power went between two instructions.
-        sleeps: Times that the program gave up the rest of a power cycle.
+        boots: Number of power cycles begun. [1]
+        failures: Number of power failures between two instructions. [1]
+        sleeps: Number of power cycles that the program ended by sleeping. [1]
     """
 
     outputs: Words
@@ -61,16 +61,18 @@ class Inference:
 
 
 def lost_memory(rubbish: np.random.Generator, n_bytes: int) -> bytes:
-    """What RAM holds from its start after a failure: anything or zeros, over all of it or its first bytes only.
+    """Return the first bytes of RAM after a failure: random values or zeros, for all of RAM or a part of it.
 
-    What stays as it was matters too: a program that trusts what it finds may find it plausible.
+    The rest of RAM keeps its values: a program that trusts RAM after a boot may find plausible values there.
     """
     n_lost = n_bytes if rubbish.random() < _LOST_WHOLE else int(n_bytes ** rubbish.random())
     return bytes(n_lost) if rubbish.random() < _LOST_ZERO else rubbish.bytes(n_lost)
 
 
-def ask(processor: Processor, folder: ExportedFolder, sample: Words, rubbish: np.random.Generator) -> None:
-    """Put a sample into non-volatile memory and ask for an inference; maps and partial sums hold rubbish before it."""
+def request_inference(
+    processor: Processor, folder: ExportedFolder, sample: Words, rubbish: np.random.Generator
+) -> None:
+    """Write a sample into non-volatile memory and request an inference; maps and partial sums hold random values."""
     constants, nvm = folder.constants, processor.symbols["ebb_nvm"]
     used_words = constants["EBB_WEIGHTS_AT"] + constants["EBB_WEIGHT_WORDS"]
     processor.write(nvm + 2 * used_words, rubbish.bytes(2 * (constants["EBB_NVM_WORDS"] - used_words)))
@@ -79,10 +81,10 @@ def ask(processor: Processor, folder: ExportedFolder, sample: Words, rubbish: np
 
 
 def power_up(processor: Processor, rubbish: np.random.Generator, n_instructions: int | None) -> int:
-    """Run one power cycle of at most so many instructions; return the program's report, RUNS where it was cut.
+    """Run one power cycle of at most a number of instructions; return the report, RUNS where power failed.
 
     Raises:
-        RuntimeError: The program cannot go on.
+        RuntimeError: The program reports a failure.
     """
     processor.write(processor.symbols["board_mailbox"] + 2, bytes(2))
     processor.reset(rubbish)
@@ -91,10 +93,10 @@ def power_up(processor: Processor, rubbish: np.random.Generator, n_instructions:
 
 
 def report_of(processor: Processor) -> int:
-    """What the program has reported since power came, RUNS where nothing.
+    """Return the report of the program since the boot, RUNS where it has reported nothing.
 
     Raises:
-        RuntimeError: The program cannot go on.
+        RuntimeError: The program reports a failure.
     """
     report = int.from_bytes(processor.read(processor.symbols["board_mailbox"] + 2, 2), "little")
     if report >= FAILED:
@@ -112,16 +114,16 @@ def infer(
     """Run one inference over power cycles of the given lengths; after them power stays until the program sleeps.
 
     Args:
-        processor: With the program of the folder.
+        processor: Processor with the program of the folder.
         folder: The exported folder.
         sample: `(pixels, channels)`.
-        rubbish: Makes what memory holds after a failure.
-        cycles: Instructions until power fails, cycle by cycle.
+        rubbish: Generator of the values of memory after a failure.
+        cycles: Instructions until power fails, for each power cycle.
 
     Raises:
-        RuntimeError: The program cannot go on, or does not end.
+        RuntimeError: The program reports a failure, or does not end.
     """
-    ask(processor, folder, sample, rubbish)
+    request_inference(processor, folder, sample, rubbish)
     failures = sleeps = 0
     for boots, length in enumerate(chain(cycles, repeat(None, _MOST_BOOTS)), start=1):
         report = power_up(processor, rubbish, length)
@@ -134,6 +136,6 @@ def infer(
 
 
 def read_outputs(processor: Processor, folder: ExportedFolder) -> Words:
-    """Return the outputs of the inference that is done, `(pixels, channels)`."""
+    """Return the outputs of a finished inference, `(pixels, channels)`."""
     at = processor.symbols["ebb_nvm"] + 2 * folder.constants["EBB_OUTPUT_AT"]
     return folder.read_output(processor.read(at, folder.stored_output_bytes))

@@ -1,4 +1,4 @@
-"""Compilers that build the programs of emulated boards, and what to say where they are missing."""
+"""Compilers for the programs of emulated boards, and the messages where they are not installed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _CLANG_VERSIONS = range(25, 14, -1)
 
 
 class MissingTools(RuntimeError):
-    """Tools that a board needs are not installed; the message says which, and how to get them."""
+    """Missing tools of a board; the message names them and the packages that hold them."""
 
 
 def missing_for_cortex_m4() -> str | None:
-    """What the Cortex-M4 board lacks here, in one line; None where it lacks nothing."""
+    """Return a message on the missing tools of the Cortex-M4 board; None where all are installed."""
     lacks = []
     if importlib.util.find_spec("unicorn") is None:
         lacks.append("the emulator unicorn (pip install unicorn)")
@@ -35,7 +35,7 @@ def missing_for_cortex_m4() -> str | None:
 
 
 def missing_for_msp430() -> str | None:
-    """What the MSP430 board lacks here, in one line; None where it lacks nothing."""
+    """Return a message on the missing tools of the MSP430 board; None where all are installed."""
     lacks = []
     if shutil.which("mspdebug") is None:
         lacks.append("the simulator mspdebug (apt-get install mspdebug)")
@@ -55,7 +55,7 @@ def build_cortex_m4(folder: Path, program: Path) -> None:
     """Build the program of an exported folder for the emulated Cortex-M4.
 
     Raises:
-        MissingTools: There is no compiler.
+        MissingTools: The compiler is not installed.
         ValueError: The program does not build, or is too large.
     """
     compiler = _m4_compiler()
@@ -71,7 +71,7 @@ def build_msp430(folder: Path, program: Path, *defined: str) -> None:
     """Build the program of an exported folder for the simulated MSP430, with these macros defined.
 
     Raises:
-        MissingTools: There is no compiler or no linker.
+        MissingTools: The compiler or the linker is not installed.
         ValueError: The program does not build, or is too large.
     """
     linker = _versioned("ld.lld")
@@ -86,10 +86,10 @@ def build_msp430(folder: Path, program: Path, *defined: str) -> None:
 
 
 def compile_msp430(folder: Path, source: Path, compiled: Path, flags: tuple[str, ...] = ()) -> None:
-    """Compile one source of an exported folder or a board for the MSP430 of 16-bit addresses with its multiplier.
+    """Compile one source of an exported folder or a board for an MSP430 with 16-bit addresses and a multiplier.
 
     Raises:
-        MissingTools: There is no compiler.
+        MissingTools: The compiler is not installed.
         ValueError: The source does not compile.
     """
     clang = _versioned("clang")
@@ -101,10 +101,10 @@ def compile_msp430(folder: Path, source: Path, compiled: Path, flags: tuple[str,
 
 
 def run_tool(command: list[str | Path]) -> str:
-    """Run a tool and give back what it prints.
+    """Run a tool and return its output.
 
     Raises:
-        ValueError: It fails; its first error is quoted.
+        ValueError: The tool fails; its first error is quoted.
     """
     answer = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if answer.returncode:
@@ -115,14 +115,14 @@ def run_tool(command: list[str | Path]) -> str:
 
 
 def tool_versions() -> dict[str, str]:
-    """Return the first lines of what the installed tools say about themselves, by tool."""
+    """Return the first line of the version text of each installed tool."""
     found = {name: _versioned(name) for name in ("clang", "ld.lld", "llvm-size", "llvm-nm")}
     found |= {name: shutil.which(name) for name in ("arm-none-eabi-gcc", "mspdebug")}
     return {name: run_tool([tool, "--version"]).splitlines()[0] for name, tool in found.items() if tool}
 
 
 def llvm_tool(name: str) -> Path:
-    """Return a tool of LLVM.
+    """Return the path of a tool of LLVM.
 
     Raises:
         MissingTools: It is not installed.
@@ -143,7 +143,7 @@ def _m4_compiler() -> list[str]:
 
 
 def _versioned(name: str) -> str | None:
-    """Return the newest of the installed versions of a tool of LLVM."""
+    """Return the newest installed version of a tool of LLVM; None where none is installed."""
     numbered = (shutil.which(f"{name}-{version}") for version in _CLANG_VERSIONS)
     return next((found for found in numbered if found), None) or shutil.which(name)
 

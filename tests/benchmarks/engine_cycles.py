@@ -39,7 +39,7 @@ from energy.scheduling.schedule import schedule
 from experiments.boards.exported import ExportedFolder, read_exported
 from experiments.boards.footprint import Footprint, engine_footprint
 from experiments.boards.msp430 import Msp430
-from experiments.boards.processor import DONE, ask, report_of
+from experiments.boards.processor import DONE, report_of, request_inference
 from experiments.boards.toolchains import missing_for_msp430, tool_versions
 from experiments.designs.request import Overrides, read_request
 from experiments.formatting.table import Table
@@ -146,7 +146,7 @@ def row_of(case: Case) -> dict[str, int]:
 def inference_cycles(cpu: Msp430, folder: ExportedFolder) -> int:
     """Cycles of one inference from its first boot to its end."""
     rubbish = np.random.default_rng(0)
-    ask(cpu, folder, folder.inputs[0], rubbish)
+    request_inference(cpu, folder, folder.inputs[0], rubbish)
     cpu.write(cpu.symbols["board_mailbox"], bytes(4))
     total = 0
     while report_of(cpu) != DONE:

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.boards.cortex_m4 import CortexM4
 from experiments.boards.exported import ExportedFolder
-from experiments.boards.processor import DONE, SLEEPS, ask, infer, power_up, read_outputs, report_of
+from experiments.boards.processor import DONE, SLEEPS, infer, power_up, read_outputs, report_of, request_inference
 from experiments.boards.toolchains import missing_for_cortex_m4
 from tests.boards.exported import MUTANTS, exported_case, mutate
 
@@ -32,7 +32,7 @@ def longest_first_cycle(cpu: CortexM4, folder: ExportedFolder) -> int:
     rubbish = np.random.default_rng(0)
     length = 100
     while True:
-        ask(cpu, folder, folder.inputs[0], rubbish)
+        request_inference(cpu, folder, folder.inputs[0], rubbish)
         if power_up(cpu, rubbish, length) in (SLEEPS, DONE):
             return length
         length += length // 10
@@ -64,7 +64,7 @@ def after_every_instruction(cpu: CortexM4, twin: CortexM4, folder: ExportedFolde
     nvm = cpu.symbols["ebb_nvm"]
     n_bytes = cpu.symbols["board_mailbox"] + 4 - nvm
     wrong = failures = 0
-    ask(cpu, folder, folder.inputs[0], rng)
+    request_inference(cpu, folder, folder.inputs[0], rng)
     power_up(cpu, rng, 0)
     while failures < MOST_INSTRUCTIONS:
         cpu.run(1)
