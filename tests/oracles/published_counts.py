@@ -1,8 +1,8 @@
 """Slow oracle of published counting: walks a layer tile by tile and counts one call at a time.
 
 Written from energy/README sections 2, 4, 8 and 10 alone; it shares no code and no number with `energy`, whose counts
-and prices must equal it. Every tile counts at its full size, as both publications do. A `Cycle` is one power cycle, which
-under the policy one-batch-per-cycle is one batch: a counter of events by name.
+and prices must equal it. Every tile counts at its full size, as both publications do. A `Cycle` is one power cycle,
+which under the policy one-batch-per-cycle is one batch: a counter of events by name.
 """
 
 from __future__ import annotations
