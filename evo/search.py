@@ -22,7 +22,7 @@ from evo.genome.layout import Genomes
 from evo.methods import ADAPTIVE, EVALUATIONS, METHOD, POPULATION, RefinementRate, method
 from evo.objectives import CONSTRAINTS, Constraint
 from evo.operators.mating import FRONT_SHARE, FrontMating, RandomMating
-from evo.operators.repair import Explorer, Optima
+from evo.operators.repair import BestDesigns, Explorer
 from evo.operators.survival import survival_for
 from evo.operators.variation import JointSampling
 from evo.problem.evaluations import Archive, Evaluations
@@ -146,14 +146,14 @@ class Search:
         self._algorithm = self._start()
 
     def _start(self) -> NSGA2:
-        settings, optima = self.settings, Optima(self.problem.layout, self.explorer)
+        settings, best_designs = self.settings, BestDesigns(self.problem.layout, self.explorer)
         chosen = method(settings.method)
         rate = settings.refinement_rate if chosen.refinement_rate is None else chosen.refinement_rate
         share = FRONT_SHARE if chosen.front_share is None else chosen.front_share
         breeding = RandomMating if chosen.is_random else FrontMating
         names = {objective.name for objective in self.problem.objectives}
         is_exact = not self.explorer.shares_cycles and names <= {"error", "latency"}
-        mating = breeding(self.archive, optima, rate, share, self.problem.n_obj, is_exact=is_exact)
+        mating = breeding(self.archive, best_designs, rate, share, self.problem.n_obj, is_exact=is_exact)
         survival = survival_for(self.problem.n_obj, settings.population)
         algorithm = NSGA2(
             pop_size=settings.population,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,20 @@ class Decoded:
     plan: Plan
 
 
+class _Mapped(NamedTuple):
+    """A canonical architecture mapped to layers.
+
+    Attributes:
+        network: Its network.
+        slots: Slot of each layer, `(n_layers,)`.
+        ids: Shape id of each slot, `(n_slots,)`.
+    """
+
+    network: NetworkShape
+    slots: tuple[int, ...]
+    ids: Indices
+
+
 class JointGenome:
     """Layout of the joint genome of one space under one rule set.
 
@@ -54,7 +68,7 @@ class JointGenome:
         self.rules = rules
         self.legal = LegalDesigns(rules)
         self._slot_of = {slot.node.slot: index for index, slot in enumerate(space.slots)}
-        self._networks: dict[bytes, tuple[NetworkShape, tuple[int, ...], Indices]] = {}
+        self._known: dict[bytes, _Mapped] = {}
 
     @property
     def n_arch(self) -> int:
@@ -112,23 +126,23 @@ class JointGenome:
         Returns:
             Ids of `legal`, `(n, n_slots)`.
         """
-        ids = [self._known(arch)[2] for arch in genomes[:, self.architecture]]
+        ids = [self._mapped(arch).ids for arch in genomes[:, self.architecture]]
         return np.array(ids, dtype=np.int64).reshape(-1, self.n_slots)
 
     def layer(self, shape_id: int) -> LayerShape:
         """Return the layer shape behind an id of `shape_ids` other than `ABSENT`."""
         return self.legal.layer(shape_id)
 
-    def _known(self, arch: Archs) -> tuple[NetworkShape, tuple[int, ...], Indices]:
-        """Return network, slot of each layer, and shape id of each slot of a canonical architecture."""
+    def _mapped(self, arch: Archs) -> _Mapped:
+        """Return network, slots and shape ids of a canonical architecture."""
         key = arch.tobytes()
-        known = self._networks.get(key)
+        known = self._known.get(key)
         if known is None:
             network = self.space.network(arch)
             slots = tuple(self._slot_of[name] for name in network.layer_names)
             ids = np.full(self.n_slots, ABSENT, dtype=np.int64)
             ids[list(slots)] = [self.legal.shape_id(layer) for layer in network.layers]
-            known = self._networks[key] = (network, slots, ids)
+            known = self._known[key] = _Mapped(network=network, slots=slots, ids=ids)
         return known
 
     def canonical(self, genomes: Genomes) -> Genomes:
@@ -204,7 +218,7 @@ class JointGenome:
     def decode(self, genome: Genomes) -> Decoded:
         """Return architecture, network and plan of one canonical genome, `(n_genes,)`."""
         arch = genome[self.architecture]
-        network, slots, ids = self._known(arch)
+        network, slots, ids = self._mapped(arch)
         rows = self.designs(genome[None])[0].tolist()
         plan = tuple(self.legal.design(int(ids[slot]), tuple(rows[slot])) for slot in slots)
         return Decoded(arch=arch, network=network, plan=plan)
@@ -217,7 +231,7 @@ class JointGenome:
         """
         genome = np.zeros(self.n_genes, dtype=np.int64)
         genome[self.architecture] = self.space.canonical(np.asarray(arch)[None])[0]
-        network, slots, ids = self._known(genome[self.architecture])
+        network, slots, ids = self._mapped(genome[self.architecture])
         if len(plan) != len(slots):
             raise ValueError(f"plan must have one design for each of the {len(slots)} layers, not {len(plan)}")
         for name, slot, design in zip(network.layer_names, slots, plan, strict=True):

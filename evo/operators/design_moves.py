@@ -16,7 +16,7 @@ from evo.fronts.front import Front
 from evo.genome.layout import Genomes
 from evo.genome.legal_designs import ABSENT, Indices
 from evo.objectives import Floats, Objective
-from evo.operators.repair import Optima
+from evo.operators.repair import BestDesigns
 
 LEAST_SHARE, MOST_SHARE = 0.05, 0.8
 """Bounds of the share of the children that change execution alone, so that neither kind dies out. [1]"""
@@ -75,17 +75,17 @@ class DesignShare:
         return (1.0 - left.hypervolume_ratio(front)) / len(own)
 
 
-def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) -> Genomes:
+def moved_designs(best_designs: BestDesigns, parents: Genomes, rng: np.random.Generator) -> Genomes:
     """Return genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
 
     The layer takes a design that the explorer proposes, or one gene moves to another option.
 
     Args:
-        optima: The explorer's designs.
+        best_designs: The explorer's designs.
         parents: Canonical genomes.
         rng: Source of chance.
     """
-    layout = optima.layout
+    layout = best_designs.layout
     moved = parents.copy()
     is_proposed = rng.random(len(moved)) < PROPOSED_SHARE
     moved[~is_proposed] = moved_gene(
@@ -94,7 +94,7 @@ def moved_designs(optima: Optima, parents: Genomes, rng: np.random.Generator) ->
     ids, designs = layout.shape_ids(moved), layout.designs(moved)
     slots = np.where(ids != ABSENT, rng.random(ids.shape), -1.0).argmax(axis=1)
     for row in np.flatnonzero(is_proposed).tolist():
-        proposals = optima.proposals(int(ids[row, slots[row]]))
+        proposals = best_designs.proposals(int(ids[row, slots[row]]))
         designs[row, slots[row]] = proposals[rng.integers(len(proposals))]
     return layout.canonical(moved)
 

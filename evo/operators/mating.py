@@ -14,7 +14,7 @@ from evo.genome.layout import Genomes
 from evo.genome.legal_designs import Indices
 from evo.methods import ADAPTIVE, RefinementRate
 from evo.operators.design_moves import DesignShare, moved_designs
-from evo.operators.repair import NewGenomes, Optima, Refinement
+from evo.operators.repair import BestDesigns, NewGenomes, Refinement
 from evo.operators.survival import tournament_for
 from evo.operators.variation import (
     ArchitectureCrossover,
@@ -37,7 +37,7 @@ class FrontMating(Mating):  # type: ignore[misc]
 
     Attributes:
         archive: Evaluations so far.
-        optima: Designs that the explorer has settled.
+        best_designs: Designs that the explorer has settled.
         front_share: Share of the children that are neighbours of the front. [1]
         design_share: Share that changes execution alone; None where no child does.
     """
@@ -45,7 +45,7 @@ class FrontMating(Mating):  # type: ignore[misc]
     def __init__(
         self,
         archive: Archive,
-        optima: Optima,
+        best_designs: BestDesigns,
         refinement_rate: RefinementRate,
         front_share: float = FRONT_SHARE,
         n_objectives: int = 2,
@@ -56,7 +56,7 @@ class FrontMating(Mating):  # type: ignore[misc]
 
         Args:
             archive: Evaluations so far.
-            optima: Designs that the explorer has settled.
+            best_designs: Designs that the explorer has settled.
             refinement_rate: Share of the networks that the explorer plans before they are priced.
             front_share: Share of the children that are neighbours of the front. [1]
             n_objectives: Values that selection compares. [1]
@@ -65,14 +65,14 @@ class FrontMating(Mating):  # type: ignore[misc]
         rate = 1.0 if refinement_rate == ADAPTIVE else refinement_rate
         super().__init__(
             TournamentSelection(func_comp=tournament_for(n_objectives)),
-            ArchitectureCrossover(optima.layout) if rate == 1.0 else JointCrossover(optima.layout),
-            ArchitectureMutation(optima) if rate == 1.0 else JointMutation(optima),
-            repair=Refinement(optima, rate),
+            ArchitectureCrossover(best_designs.layout) if rate == 1.0 else JointCrossover(best_designs.layout),
+            ArchitectureMutation(best_designs) if rate == 1.0 else JointMutation(best_designs),
+            repair=Refinement(best_designs, rate),
             eliminate_duplicates=NewGenomes(archive),
             n_max_iterations=40,
         )
         self.archive = archive
-        self.optima = optima
+        self.best_designs = best_designs
         self.front_share = front_share
         self.design_share = None if refinement_rate != ADAPTIVE or is_exact else DesignShare()
 
@@ -106,7 +106,7 @@ class FrontMating(Mating):  # type: ignore[misc]
             bred = self._do(problem, pop, min(2 * n_missing, n), front=front, **kwargs)
             for _ in range(attempt // ATTEMPTS_PER_MOVE):
                 bred = self.mutation(problem, bred, **kwargs)
-            bred.set("X", self.optima.apply(np.array(bred.get("X"))))
+            bred.set("X", self.best_designs.apply(np.array(bred.get("X"))))
             bred = self.eliminate_duplicates.do(bred, known, offspring)[:n_missing]
             if len(bred):
                 bred = self.eliminate_duplicates.do(self.repair(problem, bred, **kwargs), known, offspring)
@@ -119,7 +119,7 @@ class FrontMating(Mating):  # type: ignore[misc]
         for attempt in range(ATTEMPTS_PER_MOVE if len(front) else 0):
             children = front[rng.choice(len(front), n - len(offspring))]
             for _ in range(attempt + 1):
-                children = moved_designs(self.optima, children, rng)
+                children = moved_designs(self.best_designs, children, rng)
             bred = self.eliminate_duplicates.do(Population.new(X=children), known, offspring)
             offspring = Population.merge(offspring, bred)
         return offspring
@@ -141,7 +141,7 @@ class RandomMating(FrontMating):
     def _do(
         self, problem: Any, pop: Any, n_offsprings: int, parents: Any = None, *, front: Genomes, **kwargs: Any
     ) -> Population:
-        return Population.new(X=random_genomes(self.optima.layout, n_offsprings, kwargs["random_state"]))
+        return Population.new(X=random_genomes(self.best_designs.layout, n_offsprings, kwargs["random_state"]))
 
 
 def selected_front(problem: Any, found: Evaluations) -> Indices:

@@ -48,7 +48,7 @@ class Explorer(Protocol):
         ...
 
 
-class Optima:
+class BestDesigns:
     """Best designs of the layer shapes that a search has sent to the explorer.
 
     Attributes:
@@ -145,13 +145,13 @@ class Refinement(Repair):  # type: ignore[misc]
     """Repair to canonical form with the best designs in every settled layer.
 
     Attributes:
-        optima: Settled designs.
+        best_designs: Settled designs.
         rate: Share of the networks that is sent to the explorer, which settles all their layers. [1]
     """
 
-    def __init__(self, optima: Optima, rate: float) -> None:
+    def __init__(self, best_designs: BestDesigns, rate: float) -> None:
         super().__init__()
-        self.optima = optima
+        self.best_designs = best_designs
         self.rate = rate
 
     def _do(self, problem: Any, x: Genomes, random_state: np.random.Generator, **_: Any) -> Genomes:
@@ -164,19 +164,19 @@ class Refinement(Repair):  # type: ignore[misc]
         without a plan of their own; in the first population the smallest and the largest network come first, so that
         both ends are known exactly.
         """
-        layout = self.optima.layout
+        layout = self.best_designs.layout
         genomes = layout.canonical(genomes)
         ids = layout.shape_ids(genomes)
-        is_open = ((ids != ABSENT) & ~self.optima.is_settled(ids)).any(axis=1)
+        is_open = ((ids != ABSENT) & ~self.best_designs.is_settled(ids)).any(axis=1)
         n_sent = int(rng.binomial(len(genomes), self.rate))
-        is_first_population = not len(self.optima)
+        is_first_population = not len(self.best_designs)
         open_rows = np.flatnonzero(is_open)
         sent = (open_rows if is_first_population else rng.permutation(open_rows))[:n_sent]
-        self.optima.settle(ids[sent])
-        unplanned = np.flatnonzero(~is_open & ~self.optima.is_planned(genomes))
-        if self.optima.explorer.shares_cycles:
-            self.optima.plan(genomes[np.concatenate([sent, unplanned])[:n_sent]])
-        return self.optima.apply(genomes)
+        self.best_designs.settle(ids[sent])
+        unplanned = np.flatnonzero(~is_open & ~self.best_designs.is_planned(genomes))
+        if self.best_designs.explorer.shares_cycles:
+            self.best_designs.plan(genomes[np.concatenate([sent, unplanned])[:n_sent]])
+        return self.best_designs.apply(genomes)
 
 
 class NewGenomes(DuplicateElimination):  # type: ignore[misc]

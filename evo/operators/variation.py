@@ -17,7 +17,7 @@ from pymoo.core.sampling import Sampling
 from evo.genome.layout import Genomes, JointGenome
 from evo.genome.legal_designs import ABSENT
 from evo.operators.design_moves import moved_gene
-from evo.operators.repair import Optima
+from evo.operators.repair import BestDesigns
 from models.spaces import Archs
 
 DESIGN_SHARE = 0.4
@@ -125,19 +125,19 @@ class JointMutation(Mutation):  # type: ignore[misc]
     """Mutation that moves one gene: of the architecture, or of a design that the explorer has not settled.
 
     Attributes:
-        optima: Designs that the explorer has settled.
+        best_designs: Designs that the explorer has settled.
     """
 
-    def __init__(self, optima: Optima) -> None:
+    def __init__(self, best_designs: BestDesigns) -> None:
         super().__init__()
-        self.optima = optima
+        self.best_designs = best_designs
 
     def _do(self, problem: Any, x: Genomes, random_state: np.random.Generator, **_: Any) -> Genomes:
         return self.mutate(np.asarray(x, dtype=np.int64), random_state)
 
     def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """Return mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
-        layout = self.optima.layout
+        layout = self.best_designs.layout
         sizes = layout.sizes(genomes)
         is_open = (sizes > 1) & ~self._is_settled(genomes)
         kinds = np.stack([is_open & layout.is_architecture, is_open & ~layout.is_architecture])
@@ -150,9 +150,9 @@ class JointMutation(Mutation):  # type: ignore[misc]
 
     def _is_settled(self, genomes: Genomes) -> NDArray[np.bool_]:
         """Return the mask of the genes of settled layers, `(n, n_genes)`."""
-        layout = self.optima.layout
+        layout = self.best_designs.layout
         mask = np.zeros(genomes.shape, dtype=bool)
-        layout.designs(mask)[self.optima.is_settled(layout.shape_ids(genomes))] = True
+        layout.designs(mask)[self.best_designs.is_settled(layout.shape_ids(genomes))] = True
         return mask
 
 
@@ -168,7 +168,7 @@ class ArchitectureMutation(JointMutation):
 
     def mutate(self, genomes: Genomes, rng: np.random.Generator) -> Genomes:
         """Return mutated canonical genomes of canonical ones, `(n, n_genes)` both."""
-        layout = self.optima.layout
+        layout = self.best_designs.layout
         archs = genomes[:, layout.architecture]
         sizes = np.where(layout.space.active(archs), layout.space.n_options, 1)
         return bare(layout, moved_gene(archs, sizes, np.ones(archs.shape[1], dtype=bool), rng))

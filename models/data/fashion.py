@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,23 @@ LAYOUT = Layout(
     remedy="Name the folder with the full set's files, or none to use the built-in subset",
 )
 
-Read = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]]
-"""Images `(n, 28, 28)`, labels and positions in the source, `(n,)`, of `"train"` or `"test"`."""
+
+class Images(NamedTuple):
+    """Images of one part of the data.
+
+    Attributes:
+        images: Grey values, `(n, 28, 28)`.
+        labels: Class of each image, `(n,)`.
+        index: Position of each image in the source, `(n,)`.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    index: NDArray[np.int64]
+
+
+Read = Callable[[str], Images]
+"""Reader of the images of `"train"` or `"test"`."""
 
 
 def load_fashion(fold: int, directory: Path | None = None) -> DataSet:
@@ -94,16 +110,16 @@ def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
     """Return the builder of the splits of one fold, which reads training images once, and test images for `"test"`."""
 
     @cache
-    def training() -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    def training() -> Images:
         return read("train")
 
     @cache
     def parts() -> list[NDArray[np.int64]]:
-        return stratified_parts(training()[1], n_parts, SPLIT_SEED)
+        return stratified_parts(training().labels, n_parts, SPLIT_SEED)
 
     @cache
     def statistics() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return byte_statistics([training()[0][all_but(parts(), fold), None]])
+        return byte_statistics([training().images[all_but(parts(), fold), None]])
 
     def build(name: str) -> Split:
         images, labels, index = read("test") if name == "test" else training()
@@ -116,7 +132,7 @@ def _builder(read: Read, fold: int, n_parts: int) -> Callable[[str], Split]:
     return build
 
 
-def _shipped(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+def _shipped(content: bytes, name: str) -> Images:
     """Return images, labels and positions of one part of the built-in subset; the other part stays compressed."""
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -124,7 +140,7 @@ def _shipped(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.i
             labels, index = (archive[f"{name}_{key}"].astype(np.int64) for key in ("labels", "index"))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise LAYOUT.wrong(f"the built-in {FILE} is damaged ({error}); install the project again") from None
-    return images, labels, index
+    return Images(images=images, labels=labels, index=index)
 
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -137,11 +153,11 @@ def _idx_file(folder: Path, name: str, kind: str) -> Path:
     return zipped if zipped.is_file() else LAYOUT.file(folder, plain)
 
 
-def _full(images_file: Path, labels_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+def _full(images_file: Path, labels_file: Path) -> Images:
     """Return images, labels and positions of two IDX files."""
     images, labels = _read(images_file, 3), _read(labels_file, 1).astype(np.int64)
     LAYOUT.check_labels(labels_file, labels, N_CLASSES)
-    return images, labels, np.arange(len(labels))
+    return Images(images=images, labels=labels, index=np.arange(len(labels)))
 
 
 def _check_sizes(images_file: Path, labels_file: Path) -> None:

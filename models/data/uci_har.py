@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,20 @@ LAYOUT = Layout(
 )
 
 
+class Windows(NamedTuple):
+    """Windows of one part of the data.
+
+    Attributes:
+        windows: Steps of each channel in the source's units, `(n, 9, 128)`.
+        labels: Activity of each window from 0, `(n,)`.
+        groups: Number of the recording of each window, `(n,)`.
+    """
+
+    windows: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+
 def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
     """Return the data set of one fold; test files are checked for sizes and persons, and read when the split is built.
 
@@ -78,12 +93,12 @@ def load_uci_har(fold: int, directory: Path | None = None) -> DataSet:
     validating = np.isin(persons, known[fold::N_GROUPS])
 
     @cache
-    def training() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    def training() -> Windows:
         return _part(folder, "train")
 
     @cache
     def normaliser() -> Normaliser:
-        steps = training()[0][~validating].transpose(0, 2, 1).reshape(-1, len(CHANNELS))
+        steps = training().windows[~validating].transpose(0, 2, 1).reshape(-1, len(CHANNELS))
         return Normaliser.of([steps.astype(np.float64)])
 
     def build(name: str) -> Split:
@@ -118,8 +133,8 @@ def _files(part: str) -> list[str]:
     return [f"{part}/y_{part}.txt", f"{part}/subject_{part}.txt", *signals]
 
 
-def _part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Return windows `(n, 9, 128)` in the source's units, labels from 0, and recordings, `(n,)`, of one part."""
+def _part(folder: Path, part: str) -> Windows:
+    """Return the windows of `"train"` or `"test"`."""
     label_file, person_file, *signals = (folder / name for name in _files(part))
     labels, persons = _integers(label_file) - 1, _integers(person_file)
     if len(labels) != len(persons) or not len(labels):
@@ -134,7 +149,7 @@ def _part(folder: Path, part: str) -> tuple[NDArray[np.float32], NDArray[np.int6
                 f"{len(values):,}. {LAYOUT.remedy}"
             )
         windows[:, channel] = values.reshape(-1, WINDOW)
-    return windows, labels, recordings(labels, persons)
+    return Windows(windows=windows, labels=labels, groups=recordings(labels, persons))
 
 
 def recordings(labels: NDArray[np.int64], persons: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -233,12 +233,12 @@ def _counts(space: Space, archs: Archs) -> Floats:
     return np.array([(network.n_parameters, network.n_macs) for network in networks], dtype=np.float64)
 
 
-def _line(known: Floats, accuracies: Floats, asked: Floats) -> Floats:
-    """Return the line of least squares through `(known, accuracies)` at `asked`; flat where `known` is constant."""
+def _line(known: Floats, accuracies: Floats, at: Floats) -> Floats:
+    """Return the line of least squares through `(known, accuracies)` at `at`; flat where `known` is constant."""
     centred = known - known.mean()
     spread = float(centred @ centred)
     slope = float(centred @ accuracies) / spread if spread > 0 else 0.0
-    return np.asarray(accuracies.mean() + slope * (asked - known.mean()))
+    return np.asarray(accuracies.mean() + slope * (at - known.mean()))
 
 
 def _lines(card: PredictorCard) -> Iterator[str]:

@@ -12,7 +12,7 @@ from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.genome.layout import JointGenome
 from evo.genome.legal_designs import ABSENT
 from evo.objectives import CONSTRAINTS
-from evo.operators.repair import NewGenomes, Optima, Refinement
+from evo.operators.repair import BestDesigns, NewGenomes, Refinement
 from evo.operators.variation import (
     JointCrossover,
     JointMutation,
@@ -56,9 +56,9 @@ def tiny(request):
     return LAYOUTS["tiny", request.param]
 
 
-def optima_of(layout):
+def designs_of(layout):
     """Nothing settled yet, with the explorer of the layout's rules."""
-    return Optima(layout, EXPLORERS[layout.rules.name])
+    return BestDesigns(layout, EXPLORERS[layout.rules.name])
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_crossing_a_genome_with_itself_changes_nothing(layout, rng):
 
 def test_mutation_moves_one_gene(layout, rng):
     genomes = random_genomes(layout, 200, rng)
-    mutants = JointMutation(optima_of(layout)).mutate(genomes, rng)
+    mutants = JointMutation(designs_of(layout)).mutate(genomes, rng)
     assert is_canonical(layout, mutants)
     assert (mutants != genomes).any(axis=1).all()
     n_arch, n_design = differing(layout, genomes, mutants)
@@ -152,22 +152,22 @@ def test_mutation_moves_one_gene(layout, rng):
 
 def test_mutation_leaves_settled_layers_alone(conv1d, rng):
     layout = conv1d
-    optima = optima_of(layout)
-    genomes = Refinement(optima, 1.0).refine(random_genomes(layout, 40, rng), rng)
-    n_arch, _ = differing(layout, genomes, JointMutation(optima).mutate(genomes, rng))
+    best_designs = designs_of(layout)
+    genomes = Refinement(best_designs, 1.0).refine(random_genomes(layout, 40, rng), rng)
+    n_arch, _ = differing(layout, genomes, JointMutation(best_designs).mutate(genomes, rng))
     assert (n_arch == 1).all()
 
 
 def test_refinement_at_rate_one_gives_every_network_the_explorers_plan(layout, rng):
-    optima = optima_of(layout)
-    genomes = Refinement(optima, 1.0).refine(random_genomes(layout, 10, rng), rng)
+    best_designs = designs_of(layout)
+    genomes = Refinement(best_designs, 1.0).refine(random_genomes(layout, 10, rng), rng)
     for genome in genomes:
         decoded = layout.decode(genome)
-        assert decoded.plan == optima.explorer.plan(decoded.network)
+        assert decoded.plan == best_designs.explorer.plan(decoded.network)
 
 
 def test_packed_plans_are_more_than_the_best_layers_and_published_ones_are_not(conv1d, rng):
-    explorer = optima_of(conv1d).explorer
+    explorer = designs_of(conv1d).explorer
     differ = 0
     for genome in random_genomes(conv1d, 10, rng):
         network = conv1d.decode(genome).network
@@ -178,17 +178,17 @@ def test_packed_plans_are_more_than_the_best_layers_and_published_ones_are_not(c
 def test_refinement_at_rate_zero_is_canonical_form(layout, rng):
     genomes = random_genomes(layout, 10, rng)
     loose = np.where(layout.is_architecture, genomes, genomes + 1)
-    assert np.array_equal(Refinement(optima_of(layout), 0.0).refine(loose, rng), layout.canonical(loose))
+    assert np.array_equal(Refinement(designs_of(layout), 0.0).refine(loose, rng), layout.canonical(loose))
 
 
 def test_refinement_explores_a_share_and_remembers_layers(conv1d, rng):
     layout = conv1d
-    optima = optima_of(layout)
-    refinement = Refinement(optima, 0.25)
+    best_designs = designs_of(layout)
+    refinement = Refinement(best_designs, 0.25)
     genomes = random_genomes(layout, 40, rng)
     refined = refinement.refine(genomes, rng)
     ids = layout.shape_ids(refined)
-    is_settled = optima.is_settled(ids)
+    is_settled = best_designs.is_settled(ids)
     assert 0 < is_settled.all(axis=1).sum() < len(genomes)
     kept = layout.designs(refined)[~is_settled]
     assert np.array_equal(kept, layout.designs(genomes)[~is_settled])
@@ -214,7 +214,7 @@ def test_operators_depend_on_nothing_but_their_generator(layout):
         rng = np.random.default_rng(seed)
         parents = np.stack([random_genomes(layout, 8, rng), random_genomes(layout, 8, rng)])
         crossed = JointCrossover(layout).cross(parents, rng)[0]
-        return JointMutation(optima_of(layout)).mutate(crossed, rng)
+        return JointMutation(designs_of(layout)).mutate(crossed, rng)
 
     np.random.seed(1)  # noqa: NPY002 - the global state must not matter
     first = children(5)
