@@ -50,10 +50,10 @@ def _add_request_options(parser: Parser) -> None:
     parser.add_argument("--resistance", help="harvester resistance, such as 2.8kohm")
     parser.add_argument("--usable-fraction", help="share of the stored energy that may be planned for")
     parser.add_argument("--vm-bytes", help="SRAM (VM), such as 2048 or 2KiB")
-    parser.add_argument("--policy", help="packed (default) or one-batch-per-cycle")
-    parser.add_argument("--counting", help="exact or published (default: that of the policy)")
+    parser.add_argument("--policy", help="batches per power cycle: packed (default) or one-batch-per-cycle")
+    parser.add_argument("--counting", help="counts of events: exact or published (default: that of the policy)")
     parser.add_argument("--cuts", help="where packed power cycles end: optimal (default) or greedy")
-    parser.add_argument("--rules", help="designs that plan may choose: ebbnas (default), inas2021, tinas2025")
+    parser.add_argument("--rules", help="execution designs that plan may choose: ebbnas (default), inas2021, tinas2025")
     parser.add_argument(
         "--max-vector", metavar="N", help="longest vector that may be chosen (default: longest measured)"
     )
@@ -68,7 +68,10 @@ def _add_request_options(parser: Parser) -> None:
 def add_plan(parser: Parser) -> None:
     """Declare the arguments of `ebbnas plan`."""
     parser.add_argument(
-        "file", nargs="?", metavar="NETWORK.json|DESIGN.json", help="of `network`, `plan --save` or a run"
+        "file",
+        nargs="?",
+        metavar="NETWORK.json|DESIGN.json",
+        help="file that `network`, `plan --save` or a search wrote",
     )
     parser.add_argument("--example", action="store_true", help="plan a published network that comes with the project")
     parser.add_argument("--save", metavar="FILE", help="write the answer as a DESIGN.json")
@@ -100,8 +103,12 @@ def add_simulate(parser: Parser) -> None:
     parser.add_argument("--esr", default="0", help="series resistance of the capacitor, such as 1ohm")
     parser.add_argument("--max-time", help="simulated time after which a seed is stopped (default: 7d)")
     parser.add_argument("--out", metavar="DIR", help="folder for the time line of the first seed and its figure")
-    parser.add_argument("--format", default="pdf,png", help="of the figure: pdf, png, svg, several with commas")
-    parser.add_argument("--width", default="ieee1", help="of the figure: ieee1, ieee2, acm1 or slide")
+    parser.add_argument(
+        "--format",
+        default="pdf,png",
+        help="formats of the figure: pdf, png, svg, several with commas (default: pdf,png)",
+    )
+    parser.add_argument("--width", default="ieee1", help="width of the figure: ieee1 (default), ieee2, acm1 or slide")
     _add_request_options(parser)
 
 
@@ -118,7 +125,10 @@ def add_replan(parser: Parser) -> None:
 def add_ablate(parser: Parser) -> None:
     """Declare the arguments of `ebbnas ablate`."""
     parser.add_argument(
-        "file", nargs="?", metavar="NETWORK.json|DESIGN.json", help="of `network`, `plan --save` or a run"
+        "file",
+        nargs="?",
+        metavar="NETWORK.json|DESIGN.json",
+        help="file that `network`, `plan --save` or a search wrote",
     )
     parser.add_argument("--example", action="store_true", help="the published network that comes with the project")
     parser.add_argument("--select", metavar="NAME", help="one design of a list")
@@ -132,7 +142,7 @@ def add_ablate(parser: Parser) -> None:
 def add_explore(parser: Parser) -> None:
     """Declare the arguments of `ebbnas explore`."""
     given = "a run's folder, a table with columns architecture and accuracy, or `stated`: a synthetic formula"
-    parser.add_argument("space", metavar="SPACE", help="such as conv1d-3")
+    parser.add_argument("space", metavar="SPACE", help="search space, such as conv1d-3; ebbnas spaces lists all")
     parser.add_argument("--accuracies", metavar="RUN|TABLE|stated", help=given)
     parser.add_argument("--sample", help="number of random networks, in place of all")
     parser.add_argument("--seed", default="0", help="seed of the sample (default: 0)")
@@ -141,8 +151,12 @@ def add_explore(parser: Parser) -> None:
     parser.add_argument("--device", default=DEFAULT_DEVICE, help=f"name or TOML file (default: {DEFAULT_DEVICE})")
     parser.add_argument("--supply", default=DEFAULT_SUPPLY, help=f"name or TOML file (default: {DEFAULT_SUPPLY})")
     parser.add_argument("--resistance", help="harvester resistance, such as 2.8kohm")
-    parser.add_argument("--rules", default="ebbnas", help="ebbnas, inas2021 or tinas2025")
-    parser.add_argument("--policy", default="packed", help="packed or one-batch-per-cycle")
+    parser.add_argument(
+        "--rules", default="ebbnas", help="execution designs that may be chosen: ebbnas (default), inas2021, tinas2025"
+    )
+    parser.add_argument(
+        "--policy", default="packed", help="batches per power cycle: packed (default) or one-batch-per-cycle"
+    )
     parser.add_argument(
         "--out", default=".", metavar="DIR", help="folder for explore.parquet and explore.csv (default: here)"
     )
@@ -169,10 +183,12 @@ def add_evaluate(parser: Parser) -> None:
 def add_choose(parser: Parser) -> None:
     """Declare the arguments of `ebbnas choose`."""
     parser.add_argument("run", metavar="RUN", help="a run's folder")
-    parser.add_argument("--budget", help="capacitance, such as 470uF (default: a design for each of the run)")
+    parser.add_argument(
+        "--budget", help="capacitance, such as 470uF (default: one design for each capacitance of the run)"
+    )
     parser.add_argument("--deadline", help="upper limit of the worst-case latency, such as 60s")
-    parser.add_argument("--min-accuracy", help="on validation, such as 0.8 or 80%%")
-    prefer = "knee (default), accuracy, latency or energy, among what keeps to the limits"
+    parser.add_argument("--min-accuracy", help="lower limit of the accuracy on validation, such as 0.8 or 80%%")
+    prefer = "knee (default), accuracy, latency or energy, among the designs within the limits"
     parser.add_argument("--prefer", default="knee", help=prefer)
 
 
@@ -183,8 +199,12 @@ def add_compare(parser: Parser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", help="write tables (text, CSV, LaTeX) and one figure per capacitor there"
     )
-    parser.add_argument("--format", default="pdf,png", help="of the figures: pdf, png, svg, several with commas")
-    parser.add_argument("--width", default="ieee1", help="of the figures: ieee1, ieee2, acm1 or slide")
+    parser.add_argument(
+        "--format",
+        default="pdf,png",
+        help="formats of the figures: pdf, png, svg, several with commas (default: pdf,png)",
+    )
+    parser.add_argument("--width", default="ieee1", help="width of the figures: ieee1 (default), ieee2, acm1 or slide")
 
 
 def add_table(parser: Parser) -> None:
@@ -211,11 +231,15 @@ def add_card(parser: Parser) -> None:
 def add_plot(parser: Parser) -> None:
     """Declare the arguments of `ebbnas plot`."""
     parser.add_argument("run", metavar="RUN", help="a run's folder")
-    parser.add_argument("--kind", default="front", help="front, breakdown, convergence, predictor or timeline")
+    parser.add_argument(
+        "--kind", default="front", help="kind of figure: front (default), breakdown, convergence, predictor or timeline"
+    )
     parser.add_argument("--beside", action="append", default=[], metavar="RUN", help="another run; again for more")
     parser.add_argument("--id", metavar="ID", help="design of the time line (default: best on validation)")
-    parser.add_argument("--format", default="pdf,png", help="pdf, png, svg, several with commas")
-    parser.add_argument("--width", default="ieee1", help="ieee1, ieee2, acm1 or slide")
+    parser.add_argument(
+        "--format", default="pdf,png", help="formats: pdf, png, svg, several with commas (default: pdf,png)"
+    )
+    parser.add_argument("--width", default="ieee1", help="width: ieee1 (default), ieee2, acm1 or slide")
 
 
 def add_report(parser: Parser) -> None:
@@ -227,7 +251,10 @@ def add_report(parser: Parser) -> None:
 def add_calibrate(parser: Parser) -> None:
     """Declare the arguments of `ebbnas calibrate`."""
     parser.add_argument(
-        "measurements", nargs="?", metavar="MEASUREMENTS.csv", help="see --template and docs/own-board.md"
+        "measurements",
+        nargs="?",
+        metavar="MEASUREMENTS.csv",
+        help="measurements, as --template and docs/own-board.md describe",
     )
     parser.add_argument("--name", help="name of the board")
     parser.add_argument("--base", metavar="DEVICE", help="device for prices that were not measured: name or TOML file")
@@ -240,14 +267,18 @@ def add_calibrate(parser: Parser) -> None:
 def add_grid(parser: Parser) -> None:
     """Declare the arguments of `ebbnas grid`."""
     parser.add_argument("file", metavar="GRID.toml", help="a base config and axes: docs/grids.md")
-    parser.add_argument("action", choices=("run", "status", "retry", "table", "script"), help="script: for SLURM")
+    parser.add_argument(
+        "action", choices=("run", "status", "retry", "table", "script"), help="script writes one for SLURM"
+    )
     parser.add_argument("--root", default=".", metavar="DIR", help="folder of runs/, cache/ and grids/ (default: here)")
     parser.add_argument("--workers", default="2", metavar="N", help="number of cells at once (default: 2)")
     engine = "pool of processes (default), or ray (an extra: pip install ray)"
     parser.add_argument("--engine", choices=("pool", "ray"), default="pool", help=engine)
-    parser.add_argument("--address", help="of a Ray cluster, such as auto (default: Ray is started here)")
+    parser.add_argument("--address", help="address of a Ray cluster, such as auto (default: Ray is started here)")
     parser.add_argument("--shard", metavar="I/N", help="only every N-th cell, from the I-th on")
-    parser.add_argument("--shards", default="8", metavar="N", help="of script: tasks of the SLURM array")
+    parser.add_argument(
+        "--shards", default="8", metavar="N", help="number of tasks of the SLURM array that script writes (default: 8)"
+    )
 
 
 def add_runs(parser: Parser) -> None:

@@ -112,11 +112,11 @@ def spaces(options: argparse.Namespace) -> int:
 
 
 FULL_FASHION = Path("/usr/share/datasets/fashion-mnist")
-"""Where the package `dataset-fashion-mnist` of Debian puts the full set; mentioned where it is, never read unasked."""
+"""Folder of the full set in the Debian package `dataset-fashion-mnist`; listed, and read only with `--data-dir`."""
 
 
 def datasets(options: argparse.Namespace) -> int:
-    """Run `ebbnas datasets`: what is shipped, what needs a folder, and what was found in the one given."""
+    """Run `ebbnas datasets`: built-in data sets, those that need a folder, and the files found in a given one."""
     from dataclasses import asdict
 
     from models.data import describe

@@ -111,7 +111,7 @@ def _run(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _owners_code(rule: str) -> Iterator[None]:
-    """Run code of others: what it prints goes to stderr, what it raises is a mistake told in one line."""
+    """Run code of others: its output goes to stderr, its exceptions become an error of one line."""
     try:
         with redirect_stdout(sys.stderr):
             yield

@@ -114,10 +114,10 @@ def _cells(row: Replanned) -> list[str]:
 
 
 def time_cell(value_s: float | None) -> str:
-    """Return a time in a table, `-` where there is none."""
+    """Return a time in a table, `-` for None."""
     return "-" if value_s is None else write(value_s, "s", digits=4)
 
 
 def number_cell(value: float | None, decimals: int) -> str:
-    """Return a number in a table, `-` where there is none."""
+    """Return a number in a table, `-` for None."""
     return "-" if value is None else f"{value:.{decimals}f}"

@@ -1,1 +1,1 @@
-"""The config file: its schema and the objects it describes."""
+"""Config files: sections, reading and writing, and the objects that their names stand for."""

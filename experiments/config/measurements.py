@@ -1,4 +1,4 @@
-"""Micro-benchmarks of a board as a CSV: a head and one row a benchmark, see `energy/hardware/templates/board.toml`."""
+"""Micro-benchmarks of a board as a CSV: one row per benchmark, see `energy/hardware/templates/board.toml`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ COLUMNS = ("event", "size", "energy_j", "time_s", "repeats")
 
 
 def read_measurements(path: Path) -> tuple[Measurements, list[str]]:
-    """Read a CSV of micro-benchmarks; empty lines and lines that begin with # are passed over.
+    """Read a CSV of micro-benchmarks; empty lines and lines that begin with # are skipped.
 
     Returns:
         The measurements, and the columns that were not read.
 
     Raises:
-        ValueError: A column is missing, a cell is no such number, or there is no row; file and line are named.
+        ValueError: A column is missing, a cell is not a number, or no row is found; the message names file and line.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -33,7 +33,7 @@ def read_measurements(path: Path) -> tuple[Measurements, list[str]]:
         head = [cell.strip() for cell in rows[0][1]]
         for column in COLUMNS:
             if head.count(column) != 1:
-                problem = "is there twice" if column in head else "is missing"
+                problem = f"is given {head.count(column)} times" if column in head else "is missing"
                 near = "" if column in head else closest(column, [name for name in head if name not in COLUMNS])
                 raise ValueError(f"column {column!r} {problem}{near.replace('did you mean', 'is it')}")
         cells = [dict(zip(head, _cells(row, line, len(head)), strict=True)) for line, row in rows[1:]]

@@ -1,6 +1,6 @@
-"""What a config stands for once its names are looked up: data, space, device, supplies, settings of every stage.
+"""Objects that the names of a config stand for: data, space, device and supplies.
 
-Looking up checks everything that can be wrong before work starts. Settings objects are made here and nowhere else.
+Looking them up finds every mistake in them before work starts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Budget:
     Attributes:
         name: Short name, such as `470uF`.
         supply: The supply.
-        note: What must be said about it.
+        note: Remark on the supply for the person who runs the search.
     """
 
     name: str
@@ -57,23 +57,23 @@ class Workload:
 
     @property
     def execution(self) -> Execution:
-        """How inferences are executed and counted."""
+        """Execution and counting of inferences."""
         return self.config.execution.execution
 
     @property
     def rules(self) -> Rules:
-        """Which designs may be chosen, with the vectors that the device was measured with."""
+        """Rules of the execution designs, with the longest vector that the device was measured with."""
         found = rules(self.config.execution.rules, self.device.max_vector)
         return found.under(self.execution.counting)
 
     @property
     def uncertainty(self) -> HarvestUncertainty:
-        """The harvesters that worst cases are taken over."""
+        """Harvesters that worst cases are taken over."""
         return HarvestUncertainty(resistance_factor=self.config.supply.harvest_uncertainty)
 
     @property
     def device_key(self) -> str:
-        """Hash of everything a device file says."""
+        """Hash of the values of a device file."""
         prices = {
             f"{counting}.{table}.{event}": price.tolist()
             for counting in ("published", "exact")
@@ -85,11 +85,11 @@ class Workload:
 
     @property
     def space_key(self) -> str:
-        """Hash of everything a space says but where it comes from."""
+        """Hash of a space without its name and source."""
         return digest({key: value for key, value in asdict(self.space).items() if key not in ("name", "source")})
 
     def data_reads(self) -> dict[str, Any]:
-        """What decides the data."""
+        """Return the values that the data depend on."""
         return {"name": self.data.name, "fold": self.config.data.fold, "fingerprint": self.data.fingerprint}
 
 
@@ -98,10 +98,10 @@ def look_up(config: Config, label: str | None = None) -> Workload:
 
     Args:
         config: The config.
-        label: What messages call it, its file; its name where None.
+        label: Its name in messages, such as its file; that of the config where None.
 
     Raises:
-        ConfigError: One of them leads nowhere, or to something broken; the key is named.
+        ConfigError: A name is unknown, or its file is missing or damaged; the message names the key.
     """
     directory = None if config.data.dir is None else Path(config.data.dir)
     try:

@@ -34,13 +34,13 @@ def _each_capacitance(value: Any) -> Any:
 
 
 OWN_FILES = {"device": "device.toml", "supply": "supply.toml", "teacher": "teacher.npy"}
-"""Sections that may name a file, and what a run calls its copy of it."""
+"""Sections that may name a file, and the name of its copy in a run's folder."""
 
 LEAST_LEARNT = 20
-"""Networks that a predictor has to learn from at least. [1]"""
+"""Least number of networks that a predictor learns from. [1]"""
 
 _MOST = 1_000_000
-"""Upper limit of counts, far above every use: what is larger is a slip, found before hours of work. [1]"""
+"""Upper limit of counts, far above every use: a larger count is a slip, found before hours of work. [1]"""
 
 
 class Section(BaseModel):
@@ -50,7 +50,7 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Which data set, and which people are held out."""
+    """Data set, and the fold of people that are held out."""
 
     name: str = "watch"
     fold: int = Field(default=0, ge=0, le=4)
@@ -91,7 +91,7 @@ class SpaceSection(Section):
 
 
 class FileOrName(Section):
-    """Something that ships with the project by its name, or an own file."""
+    """Name of a built-in description, or path of an own file."""
 
     name: str | None = None
     file: str | None = None
@@ -99,7 +99,7 @@ class FileOrName(Section):
     @model_validator(mode="after")
     def _one_of_both(self) -> FileOrName:
         if (self.name is None) == (self.file is None):
-            raise ValueError("exactly one of name and file must be given")
+            raise ValueError(f"exactly one of name and file must be given, not {'both' if self.name else 'none'}")
         return self
 
     @property
@@ -109,9 +109,9 @@ class FileOrName(Section):
 
 
 class TeacherSection(Section):
-    """Answers of a network of your own, learnt by the largest network of the shared weights and by fine-tuned ones.
+    """Class probabilities of a network of your own, learnt by the largest network of the space and by fine-tuned ones.
 
-    The file is .npy, class probabilities `(n_train, n_classes)` in the order of the training split.
+    The file is .npy, `(n_train, n_classes)`, in the order of the training split.
     """
 
     file: str
@@ -126,7 +126,7 @@ class SupplySection(FileOrName):
 
 
 class ExecutionSection(Section):
-    """How plans are run and counted."""
+    """Execution and counting of plans."""
 
     policy: Literal["packed", "one-batch-per-cycle"] = "packed"
     rules: Literal["ebbnas", "inas2021", "tinas2025"] = "ebbnas"
@@ -159,7 +159,7 @@ class SupernetSection(Section):
 
 
 class PredictorSection(Section):
-    """How accuracies are known in spaces too large to judge every network."""
+    """Predictor of accuracies, for spaces too large to evaluate every network."""
 
     networks: int = Field(default=400, ge=0, le=10_000)
 
@@ -171,14 +171,14 @@ class PredictorSection(Section):
 
 
 EFFORT = ("evaluations", "time_limit", "patience")
-"""Settings of a search that say how far it goes; they are no part of a hash."""
+"""Effort of a search; these settings are no part of the hash of a run."""
 
 _ADDED_LATER = {"method": "joint"}
-"""Settings of a search that were added once there were runs, and their defaults, which leave hashes as they were."""
+"""Settings of a search that were added after the first runs, with the defaults that keep their hashes."""
 
 
 class SearchSection(Section):
-    """The evolutionary search, one a budget."""
+    """Evolutionary search, one per capacitor."""
 
     population: int = Field(default=POPULATION, ge=4, le=_MOST)
     evaluations: int = Field(default=EVALUATIONS, ge=1, le=1000 * _MOST)
@@ -190,12 +190,12 @@ class SearchSection(Section):
     time_limit: Annotated[float, _quantity("s")] | None = Field(default=None, gt=0)
 
     def effort(self) -> dict[str, Any]:
-        """How far a search goes, as JSON types; what was added later only where it is set."""
+        """Return the effort of a search as JSON types; settings added later only where they are set."""
         settings = self.model_dump(mode="json", include=set(EFFORT))
         return {key: value for key, value in settings.items() if key != "patience" or value is not None}
 
     def decisive(self) -> dict[str, Any]:
-        """What decides a search, as JSON types: all but its effort, and what was added later only where it is set."""
+        """Return all settings but the effort as JSON types; settings added later only where they are set."""
         settings = self.model_dump(mode="json", exclude=set(EFFORT))
         return {key: value for key, value in settings.items() if (key, value) not in _ADDED_LATER.items()}
 
@@ -240,14 +240,14 @@ class FinetuneSection(Section):
 
 
 class DeploySection(Section):
-    """What is done with the programs of the designs on the fronts."""
+    """Verification of the programs of the designs on the fronts."""
 
     verify: bool = False
     failures: int = Field(default=1000, ge=0, le=1000 * _MOST)
 
 
 class ComputeSection(Section):
-    """What it runs on."""
+    """Threads, processes and device of a run."""
 
     threads: int = Field(default=1, ge=1, le=1024)
     processes: int = Field(default=2, ge=1, le=1024)

@@ -1,4 +1,4 @@
-"""A teacher of one's own: what it answers for every training sample, read from a file."""
+"""Class probabilities that a teacher of your own gives for every training sample, read from a file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def read_answers(path: Path, n_train: int, n_classes: int) -> NDArray[np.float32
         Probabilities, `(n_train, n_classes)`.
 
     Raises:
-        ConfigError: It is damaged, has another shape, or holds something else than probabilities.
+        ConfigError: The file is damaged, has another shape, or holds values that are not probabilities.
     """
 
     def refuse(rule: str) -> ConfigError:
         return ConfigError(str(path), "teacher.file", rule)
 
     try:
-        # Mapped, not read: whatever size a damaged header tells, nothing of it is taken from memory.
+        # Mapped, not read: a damaged header of any size reserves no memory.
         found = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError) as error:
         raise refuse(f"must be a .npy file of numbers: {' '.join(str(error).split())}") from None

@@ -127,7 +127,7 @@ def test_the_template_is_refused_until_it_is_filled_in(measured, tmp_path, capsy
     [
         (HEAD, (), "measurements must have at least one row, not none"),
         ("event,size,energy,time_s,repeats", LINES, "column 'energy_j' is missing; is it 'energy'"),
-        (HEAD + ",size", (), "column 'size' is there twice"),
+        (HEAD + ",size", (), "column 'size' is given 2 times"),
         (HEAD, (LINES[0],), r"nvm_read: a line needs at least 2 different sizes, not 1 \(size 1\)"),
         (HEAD, ("nvm_reed,1,1,1,1",), "line 2: event must be one of .*; did you mean 'nvm_read'"),
         (HEAD, (LINES[0], "nvm_read,2,-1e-7,1e-5,1"), "line 3: energy_j must be above 0, not -1e-07"),
