@@ -1,1 +1,1 @@
-"""Everything a person runs: configs, stages, run folders, tables, figures and the command line."""
+"""Commands and runs: configs, stages, run folders, tables, figures and the command line."""
