@@ -122,7 +122,7 @@ def _write_checked(path: Path, text: str) -> None:
 
 def _quality(fits: Mapping[str, EventFit], origin: str) -> list[str]:
     """Return the comment block of the file."""
-    lines = [f"Fitted by ebbnas calibrate to {origin}.", "Half-widths are of 95 % intervals.", ""]
+    lines = [f"Fitted by ebbnas calibrate to {origin}.", "Half-widths belong to 95 % intervals.", ""]
     for fit in fits.values():
         rows = f"{fit.n_rows} rows" + (f", sizes {fit.smallest} to {fit.largest}" if fit.largest else "")
         parts = (f"{what} {_spread(one)}" for what, one in (("energy", fit.energy), ("time", fit.time)))

@@ -74,7 +74,7 @@ def _percent(value: float | None) -> str:
 
 
 def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -> Evaluation:
-    """Judge a stored design again.
+    """Evaluate a stored design again.
 
     Args:
         run: The run's folder.

@@ -71,7 +71,7 @@ def _files(network: Deployable, form: str) -> dict[str, bytes]:
 
 
 def _use(network: Deployable, form: str) -> str:
-    """How to run the files, as a section of the page."""
+    """Return the section of the page that explains how to run the files."""
     shape = ", ".join(str(size) for size in network.sample_shape)
     normalisation = network.normalisation
     means, spreads = (

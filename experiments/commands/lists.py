@@ -145,7 +145,7 @@ def datasets(options: argparse.Namespace) -> int:
 
 
 def _print_folders(rows: Sequence[dict[str, Any]]) -> None:
-    """What to put where for the data sets that were not found."""
+    """Print the expected folders of data sets that were not found."""
     absent = [row for row in rows if row["status"].startswith(("needs", "not found"))]
     if absent:
         print()

@@ -53,7 +53,7 @@ def _summary(rows: Sequence[Replanned]) -> dict[str, Any]:
 
 
 def _notes(rows: Sequence[Replanned], *, is_simulated: bool) -> list[str]:
-    """What holds for several designs."""
+    """Return notes that concern several designs."""
     notes = []
     if missing := sum(row.ratio is None for row in rows):
         notes.append(f"{missing} of {len(rows)} designs have no ratio and count in no mean of ratios")
