@@ -1,6 +1,6 @@
-"""The command `ebbnas`: arguments in, one module per command called, exit code out.
+"""Command line `ebbnas`: parses the arguments, runs the module of the command, and returns its exit code.
 
-0 done, 1 nothing feasible, 2 the caller's mistake (one line on stderr, nothing on stdout), 130 interrupted.
+Exit codes: 0 done; 1 nothing feasible, or a check failed; 2 the caller's mistake, one line on stderr; 130 interrupted.
 Only what a command needs is imported, so `--help`, `price` and `plan` load neither torch nor pymoo.
 """
 
@@ -18,10 +18,10 @@ from experiments.commands.registry import COMMANDS
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are exceptions of one line."""
+    """Argument parser that raises mistakes as exceptions of one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong in place of printing the usage."""
+        """Raise the message in place of printing the usage."""
         raise ValueError(message)
 
 
@@ -77,7 +77,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     parser = Parser(
         prog="ebbnas",
         description="Neural architecture search for devices whose power comes and goes.",
-        epilog="Exit status: 0 done, 1 nothing feasible, 2 a mistake in the call, 130 interrupted.",
+        epilog="Exit status: 0 done, 1 nothing feasible or a check failed, 2 a mistake in the call, 130 interrupted.",
         allow_abbrev=False,
     )
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

@@ -14,7 +14,7 @@ from models.deploy.accuracy import deployed_correct
 from models.evaluation.accuracy import correct
 
 DIFFERENT = 1
-"""Exit code where the weights do not give the accuracies of the table."""
+"""Exit code where an accuracy of the weights differs from the table."""
 
 SPLITS = ("val", "test")
 
@@ -34,7 +34,7 @@ class Evaluation:
     """Accuracies of one design.
 
     Attributes:
-        id: The design.
+        id: Id of the design.
         architecture: Its network.
         computed: Accuracy by column, from the stored weights. [1]
         stored: The same columns of `fronts`. [1]
@@ -47,11 +47,11 @@ class Evaluation:
 
     @property
     def is_equal(self) -> bool:
-        """Whether all accuracies are exactly those of the table."""
+        """Whether all accuracies equal those of the table."""
         return self.computed == self.stored
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer of `evaluate --json`."""
+        """Return the JSON object of `evaluate --json`."""
         return {
             "id": self.id,
             "architecture": self.architecture,
@@ -79,10 +79,10 @@ def evaluate_stored(run: Path, design_id: str, *, data_dir: str | None = None) -
     Args:
         run: The run's folder.
         design_id: An id of its `fronts`.
-        data_dir: Folder of the data set, in place of the config's: runs travel.
+        data_dir: Folder of the data set, in place of the config's, for a run that was moved.
 
     Raises:
-        ValueError: There is no such run or design, or its weights are missing or damaged.
+        ValueError: Run, design or weights are not found, or the weights are damaged.
     """
     stored = stored_design(run, design_id, data_dir=data_dir)
     row, work, subnet = stored.row, stored.work, stored.subnet()

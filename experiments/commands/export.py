@@ -1,4 +1,4 @@
-"""`export`: the trained network of a design as files that other programs run, with a page that says what they are."""
+"""`ebbnas export`: the trained network of a design as files for other programs, with a page that describes them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ONNX_FILE, DESIGN_FILE, CARD_FILE = "network.onnx", "design.json", "README.md"
 
 
 def export(options: argparse.Namespace) -> int:
-    """`ebbnas export`."""
+    """Run `ebbnas export`."""
     require_choice("--format", options.format, FORMATS)
     folder = Path(options.dir)
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"DIR must be a folder, and {folder} is none")
+        raise ValueError(f"DIR must be a folder, and {folder} is a file")
     if options.format == "onnx":
         from models.exchange.write_onnx import require_onnx
 
@@ -71,7 +71,7 @@ def _files(network: Deployable, form: str) -> dict[str, bytes]:
 
 
 def _use(network: Deployable, form: str) -> str:
-    """Return the section of the page that explains how to run the files."""
+    """Return the section of the page on running the files."""
     shape = ", ".join(str(size) for size in network.sample_shape)
     normalisation = network.normalisation
     means, spreads = (
@@ -103,7 +103,7 @@ scores = load()(torch.zeros(1, {shape}))
 {how}
 
 A sample is raw, float32 (channels, then sizes) = ({shape}): {normalisation.raw}.
-The network itself subtracts the mean and divides by the spread of the training data; nothing is normalised outside:
+The network subtracts the mean and divides by the spread of the training data, so samples are not normalised:
 
 * mean: {means}
 * spread: {spreads}

@@ -123,7 +123,7 @@ def datasets(options: argparse.Namespace) -> int:
 
     directory = None if options.data_dir is None else Path(options.data_dir).resolve()
     if directory is not None and not directory.is_dir():
-        raise ValueError(f"--data-dir must name a folder, and {directory} is none")
+        raise ValueError(f"--data-dir must name a folder; not found: {directory}")
     rows = [{**asdict(note), "input_shape": list(note.input_shape)} for note in describe(directory)]
     _print(
         "datasets",
@@ -145,7 +145,7 @@ def datasets(options: argparse.Namespace) -> int:
 
 
 def _print_folders(rows: Sequence[dict[str, Any]]) -> None:
-    """Print the expected folders of data sets that were not found."""
+    """Print the folders to provide for data sets that were not found."""
     absent = [row for row in rows if row["status"].startswith(("needs", "not found"))]
     if absent:
         print()

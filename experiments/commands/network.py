@@ -85,7 +85,7 @@ def _made(path: Path, factory: str) -> Any:
     make = names.get(factory)
     if not callable(make):
         known = [name for name, value in names.items() if callable(value) and not name.startswith("_")]
-        raise ValueError(f"{path}: there is no function {factory!r} in it{closest(factory, known)}")
+        raise ValueError(f"{path}: function {factory!r} not found{closest(factory, known)}")
     with _owners_code(f"{path}: {factory} must make a module"):
         made = make if isinstance(make, nn.Module) else make()
     if not isinstance(made, nn.Module):

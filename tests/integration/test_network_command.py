@@ -120,8 +120,8 @@ def test_batch_norm_and_relu_stay_layers_where_that_is_asked_for(capsys, module_
 
 def test_mistakes_about_a_torch_module_are_one_line(capsys, module_file):
     for factory, message in (
-        ("bild", "there is no function 'bild' in it; did you mean 'build'?"),
-        ("number", "there is no function 'number' in it"),
+        ("bild", "function 'bild' not found; did you mean 'build'?"),
+        ("number", "function 'number' not found"),
         ("broken", "broken must make a module, and raises ZeroDivisionError: division by zero"),
         ("refuses", "refuses must make a module, and raises ValueError: not today"),
         ("leaves", "leaves must make a module, and raises SystemExit: 3"),

@@ -60,4 +60,4 @@ def test_the_full_fashion_set_is_mentioned_where_a_package_installed_it_and_not_
 def test_a_folder_that_is_none_is_one_line(capsys, tmp_path, arguments):
     assert main(["datasets", "--data-dir", str(tmp_path / "gone"), *arguments]) == 2
     captured = capsys.readouterr()
-    assert captured.err.splitlines() == [f"ebbnas: --data-dir must name a folder, and {tmp_path / 'gone'} is none"]
+    assert captured.err.splitlines() == [f"ebbnas: --data-dir must name a folder; not found: {tmp_path / 'gone'}"]
