@@ -9,7 +9,8 @@ from pathlib import Path
 from experiments.commands.answers import print_answers
 from experiments.commands.request_options import Requests, path_or_example, requests_of
 from experiments.designs import price as answers
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.storage.files import read_json, write_json
 
 

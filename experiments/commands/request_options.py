@@ -8,7 +8,8 @@ from pathlib import Path
 
 from energy.scheduling.worst_case import HarvestUncertainty
 from experiments.designs.example import example_path
-from experiments.designs.request import Overrides, Request, read_requests
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_requests
 from experiments.formatting.quantities import parse, whole
 from experiments.storage.files import read_json
 

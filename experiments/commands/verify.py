@@ -8,7 +8,8 @@ from pathlib import Path
 
 from experiments.boards.checks import board_checks
 from experiments.commands.output import print_json
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.formatting.table import Table
 from experiments.parallel.progress import Reporter
 from experiments.programs.export import NETWORK_FILE, PLAN_FILE

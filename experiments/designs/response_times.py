@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,11 +32,10 @@ def with_periods(text: str, requests: Sequence[Request], answers: Sequence[Answe
         n = len(periods_s)
         raise ValueError(f"--period must have one time or one for each of {len(answers)} inferences, not {n}")
     periods_s = periods_s * len(answers) if len(periods_s) == 1 else periods_s
+    worst = [_worst(request, answer) for request, answer in zip(requests, answers, strict=True)]
     tasks = [
-        Task(name=f"{index}", worst_case_s=worst_s, longest_cycle_s=cycle_s, period_s=period_s)
-        for index, (period_s, (worst_s, cycle_s)) in enumerate(
-            zip(periods_s, map(_worst_s, requests, answers), strict=True)
-        )
+        Task(name=f"{index}", worst_case_s=one.latency_s, longest_cycle_s=one.cycle_s, period_s=period_s)
+        for index, (one, period_s) in enumerate(zip(worst, periods_s, strict=True))
     ]
     for response in response_times(by_deadline(tasks)):
         answer = answers[int(response.name)]
@@ -45,14 +44,21 @@ def with_periods(text: str, requests: Sequence[Request], answers: Sequence[Answe
         answer["schedulable"] = response.is_schedulable
 
 
-def _worst_s(request: Request, answer: Answer) -> tuple[float, float]:
-    """Return worst-case latency and longest power cycle; infinite where the worst case is not defined. [s]"""
+class _Worst(NamedTuple):
+    """Worst-case latency and longest power cycle of a plan. [s]"""
+
+    latency_s: float
+    cycle_s: float
+
+
+def _worst(request: Request, answer: Answer) -> _Worst:
+    """Return the worst case of a plan; infinite where it is not defined."""
     if answer["worst_case_latency_s"] is None:
-        return np.inf, np.inf
+        return _Worst(np.inf, np.inf)
     worst = worst_scenarios(Scenarios.of([request.supply]), request.uncertainty)
     energy_j = np.array([[entry["energy_j"]] for entry in answer["schedule"]])
     cycles_s = worst.recharge_time_s(energy_j)[:, 0] + [entry["active_s"] for entry in answer["schedule"]]
-    return answer["worst_case_latency_s"], float(cycles_s.max())
+    return _Worst(answer["worst_case_latency_s"], float(cycles_s.max()))
 
 
 def sentence(answer: Answer) -> str:

@@ -15,7 +15,7 @@ from energy.events import FloatArray
 from energy.scheduling.schedule import Schedule
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Outcome, Simulation, SimulationOptions
-from experiments.designs.harvest_bounds import at_v_on_w, bound_s
+from experiments.designs.harvest_bounds import at_v_on_w, harvest_bound
 from experiments.designs.request import Request
 from experiments.designs.simulated_plan import simulate_plan
 from experiments.formatting.quantities import write
@@ -51,15 +51,15 @@ class SimulatedDesign:
     def of(cls, request: Request, harvests: tuple[Harvest, ...], settings: SimulationOptions) -> SimulatedDesign:
         """Simulate a feasible design."""
         simulated = simulate_plan(request, harvests, settings)
-        most_s, unbounded = bound_s(simulated.schedule, request, harvests, settings)
+        bound = harvest_bound(simulated.schedule, request, harvests, settings)
         return cls(
             request=request,
             schedule=simulated.schedule,
             harvests=harvests,
             settings=settings,
             simulation=simulated.simulation,
-            bound_s=most_s,
-            unbounded=unbounded,
+            bound_s=bound.latency_s,
+            unbounded=bound.problem,
         )
 
     @property

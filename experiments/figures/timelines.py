@@ -20,7 +20,8 @@ from energy.simulation.harvest import Harvest, constant_source
 from energy.simulation.result import SimulationOptions
 from energy.validation import closest
 from experiments.designs.recording import Recording, caption
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.designs.simulated_plan import simulate_plan
 from experiments.figures.style import write_figure
 from experiments.figures.timeline import draw

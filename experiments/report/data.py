@@ -16,7 +16,8 @@ from energy.hardware.device import Device
 from energy.hardware.supply import Supply
 from evo.fronts.decision import PREFERENCES
 from experiments.designs.price import Answer, price
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.formatting.quantities import parse
 from experiments.report.cycles import CycleRun, cycle_run
 from experiments.runs.candidates import LATENCY, Candidates, accuracy_kind

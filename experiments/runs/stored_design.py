@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from energy.validation import closest
 from experiments.config.read import read_config
 from experiments.config.resolve import Workload, look_up
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.runs.finished import read_front_rows
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json

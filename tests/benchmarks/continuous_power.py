@@ -27,7 +27,8 @@ from energy.scheduling.execution import PACKED, PUBLISHED
 from evo.exhaustive import every_network, exact_front
 from evo.methods import Planning
 from evo.synthetic_accuracy import SyntheticAccuracy
-from experiments.designs.request import Overrides, read_requests
+from experiments.designs.request import Overrides
+from experiments.designs.request_files import read_requests
 from experiments.storage.files import read_json
 from models.spaces import preset
 

@@ -41,7 +41,8 @@ from experiments.boards.footprint import Footprint, engine_footprint
 from experiments.boards.msp430 import Msp430
 from experiments.boards.processor import DONE, report_of, request_inference
 from experiments.boards.toolchains import missing_for_msp430, tool_versions
-from experiments.designs.request import Overrides, read_request
+from experiments.designs.request import Overrides
+from experiments.designs.request_files import read_request
 from experiments.formatting.table import Table
 from experiments.storage.files import read_json
 from tests.support.exported_programs import PRICER, Case, export

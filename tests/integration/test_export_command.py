@@ -13,7 +13,8 @@ from onnx.reference import ReferenceEvaluator
 
 from energy.networks.shapes import NetworkShape
 from experiments.cli import main
-from experiments.designs.request import Overrides, read_request
+from experiments.designs.request import Overrides
+from experiments.designs.request_files import read_request
 from experiments.storage.files import read_json
 from experiments.storage.tables import read_table
 from models.data import load

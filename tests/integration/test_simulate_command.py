@@ -20,7 +20,8 @@ from experiments.commands import simulate as simulate_command
 from experiments.commands.request_options import example_path
 from experiments.commands.simulate import in_si, simulate
 from experiments.designs.recording import caption, layer_ends_s
-from experiments.designs.request import Overrides, read_request
+from experiments.designs.request import Overrides
+from experiments.designs.request_files import read_request
 from experiments.figures.style import STYLE
 from experiments.figures.timeline import draw
 from experiments.figures.timelines import plot_timeline, record

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.designs.price import price
-from experiments.designs.request import Overrides, Request, read_request
+from experiments.designs.request import Overrides, Request
+from experiments.designs.request_files import read_request
 from experiments.storage.files import write_json, write_text
 from experiments.storage.tables import FRONTS, TIMES, Row, write_table
 
