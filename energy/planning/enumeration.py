@@ -134,6 +134,7 @@ def enumerate_designs(layer: IntArray, options: Options, costs: Costs, kept: Kep
     design, totals = np.zeros(rows.DESIGN_WIDTH, dtype=np.int64), np.zeros(rows.MAP_WIDTH, dtype=np.int64)
     largest = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
     events, commits = np.zeros(rows.N_EVENTS, dtype=np.int64), np.zeros(rows.N_EVENTS, dtype=np.int64)
+    best_s, vm_words, orders = kept.best_s, options.vm_words, options.orders
     n_sizes = _numbers_of_batch_sizes(layer)
     n_designs = 0
     for at_h in range(len(options.tile_h)):
@@ -149,15 +150,17 @@ def enumerate_designs(layer: IntArray, options: Options, costs: Costs, kept: Kep
                     design[rows.VECTOR], design[rows.ORDER], design[rows.BATCH] = rows.CHANNEL, rows.OUTPUT, 1
                     n = -(-layer[rows.IN_WORDS] // tile_in) if layer[rows.OP] == rows.CONV else 1
                     tiles = (rc, m, n)
-                    if operand_words(layer, design, n) + result_words(layer, design, tiles, 1) > options.vm_words:
+                    if operand_words(layer, design, n) + result_words(layer, design, tiles, 1) > vm_words:
                         continue
                     for vector in options.vectors:
                         design[rows.VECTOR] = vector
-                        room = options.vm_words - operand_words(layer, design, n)
-                        if room < 2 or not _is_legal_vector(layer, design, options.max_vector):
+                        if not _is_legal_vector(layer, design, options.max_vector):
                             continue
-                        is_out = _is_excluded(layer, design, tiles, costs, kept.best_s, events)
-                        for order in options.orders:
+                        room = vm_words - operand_words(layer, design, n)
+                        if room < 2:
+                            continue
+                        is_out = _is_excluded(layer, design, tiles, costs, best_s, events)
+                        for order in orders:
                             design[rows.ORDER] = order
                             n_inner = inner_count(layer, design, tiles)
                             most = _largest_batch(layer, design, tiles, n_inner, room - room % 2)
@@ -210,6 +213,7 @@ def _enumerate_batches(
     `events` and `commits` are scratch space.
     """
     tiles, totals = tiling.tiles, tiling.totals
+    best_s, least_s_per_j = kept.best_s, costs.least_s_per_j
     price_j, price_s = costs.energy_j[design[rows.ORDER]], costs.time_s[design[rows.ORDER]]
     count_layer(layer, design, tiles, totals, events)
     fixed_j, fixed_s = priced(events, price_j), priced(events, price_s)
@@ -224,9 +228,9 @@ def _enumerate_batches(
             active_s += commits[event] * price_s[event]
             commits[event] = 0
         is_bound_out = True
-        for supply in range(len(kept.best_s)):
-            bound_s = active_s + energy_j * costs.least_s_per_j[supply]
-            if bound_s > kept.best_s[supply]:
+        for supply in range(len(best_s)):
+            bound_s = active_s + energy_j * least_s_per_j[supply]
+            if bound_s > best_s[supply]:
                 continue
             is_bound_out = False
             design[rows.BATCH] = batch
@@ -234,14 +238,14 @@ def _enumerate_batches(
             time_s = _own_time_s(layer, design, tiling, whole, most_per_cycle, costs, supply)
             if time_s == np.inf:
                 continue
-            if time_s < kept.best_s[supply]:
+            if time_s < best_s[supply]:
                 most_j = costs.cycle_budget_j[supply] - costs.boot_j + ROUNDING_J
                 if (
                     batch_bound_j(layer, design, tiles, tiling.largest, costs.energy_j) > most_j
                     and largest_batch_j(layer, design, costs.energy_j) > most_j
                 ):
                     continue
-                kept.best_s[supply] = time_s
+                best_s[supply] = time_s
             _keep(design, (time_s, energy_j, bound_s), supply, kept)
         if is_bound_out or batch == 1:
             break
@@ -305,10 +309,11 @@ def _is_excluded(
     add_compute(layer, design, elements, layer[rows.IN_WORDS], n, True, events)
     if layer[rows.OP] == rows.CONV:
         events[rows.ITERATIONS] = rc * m * n
+    price_j, price_s = costs.energy_j, costs.time_s
     energy_j = active_s = 0.0
     for event in WORK_EVENTS:
-        energy_j += events[event] * min(costs.energy_j[0, event], costs.energy_j[1, event], costs.energy_j[2, event])
-        active_s += events[event] * min(costs.time_s[0, event], costs.time_s[1, event], costs.time_s[2, event])
+        energy_j += events[event] * min(price_j[0, event], price_j[1, event], price_j[2, event])
+        active_s += events[event] * min(price_s[0, event], price_s[1, event], price_s[2, event])
     is_excluded = True
     for supply in range(len(best_s)):
         is_excluded &= active_s + energy_j * costs.least_s_per_j[supply] > best_s[supply]
