@@ -1,8 +1,8 @@
 """Table of all commands: name, help, arguments, and the function that runs it.
 
-A new command is a module of its name in this folder, its arguments in `experiments.commands.arguments`, and a row here.
-The module of a command is imported when the command runs, so that `--help`, `price` and `plan` load neither torch nor
-pymoo.
+A new command is a module of its name in this folder, its arguments in `experiments.commands.arguments`, and a function
+here. The module of a command is imported when the command runs, so that `--help`, `price` and `plan` load neither torch
+nor pymoo.
 """
 
 from __future__ import annotations
@@ -33,273 +33,241 @@ class Command:
     run: Callable[[Options], int]
 
 
-def _plan(options: Options) -> int:
-    from experiments.commands.plan import plan
+_commands: list[Command] = []
 
-    return plan(options)
 
+def _command(
+    add_arguments: Callable[[argparse.ArgumentParser], None] = arguments.add_nothing,
+) -> Callable[[Callable[[Options], int]], Callable[[Options], int]]:
+    """Add a function to the table: its name is that of the command, its docstring the help."""
 
-def _price(options: Options) -> int:
-    from experiments.commands.price import price
+    def add(run: Callable[[Options], int]) -> Callable[[Options], int]:
+        text = run.__doc__ or ""
+        _commands.append(
+            Command(
+                name=run.__name__, text=text[:1].lower() + text[1:].rstrip("."), add_arguments=add_arguments, run=run
+            )
+        )
+        return run
 
-    return price(options)
+    return add
 
 
-def _simulate(options: Options) -> int:
-    from experiments.commands.simulate import simulate
+@_command(arguments.add_plan)
+def plan(options: Options) -> int:
+    """Find the best execution plan of a given network."""
+    from experiments.commands.plan import plan as run
 
-    return simulate(options)
+    return run(options)
 
 
-def _replan(options: Options) -> int:
-    from experiments.commands.replan import replan
+@_command(arguments.add_price)
+def price(options: Options) -> int:
+    """Price a given network with a given plan."""
+    from experiments.commands.price import price as run
 
-    return replan(options)
+    return run(options)
 
 
-def _ablate(options: Options) -> int:
-    from experiments.commands.ablate import ablate
+@_command(arguments.add_simulate)
+def simulate(options: Options) -> int:
+    """Simulate a planned design under a harvest."""
+    from experiments.commands.simulate import simulate as run
 
-    return ablate(options)
+    return run(options)
 
 
-def _search(options: Options) -> int:
-    from experiments.commands.search import search
+@_command(arguments.add_replan)
+def replan(options: Options) -> int:
+    """Compare published designs with our plans of their networks."""
+    from experiments.commands.replan import replan as run
 
-    return search(options)
+    return run(options)
 
 
-def _init(options: Options) -> int:
-    from experiments.commands.init import init
+@_command(arguments.add_ablate)
+def ablate(options: Options) -> int:
+    """Measure the gain of each choice of planner and runtime."""
+    from experiments.commands.ablate import ablate as run
 
-    return init(options)
+    return run(options)
 
 
-def _explore(options: Options) -> int:
-    from experiments.commands.explore import explore
+@_command(arguments.add_search)
+def search(options: Options) -> int:
+    """Search fronts of accuracy and latency, one per capacitor."""
+    from experiments.commands.search import search as run
 
-    return explore(options)
+    return run(options)
 
 
-def _robust(options: Options) -> int:
-    from experiments.commands.robust import robust
+@_command(arguments.add_init)
+def init(options: Options) -> int:
+    """Write a commented starter config."""
+    from experiments.commands.init import init as run
 
-    return robust(options)
+    return run(options)
 
 
-def _evaluate(options: Options) -> int:
-    from experiments.commands.evaluate import evaluate
+@_command(arguments.add_explore)
+def explore(options: Options) -> int:
+    """Compute the exact latency of every network of a space."""
+    from experiments.commands.explore import explore as run
 
-    return evaluate(options)
+    return run(options)
 
 
-def _card(options: Options) -> int:
-    from experiments.commands.card import card
+@_command(arguments.add_robust)
+def robust(options: Options) -> int:
+    """Find designs that are safe on several supplies at once."""
+    from experiments.commands.robust import robust as run
 
-    return card(options)
+    return run(options)
 
 
-def _plot(options: Options) -> int:
-    from experiments.commands.plot import plot
+@_command(arguments.add_evaluate)
+def evaluate(options: Options) -> int:
+    """Compute the accuracies of a stored design again."""
+    from experiments.commands.evaluate import evaluate as run
 
-    return plot(options)
+    return run(options)
 
 
-def _calibrate(options: Options) -> int:
-    from experiments.commands.calibrate import calibrate
+@_command(arguments.add_card)
+def card(options: Options) -> int:
+    """Assess the accuracies of a run: predictor, shared weights, fronts."""
+    from experiments.commands.card import card as run
 
-    return calibrate(options)
+    return run(options)
 
 
-def _network(options: Options) -> int:
-    from experiments.commands.network import network
+@_command(arguments.add_plot)
+def plot(options: Options) -> int:
+    """Draw figures of a run from its files."""
+    from experiments.commands.plot import plot as run
 
-    return network(options)
+    return run(options)
 
 
-def _export(options: Options) -> int:
-    from experiments.commands.export import export
+@_command(arguments.add_calibrate)
+def calibrate(options: Options) -> int:
+    """Fit a device file to micro-benchmarks."""
+    from experiments.commands.calibrate import calibrate as run
 
-    return export(options)
+    return run(options)
 
 
-def _verify(options: Options) -> int:
-    from experiments.commands.verify import verify
+@_command(arguments.add_network)
+def network(options: Options) -> int:
+    """Read the NETWORK.json of an ONNX file or a torch module."""
+    from experiments.commands.network import network as run
 
-    return verify(options)
+    return run(options)
 
 
-def _design(options: Options) -> int:
-    from experiments.commands.design import design
+@_command(arguments.add_export)
+def export(options: Options) -> int:
+    """Export the trained network of a design as a C program, ONNX file or torch module."""
+    from experiments.commands.export import export as run
 
-    return design(options)
+    return run(options)
 
 
-def _report(options: Options) -> int:
-    from experiments.commands.report import report
+@_command(arguments.add_verify)
+def verify(options: Options) -> int:
+    """Verify an exported program: bits, counts, power failures."""
+    from experiments.commands.verify import verify as run
 
-    return report(options)
+    return run(options)
 
 
-def _choose(options: Options) -> int:
-    from experiments.commands.choose import choose
+@_command(arguments.add_design)
+def design(options: Options) -> int:
+    """Describe one design of a run on a page of Markdown."""
+    from experiments.commands.design import design as run
 
-    return choose(options)
+    return run(options)
 
 
-def _compare(options: Options) -> int:
-    from experiments.commands.compare import compare
+@_command(arguments.add_report)
+def report(options: Options) -> int:
+    """Write one interactive page of a run."""
+    from experiments.commands.report import report as run
 
-    return compare(options)
+    return run(options)
 
 
-def _table(options: Options) -> int:
-    from experiments.commands.table import table
+@_command(arguments.add_choose)
+def choose(options: Options) -> int:
+    """Choose one design of a run per capacitor, with the reasons."""
+    from experiments.commands.choose import choose as run
 
-    return table(options)
+    return run(options)
 
 
-def _grid(options: Options) -> int:
-    from experiments.commands.grid import grid
+@_command(arguments.add_compare)
+def compare(options: Options) -> int:
+    """Compare the fronts of finished runs."""
+    from experiments.commands.compare import compare as run
 
-    return grid(options)
-
-
-def _runs(options: Options) -> int:
-    from experiments.commands.runs import runs
-
-    return runs(options)
-
-
-def _devices(options: Options) -> int:
-    from experiments.commands.lists import devices
-
-    return devices(options)
-
-
-def _supplies(options: Options) -> int:
-    from experiments.commands.lists import supplies
-
-    return supplies(options)
-
-
-def _spaces(options: Options) -> int:
-    from experiments.commands.lists import spaces
-
-    return spaces(options)
-
-
-def _datasets(options: Options) -> int:
-    from experiments.commands.lists import datasets
-
-    return datasets(options)
-
-
-COMMANDS = (
-    Command(name="plan", text="best execution plan of a given network", add_arguments=arguments.add_plan, run=_plan),
-    Command(
-        name="price", text="price a given network with a given plan", add_arguments=arguments.add_price, run=_price
-    ),
-    Command(
-        name="simulate",
-        text="simulate a planned design under a harvest",
-        add_arguments=arguments.add_simulate,
-        run=_simulate,
-    ),
-    Command(
-        name="replan",
-        text="published designs beside our plans of their networks",
-        add_arguments=arguments.add_replan,
-        run=_replan,
-    ),
-    Command(
-        name="ablate",
-        text="gain of each choice of planner and runtime",
-        add_arguments=arguments.add_ablate,
-        run=_ablate,
-    ),
-    Command(
-        name="search",
-        text="fronts of accuracy and latency, one per capacitor",
-        add_arguments=arguments.add_search,
-        run=_search,
-    ),
-    Command(name="init", text="write a commented starter config", add_arguments=arguments.add_init, run=_init),
-    Command(
-        name="explore",
-        text="exact latency of every network of a space",
-        add_arguments=arguments.add_explore,
-        run=_explore,
-    ),
-    Command(
-        name="robust", text="designs safe on several supplies at once", add_arguments=arguments.add_robust, run=_robust
-    ),
-    Command(
-        name="evaluate",
-        text="compute the accuracies of a stored design again",
-        add_arguments=arguments.add_evaluate,
-        run=_evaluate,
-    ),
-    Command(
-        name="card",
-        text="trust in the accuracies of a run: predictor, shared weights, fronts",
-        add_arguments=arguments.add_card,
-        run=_card,
-    ),
-    Command(name="plot", text="draw figures of a run from its files", add_arguments=arguments.add_plot, run=_plot),
-    Command(
-        name="calibrate",
-        text="device file from micro-benchmarks",
-        add_arguments=arguments.add_calibrate,
-        run=_calibrate,
-    ),
-    Command(
-        name="network",
-        text="NETWORK.json of an ONNX file or a torch module",
-        add_arguments=arguments.add_network,
-        run=_network,
-    ),
-    Command(
-        name="export",
-        text="trained network of a design as a C program, ONNX file or torch module",
-        add_arguments=arguments.add_export,
-        run=_export,
-    ),
-    Command(
-        name="verify",
-        text="verify an exported program: bits, counts, power failures",
-        add_arguments=arguments.add_verify,
-        run=_verify,
-    ),
-    Command(
-        name="design", text="one design of a run on a page of Markdown", add_arguments=arguments.add_design, run=_design
-    ),
-    Command(name="report", text="one interactive page of a run", add_arguments=arguments.add_report, run=_report),
-    Command(
-        name="choose",
-        text="one design of a run per capacitor, with the reasons",
-        add_arguments=arguments.add_choose,
-        run=_choose,
-    ),
-    Command(
-        name="compare", text="compare the fronts of finished runs", add_arguments=arguments.add_compare, run=_compare
-    ),
-    Command(name="table", text="fronts of a run as a table", add_arguments=arguments.add_table, run=_table),
-    Command(name="grid", text="scripted grids of experiments", add_arguments=arguments.add_grid, run=_grid),
-    Command(
-        name="runs",
-        text="list the runs under a folder, with their results",
-        add_arguments=arguments.add_runs,
-        run=_runs,
-    ),
-    Command(name="devices", text="list built-in devices", add_arguments=arguments.add_nothing, run=_devices),
-    Command(name="supplies", text="list built-in power supplies", add_arguments=arguments.add_nothing, run=_supplies),
-    Command(name="spaces", text="list search spaces", add_arguments=arguments.add_nothing, run=_spaces),
-    Command(
-        name="datasets",
-        text="list data sets, and the files found for them",
-        add_arguments=arguments.add_datasets,
-        run=_datasets,
-    ),
-)
+    return run(options)
+
+
+@_command(arguments.add_table)
+def table(options: Options) -> int:
+    """Print the fronts of a run as a table."""
+    from experiments.commands.table import table as run
+
+    return run(options)
+
+
+@_command(arguments.add_grid)
+def grid(options: Options) -> int:
+    """Run scripted grids of experiments."""
+    from experiments.commands.grid import grid as run
+
+    return run(options)
+
+
+@_command(arguments.add_runs)
+def runs(options: Options) -> int:
+    """List the runs under a folder, with their results."""
+    from experiments.commands.runs import runs as run
+
+    return run(options)
+
+
+@_command()
+def devices(options: Options) -> int:
+    """List built-in devices."""
+    from experiments.commands.lists import devices as run
+
+    return run(options)
+
+
+@_command()
+def supplies(options: Options) -> int:
+    """List built-in power supplies."""
+    from experiments.commands.lists import supplies as run
+
+    return run(options)
+
+
+@_command()
+def spaces(options: Options) -> int:
+    """List search spaces."""
+    from experiments.commands.lists import spaces as run
+
+    return run(options)
+
+
+@_command(arguments.add_datasets)
+def datasets(options: Options) -> int:
+    """List data sets, and the files found for them."""
+    from experiments.commands.lists import datasets as run
+
+    return run(options)
+
+
+COMMANDS = tuple(_commands)
 """All commands, in the order of the help."""
