@@ -88,8 +88,8 @@ def _describe(answer: Mapping[str, Any], fits: Mapping[str, EventFit]) -> str:
     """Return a sentence, a table of fits and warnings, for a person."""
     worst = max((fit.energy.relative_rms, fit.time.relative_rms, fit.event) for fit in fits.values())
     rows = [_row(fit) for fit in fits.values()]
-    fitted = ("+ a unit", "known", "RMS")
-    head = ("event", "rows", "sizes", "energy a call", *fitted, "time a call", *fitted)
+    fitted = ("+ per unit", "known", "RMS")
+    head = ("event", "rows", "sizes", "energy per call", *fitted, "time per call", *fitted)
     lines = [
         f"{answer['file']}: {len(fits)} of {len(MEASURED)} events fitted to {answer['measurements']['rows']} rows, "
         f"the worst within {100 * max(worst[:2]):.2g} % RMS ({worst[2]})",

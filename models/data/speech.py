@@ -45,7 +45,7 @@ LAYOUT = Layout(
     name="speech",
     folders=("speech_commands_v0.02", "speech"),
     marker=TESTING,
-    expected=f"a folder of .wav files a word, {VALIDATION} and {TESTING}",
+    expected=f"one folder of .wav files per word, {VALIDATION} and {TESTING}",
     remedy="Name the folder that holds the words' folders with --data-dir or data.dir",
 )
 
