@@ -8,7 +8,7 @@ from evo.objectives import DEFAULT_OBJECTIVES
 from evo.operators.design_moves import LEAST_SHARE, MOST_SHARE, DesignShare, moved_designs
 from evo.operators.repair import Refinement
 from evo.operators.variation import random_genomes
-from tests.unit.test_operators import LAYOUTS, optima_of
+from tests.unit.test_operators import LAYOUTS, designs_of
 from tests.unit.test_search import EXECUTIONS, TINY, finish, new_search
 
 LAYOUT = LAYOUTS["conv1d-3", "ebbnas"]
@@ -16,9 +16,9 @@ LAYOUT = LAYOUTS["conv1d-3", "ebbnas"]
 
 def test_a_move_changes_the_design_of_one_layer_and_no_network():
     rng = np.random.default_rng(3)
-    optima = optima_of(LAYOUT)
-    parents = Refinement(optima, 1.0).refine(random_genomes(LAYOUT, 60, rng), rng)
-    children = moved_designs(optima, parents, rng)
+    best_designs = designs_of(LAYOUT)
+    parents = Refinement(best_designs, 1.0).refine(random_genomes(LAYOUT, 60, rng), rng)
+    children = moved_designs(best_designs, parents, rng)
     assert np.array_equal(LAYOUT.canonical(children), children)
     assert np.array_equal(children[:, LAYOUT.architecture], parents[:, LAYOUT.architecture])
     is_changed = (LAYOUT.designs(children) != LAYOUT.designs(parents)).any(axis=2)
@@ -28,14 +28,14 @@ def test_a_move_changes_the_design_of_one_layer_and_no_network():
 
 def test_some_moves_take_a_candidate_of_the_explorer():
     rng = np.random.default_rng(3)
-    optima = optima_of(LAYOUT)
-    parents = Refinement(optima, 1.0).refine(random_genomes(LAYOUT, 60, rng), rng)
-    children = moved_designs(optima, parents, rng)
+    best_designs = designs_of(LAYOUT)
+    parents = Refinement(best_designs, 1.0).refine(random_genomes(LAYOUT, 60, rng), rng)
+    children = moved_designs(best_designs, parents, rng)
     proposed = 0
     for before, after in zip(parents, children, strict=True):
         old, new = LAYOUT.decode(before), LAYOUT.decode(after)
         for layer, was, now in zip(old.network.layers, old.plan, new.plan, strict=True):
-            proposed += was != now and now in optima.explorer.proposals(layer)
+            proposed += was != now and now in best_designs.explorer.proposals(layer)
     assert proposed > 10
 
 
