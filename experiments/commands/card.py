@@ -1,4 +1,4 @@
-"""`card`: how far the accuracies of a run can be trusted, in sections (`experiments.cards.sections`)."""
+"""`ebbnas card`: how far the accuracies of a run can be trusted, in sections (`experiments.cards.sections`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from experiments.storage.run_folder import require_run_folder
 
 
 def card(options: argparse.Namespace) -> int:
-    """`ebbnas card`."""
+    """Run `ebbnas card`."""
     least = {"networks": 0, "seeds": 1, "folds": 1}
     numbers = {name: whole(f"--{name}", getattr(options, name), least=one) for name, one in least.items()}
     effort = Effort(**numbers, front=options.front)

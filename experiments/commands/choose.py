@@ -24,7 +24,7 @@ _UNITS = {"J": "j", "B": "bytes", "s": "s"}
 
 
 def choose(options: argparse.Namespace) -> int:
-    """`ebbnas choose`."""
+    """Run `ebbnas choose`."""
     require_choice("--prefer", options.prefer, PREFERENCES)
     limits = Limits(
         deadline_s=None if options.deadline is None else parse("deadline", options.deadline, "s"),

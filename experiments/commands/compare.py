@@ -20,7 +20,7 @@ from experiments.storage.files import write_json, write_text
 
 
 def compare(options: argparse.Namespace) -> int:
-    """`ebbnas compare`."""
+    """Run `ebbnas compare`."""
     from experiments.figures.style import require_figure  # here: matplotlib is not loaded for other commands
 
     require_choice("--on", options.on, KINDS)

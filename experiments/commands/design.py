@@ -12,7 +12,7 @@ from experiments.storage.files import write_text
 
 
 def design(options: argparse.Namespace) -> int:
-    """`ebbnas design`."""
+    """Run `ebbnas design`."""
     card = Card.of(stored_design(Path(options.run), options.id, data_dir=options.data_dir))
     if options.out is not None:
         write_text(Path(options.out), card.text())

@@ -1,4 +1,4 @@
-"""`explore`: the exact latency of every network of a space, or of a sample, and with accuracies the exact front.
+"""`ebbnas explore`: the exact latency of every network of a space, or of a sample, and with accuracies the exact front.
 
 Where one batch makes a power cycle, a network costs the sum of its layers and millions take seconds; where cycles are
 shared, each is planned as a whole. Accuracies come from a run's shared weights, from a table with the columns
@@ -155,7 +155,7 @@ def one_by_one(space: Space, archs: Archs, conditions: Conditions, reporter: Rep
 
 
 def explore(options: argparse.Namespace) -> int:
-    """`ebbnas explore`."""
+    """Run `ebbnas explore`."""
     conditions = _conditions(options)
     space = _space(options)
     reporter = Reporter(quiet=options.quiet or options.json)

@@ -21,7 +21,7 @@ FAILED = 1
 
 
 def grid(options: argparse.Namespace) -> int:
-    """`ebbnas grid`."""
+    """Run `ebbnas grid`."""
     path = Path(options.file)
     if options.address is not None and options.engine != "ray":
         raise ValueError(f"--address must be used with --engine ray, not with {options.engine}")

@@ -13,7 +13,7 @@ from experiments.runs.summary import REPORT
 
 
 def report(options: argparse.Namespace) -> int:
-    """`ebbnas report`."""
+    """Run `ebbnas report`."""
     folder = Path(options.run)
     path = folder / REPORT if options.out is None else Path(options.out)
     if path.is_dir():

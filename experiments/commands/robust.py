@@ -1,4 +1,4 @@
-"""`robust`: designs that are safe on several capacitors and harvesters at once, and the cost of that.
+"""`ebbnas robust`: designs that are safe on several capacitors and harvesters at once, and the cost of that.
 
 The accuracies are those of a finished run. One search minimises the worst or the mean latency over all supplies, and
 its designs are safe under every one; one search per supply minimises the latency under it alone. The two are compared.
@@ -79,7 +79,7 @@ class Found:
 
 
 def robust(options: argparse.Namespace) -> int:
-    """`ebbnas robust`."""
+    """Run `ebbnas robust`."""
     path = Path(options.run)
     require_run_folder(path)
     run = Run.of(read_config(options.run, data_dir=options.data_dir), source=options.run, root=Path())

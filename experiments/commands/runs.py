@@ -23,7 +23,7 @@ Condition = Callable[[Row], bool]
 
 
 def runs(options: argparse.Namespace) -> int:
-    """`ebbnas runs`."""
+    """Run `ebbnas runs`."""
     root = Path(options.root)
     if not root.is_dir():
         raise ValueError(f"--root must be a folder, not {root}")

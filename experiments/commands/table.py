@@ -26,7 +26,7 @@ _TEXT = (0, 1)
 
 
 def table(options: argparse.Namespace) -> int:
-    """`ebbnas table`."""
+    """Run `ebbnas table`."""
     require_choice("--format", options.format, FORMATS)
     run = FinishedRun.read(Path(options.run))
     budgets = run.budgets if options.budget is None else (run.budget(options.budget),)
