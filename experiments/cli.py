@@ -78,7 +78,7 @@ def _parser() -> tuple[Parser, Mapping[str, argparse.ArgumentParser]]:
     parser = Parser(
         prog="ebbnas",
         description="Neural architecture search for devices whose power comes and goes.",
-        epilog="Exit status: 0 done, 1 nothing feasible, or a check or a grid cell failed, 2 a mistake in the call, 130 interrupted.",
+        epilog="Exit status: 0 done, 1 nothing feasible, or a check or grid cell failed, 2 a mistake, 130 interrupted.",
         allow_abbrev=False,
     )
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
