@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,20 @@ _TIMEOUT_S = 300
 _ANSWERED = ("= 0x5eed", "0x05eed = 0x5eed\n")
 _REGISTERS = re.compile(r"(R\d+): *(\w+)")
 _COUNTERS = re.compile(r"Instruction count: (\d+)\s+MCLK:\s+(\d+)")
+
+
+class Counters(NamedTuple):
+    """Instructions and cycles since the simulator started."""
+
+    instructions: int
+    cycles: int
+
+
+class Call(NamedTuple):
+    """Value that a function returned in R13:R12, and the cycles from its first instruction to its return."""
+
+    value: int
+    cycles: int
 
 
 class Msp430:
@@ -114,28 +129,25 @@ class Msp430:
         elif n_instructions:
             self.command(f"step {n_instructions}")
 
-    def call(self, name: str, *arguments: int, stacked: tuple[int, ...] = ()) -> tuple[int, int]:
-        """Call a function of the program with words in R12, R13, ... and on the stack.
-
-        Returns:
-            The value in R13:R12, and the cycles from the first instruction to the return.
-        """
+    def call(self, name: str, *arguments: int, stacked: tuple[int, ...] = ()) -> Call:
+        """Call a function of the program with words in R12, R13, ... and on the stack."""
         words = (self._symbols["board_halt"], *stacked)
         stack = self._symbols["board_stack_end"] - 2 * len(words)
         self.write(stack, b"".join(word.to_bytes(2, "little") for word in words))
         for register, value in ((0, self._symbols[name]), (1, stack), *enumerate(arguments, start=_FIRST_ARGUMENT)):
             self.command(f"set {register} {value}")
-        before = self.counters()[1]
+        before = self.counters().cycles
         answer = self.command("run")
         found = dict(_REGISTERS.findall(answer))
-        return int(found["R13"], 16) << 16 | int(found["R12"], 16), self.counters()[1] - before
+        value = int(found["R13"], 16) << 16 | int(found["R12"], 16)
+        return Call(value, self.counters().cycles - before)
 
-    def counters(self) -> tuple[int, int]:
+    def counters(self) -> Counters:
         """Return instructions and cycles since the simulator started."""
         answer = self.command("simio info counters")
         found = _COUNTERS.search(answer)
         assert found is not None, answer
-        return int(found[1]), int(found[2])
+        return Counters(int(found[1]), int(found[2]))
 
     def read(self, address: int, n_bytes: int) -> bytes:
         """Return bytes of memory."""

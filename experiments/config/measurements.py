@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from energy.validation import closest
 COLUMNS = ("event", "size", "energy_j", "time_s", "repeats")
 
 
-def read_measurements(path: Path) -> tuple[Measurements, list[str]]:
-    """Read a CSV of micro-benchmarks; empty lines and lines that begin with # are skipped.
+class MeasurementFile(NamedTuple):
+    """Measurements of a file, and the names of its columns that were not read."""
 
-    Returns:
-        The measurements, and the columns that were not read.
+    measurements: Measurements
+    ignored_columns: list[str]
+
+
+def read_measurements(path: Path) -> MeasurementFile:
+    """Read a CSV of micro-benchmarks; empty lines and lines that begin with # are skipped.
 
     Raises:
         ValueError: A column is missing, a cell is not a number, or no row is found; the message names file and line.
@@ -37,7 +41,10 @@ def read_measurements(path: Path) -> tuple[Measurements, list[str]]:
                 near = "" if column in head else closest(column, [name for name in head if name not in COLUMNS])
                 raise ValueError(f"column {column!r} {problem}{near.replace('did you mean', 'is it')}")
         cells = [dict(zip(head, _cells(row, line, len(head)), strict=True)) for line, row in rows[1:]]
-        return _measurements(cells, [line for line, _ in rows[1:]]), [name for name in head if name not in COLUMNS]
+        return MeasurementFile(
+            measurements=_measurements(cells, [line for line, _ in rows[1:]]),
+            ignored_columns=[name for name in head if name not in COLUMNS],
+        )
     except UnicodeDecodeError:
         raise ValueError(f"{path}: must be a CSV file in UTF-8") from None
     except (ValueError, csv.Error) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,16 +69,30 @@ def charged_j(recording: Recording, time_s: FloatArray) -> FloatArray:
     return np.asarray(rounds * sums_j[-1] + np.interp(within_s, edges_s, sums_j))
 
 
-def layer_ends_s(recording: Recording) -> tuple[IntArray, FloatArray]:
+class LayerEnds(NamedTuple):
+    """Layers in the order in which they end, and the times of their last commits. [s]"""
+
+    layers: IntArray
+    ends_s: FloatArray
+
+
+class Window(NamedTuple):
+    """Time span of the power cycle that the figure enlarges. [s]"""
+
+    first_s: float
+    last_s: float
+
+
+def layer_ends_s(recording: Recording) -> LayerEnds:
     """Return the layers that end in the first inference, and the times at which their last batch is committed. [s]"""
     line = recording.timeline
     kept = (line.event == "commit") & (line.event_time_s <= recording.end_s)
     layers, last = np.unique(line.event_layer[kept][::-1], return_index=True)
     ends_s = line.event_time_s[kept][::-1][last]
-    return layers, ends_s
+    return LayerEnds(layers, ends_s)
 
 
-def window_s(recording: Recording) -> tuple[float, float] | None:
+def window_s(recording: Recording) -> Window | None:
     """Return the time window of the power cycle to enlarge; None where fewer than two have ended. [s]
 
     A power cycle that browned out is preferred, then one with many commits.
@@ -101,7 +116,7 @@ def window_s(recording: Recording) -> tuple[float, float] | None:
     chosen = best[len(best) // 2]
     first_s, last_s = float(time_s[begins[chosen]]), float(time_s[ends[chosen]])
     span_s = last_s - first_s
-    return first_s - 0.1 * span_s, last_s + 0.2 * span_s
+    return Window(first_s - 0.1 * span_s, last_s + 0.2 * span_s)
 
 
 def outline(time_s: FloatArray, voltage_v: FloatArray, end_s: float, n_bins: int) -> IntArray:

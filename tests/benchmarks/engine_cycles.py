@@ -97,9 +97,9 @@ class Lines:
 
         # kind in R12, address in R14:R13, words in R15, the place in VM on the stack
         return cls(
-            read=line(lambda n: cpu.call("ebb_nvm_read", 1, 12, 0, n, stacked=(vm,))[1]),
-            write=line(lambda n: cpu.call("ebb_nvm_write", 1, 12, 0, n, stacked=(vm,))[1]),
-            mac=line(lambda n: cpu.call("ebb_vector_mac", vm, vm, n)[1]),
+            read=line(lambda n: cpu.call("ebb_nvm_read", 1, 12, 0, n, stacked=(vm,)).cycles),
+            write=line(lambda n: cpu.call("ebb_nvm_write", 1, 12, 0, n, stacked=(vm,)).cycles),
+            mac=line(lambda n: cpu.call("ebb_vector_mac", vm, vm, n).cycles),
         )
 
     def cycles(self, counts: Mapping[str, int]) -> int:
@@ -153,9 +153,9 @@ def inference_cycles(cpu: Msp430, folder: ExportedFolder) -> int:
     while report_of(cpu) != DONE:
         cpu.write(cpu.symbols["board_mailbox"] + 2, bytes(2))
         cpu.reset(rubbish)
-        before = cpu.counters()[1]
+        before = cpu.counters().cycles
         cpu.run(None)
-        total += cpu.counters()[1] - before
+        total += cpu.counters().cycles - before
     return total
 
 

@@ -138,7 +138,7 @@ def test_the_vector_unit_adds_products_with_their_signs(any_program):
     for length in (1, 2, 8):
         a, b = rng.integers(-(2**15), 2**15, (2, length))
         any_program.write(at, np.concatenate([a, b]).astype("<i2").tobytes())
-        found, _ = any_program.call("ebb_vector_mac", at, at + 2 * length, length)
+        found = any_program.call("ebb_vector_mac", at, at + 2 * length, length).value
         assert found == int((a * b).sum()) & 0xFFFFFFFF
 
 
