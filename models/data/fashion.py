@@ -60,12 +60,12 @@ class Images(NamedTuple):
     Attributes:
         images: Grey values, `(n, 28, 28)`.
         labels: Class of each image, `(n,)`.
-        index: Position of each image in the source, `(n,)`.
+        positions: Position of each image in the source, `(n,)`.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    index: NDArray[np.int64]
+    positions: NDArray[np.int64]
 
 
 Read = Callable[[str], Images]
@@ -140,7 +140,7 @@ def _shipped(content: bytes, name: str) -> Images:
             labels, index = (archive[f"{name}_{key}"].astype(np.int64) for key in ("labels", "index"))
     except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise LAYOUT.wrong(f"the built-in {FILE} is damaged ({error}); install the project again") from None
-    return Images(images=images, labels=labels, index=index)
+    return Images(images=images, labels=labels, positions=index)
 
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -157,7 +157,7 @@ def _full(images_file: Path, labels_file: Path) -> Images:
     """Return images, labels and positions of two IDX files."""
     images, labels = _read(images_file, 3), _read(labels_file, 1).astype(np.int64)
     LAYOUT.check_labels(labels_file, labels, N_CLASSES)
-    return Images(images=images, labels=labels, index=np.arange(len(labels)))
+    return Images(images=images, labels=labels, positions=np.arange(len(labels)))
 
 
 def _check_sizes(images_file: Path, labels_file: Path) -> None:
