@@ -183,7 +183,7 @@ def test_list_of_a_missing_recording_names_it_but_may_name_words_that_are_not_he
     load_speech(0, folder)
     (folder / "no" / "h_nohash_0.wav").unlink()
     with pytest.raises(
-        ValueError, match=r"no no/h_nohash_0.wav, which testing_list.txt lists; expected a folder of .wav"
+        ValueError, match=r"no no/h_nohash_0.wav, which testing_list.txt lists; expected one folder of .wav"
     ):
         load_speech(0, folder)
 
