@@ -24,9 +24,9 @@ help:
 front: .venv/installed
 	$(BIN)/python -m experiments search watch
 
-# Each worker begins with half of the tests and takes from the other when it has none left, so that most fixtures of a
-# module are made once.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
+# Each worker begins with its share of the tests and takes from another when it has none left, so that most fixtures of a
+# module are made once. Three workers keep two cores busy: a third of the time tests wait, for commands and for locks.
+PYTEST := $(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 test: .venv/installed-dev
 	$(PYTEST) -m "not slow and not boards"

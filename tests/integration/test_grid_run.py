@@ -73,6 +73,7 @@ def take_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow  # three starts of a whole grid
 def test_an_interrupt_a_killed_worker_and_a_killed_grid_leave_no_trace_in_the_table(undisturbed, tmp_path, capsys):
     grid_file, root, expected = undisturbed
     # The cells of one seed are done already; those of the other share their stages.

@@ -145,6 +145,7 @@ def test_no_member_of_a_front_is_beaten_on_validation_by_another_row(tiny_run):
         assert one["on_front"] == (not is_beaten)
 
 
+@pytest.mark.slow  # a whole run again; the resumed run below shows the same of its parts
 def test_another_process_gives_the_same_content(tiny_run, tmp_path, root):
     other = process(tiny_arguments(tmp_path, settings=["compute.processes=2"]), root)
     out, err = other.communicate()
