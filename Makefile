@@ -10,14 +10,14 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 help:
-	@echo "make front     search the shipped activity data: three fronts, a table and a figure"
+	@echo "make front     search the built-in activity data: three fronts, a table and a figure"
 	@echo "make test      the tests that take seconds, two minutes in all;  make test-slow  the others;  make test-all  both"
 	@echo "make test-boards    exported programs on an emulated Cortex-M4 and MSP430, where those tools are installed"
 	@echo "make test-oldest    tests with the lowest versions that pyproject.toml allows, in .venv-oldest"
 	@echo "make engine-cycles  cycles of the engine on the simulated MSP430, beside those that the cost model assumes"
 	@echo "make check     ruff, mypy and prose;  make prose  first words of docstrings, phrases that the house does not use"
 	@echo "make prove     the programs of all designs of the newest run, after make front"
-	@echo "make bench     designs, networks and generations a second;  make bench-programs  programs, after make front"
+	@echo "make bench     designs, networks and generations per second;  make bench-programs  programs, after make front"
 	@echo "make quality   searches of 11 seeds against the exact front, after make front"
 	@echo "make clean     remove .venv and caches; runs stay"
 

@@ -53,15 +53,8 @@ EVENTS = tuple(PART_OF_EVENT)
 ORDERS = ("input", "weight", "output")
 """Loop orders, named after the operand that stays in VM; arrays hold the index into this tuple."""
 
-
-RECORD_WORDS = 6
-"""Words of a progress record of our runtime: sequence 2, layer 1, batch 2, checksum 1. [words]"""
-
 WRITTEN = ("record_write_words", "partial_write_words", "output_write_words")
 """Events that write words to non-volatile memory."""
-
-BOOT_EVENTS: Mapping[str, int] = {"reboots": 1, "record_read_calls": 1, "record_read_words": 2 * RECORD_WORDS}
-"""Events of a boot under exact counting: both slots of the progress record are read in one call."""
 
 
 def total_events(*tables: tuple[Counts, IntArray]) -> dict[str, IntArray]:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from energy.events import BOOT_EVENTS
+from energy.counting.commit_record import BOOT_EVENTS
 from energy.hardware.device import Device, Prices
 from energy.hardware.supply import Supply
 from energy.networks.rules import Rules

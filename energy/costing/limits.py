@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from energy.events import BOOT_EVENTS, ORDERS, FloatArray
+from energy.counting.commit_record import BOOT_EVENTS
+from energy.events import ORDERS, FloatArray
 from energy.hardware.device import Device, Prices
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import ORDERS_OF_OP

@@ -8,8 +8,9 @@ import numpy as np
 
 from energy.costing.published_cycles import vm_over_bytes
 from energy.costing.result import Figures, LayerPrice, ScheduleEntry
+from energy.counting.commit_record import BOOT_EVENTS
 from energy.counting.exact import count_all
-from energy.events import BOOT_EVENTS, EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
+from energy.events import EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import Plan
 from energy.networks.shapes import NetworkShape

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.counting import rows
+from energy.counting.commit_record import RECORD_WORDS
 from energy.counting.nanojoules import rounded_up_nj
 from energy.counting.tiles import inner_count, map_sums, tile_counts
-from energy.events import RECORD_WORDS, FloatArray, IntArray
+from energy.events import FloatArray, IntArray
 from energy.jit import compiled
 
 

@@ -7,9 +7,10 @@ rows and letters as in `energy.counting.rows`.
 from __future__ import annotations
 
 from energy.counting import rows
+from energy.counting.commit_record import RECORD_WORDS
 from energy.counting.exact import add_compute, add_input, output_calls, weight_words
 from energy.counting.tiles import inner_count
-from energy.events import RECORD_WORDS, IntArray
+from energy.events import IntArray
 from energy.jit import compiled
 
 COMMIT_EVENTS = (rows.RECORD_CALLS, rows.RECORD_WRITTEN, rows.SUM_CALLS, rows.SUM_WRITTEN, rows.OUTPUT_CALLS)

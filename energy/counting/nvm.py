@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from energy.events import RECORD_WORDS
+from energy.counting.commit_record import RECORD_SLOTS_WORDS
 from energy.networks.fuse import readers_of
 from energy.networks.shapes import NetworkShape
-
-RECORD_SLOTS_WORDS = 2 * RECORD_WORDS
-"""Two adjacent slots of the progress record, 6 words each. [1]"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ from functools import cached_property
 
 import numpy as np
 
+from energy.counting.commit_record import BOOT_EVENTS, RECORD_SLOTS_WORDS
 from energy.counting.exact import n_batches_of, walk
 from energy.counting.nanojoules import rounded_down_nj, rounded_up_nj
 from energy.counting.nvm import map_words, placed_nvm_words
 from energy.counting.rows import RUNTIME, Runtime, design_row, layer_row
 from energy.counting.vm import stored_sum_words, stored_weight_words, vm_words
-from energy.events import BOOT_EVENTS, RECORD_WORDS, FloatArray, IntArray
+from energy.events import FloatArray, IntArray
 from energy.hardware.device import Device
 from energy.hardware.supply import Scenarios
 from energy.networks.designs import LayerDesign, Plan
@@ -228,7 +229,7 @@ class Pricer:
         """Return the bytes of a network above the non-volatile memory; places tensors only where needed. [B]"""
         layers = [self.batches(layer, design) for layer, design in zip(network.layers, plan, strict=True)]
         side_by_side = sum(layer.weight_words + layer.sum_words for layer in layers) + sum(map_words(network))
-        if (side_by_side + 2 * RECORD_WORDS) * self.device.word_bytes <= self.device.nvm_bytes:
+        if (side_by_side + RECORD_SLOTS_WORDS) * self.device.word_bytes <= self.device.nvm_bytes:
             return 0
         return max(self.nvm_bytes(network, plan) - self.device.nvm_bytes, 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.counting.nvm import RECORD_SLOTS_WORDS
+from energy.counting.commit_record import RECORD_SLOTS_WORDS
 from models.deploy.program import EnergyTable, LayerTable, Program
 
 _LINE = 110
