@@ -145,7 +145,7 @@ def test_no_member_of_a_front_is_beaten_on_validation_by_another_row(tiny_run):
         assert one["on_front"] == (not is_beaten)
 
 
-@pytest.mark.slow  # a whole run again; the resumed run below shows the same of its parts
+@pytest.mark.slow  # a whole run again; searches of other processes are compared in test_search
 def test_another_process_gives_the_same_content(tiny_run, tmp_path, root):
     other = process(tiny_arguments(tmp_path, settings=["compute.processes=2"]), root)
     out, err = other.communicate()
@@ -155,6 +155,7 @@ def test_another_process_gives_the_same_content(tiny_run, tmp_path, root):
     assert evaluations(run_folder(tmp_path)) == evaluations(tiny_run)
 
 
+@pytest.mark.slow  # three kills of a whole run; Ctrl-C and damaged files show resumption in seconds
 def test_a_run_killed_in_training_and_in_the_search_ends_like_the_undisturbed_one(tiny_run, tmp_path, root):
     arguments = tiny_arguments(tmp_path, "--quiet")
     kill_while_writing("checkpoint", "supernet-", 2, arguments, root)
