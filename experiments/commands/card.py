@@ -45,4 +45,5 @@ def _run(folder: Path) -> Run:
     if run.folder.resolve() != folder.resolve():
         rule = f"must lie where it was made, as {run.folder.parent.name}/{run.folder.name} beside its cache"
         raise ValueError(f"{folder}: {rule}; its card would need everything trained again")
+    run.require_own_weights()
     return run

@@ -88,13 +88,21 @@ class Run:
         """
         stages = Stages(work=self.work, store=self.store, reporter=reporter, log=lambda entry: None)
         if stages.supernet_folder.result() is None:
-            manifest = read_mapping(self.folder / MANIFEST_FILE) or {}
-            if manifest.get("is_finished") and "supernet" in self.changed_code():
-                rule = "another version of the code trained the shared weights of the run; train them again with"
-                raise ValueError(f"{self.folder}: {rule} ebbnas search {self.folder} --fresh")
+            self.require_own_weights()
             rule = "the shared weights of the run are not trained; finish it with"
             raise ValueError(f"{self.folder}: {rule} ebbnas search {self.folder}")
         return stages
+
+    def require_own_weights(self) -> None:
+        """Demand that no other code trained the shared weights of this run, if it is finished.
+
+        Raises:
+            ValueError: Other code did: weights trained now would not be those of its fronts.
+        """
+        manifest = read_mapping(self.folder / MANIFEST_FILE) or {}
+        if manifest.get("is_finished") and "supernet" in self.changed_code():
+            rule = "another version of the code trained the shared weights of the run; make the run anew with"
+            raise ValueError(f"{self.folder}: {rule} ebbnas search {self.folder} --fresh")
 
     def changed_code(self) -> tuple[str, ...]:
         """Return the stages of this run that other code than the present has computed."""

@@ -183,9 +183,21 @@ def _self_check(name: str, compiled: Compiled, *arguments: object) -> Check:
 
 def _engine(folder: Path) -> Check:
     package = resources.files("models.deploy")
-    changed = [name for name in ENGINE if (folder / name).read_bytes() != (package / name).read_bytes()]
-    found = f"changed: {', '.join(changed)}" if changed else "that of this version, byte for byte"
+    changed = [
+        name
+        for name in ENGINE
+        if code_of_c((folder / name).read_text("utf-8")) != code_of_c((package / name).read_text("utf-8"))
+    ]
+    found = f"changed: {', '.join(changed)}" if changed else "that of this version, comments aside"
     return Check(name="engine", is_right=not changed, found=found)
+
+
+_C_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|/\*.*?\*/|//[^\n]*""", re.DOTALL)
+
+
+def code_of_c(source: str) -> str:
+    """Return a C source without comments, each run of blank space as one blank."""
+    return " ".join(_C_COMMENT.sub(lambda found: found[1] or " ", source).split())
 
 
 def _outputs(compiled: Compiled) -> Check:

@@ -31,6 +31,7 @@ _SHARED_WEIGHTS = (
     "models.threads",
 )
 _TRAINING = (*_SHARED_WEIGHTS, "models.training", "experiments.config.teacher")
+_STAGES = ("experiments.config.resolve", "experiments.pipeline.stages")
 _INTEGERS = ("energy.counting", "energy.hardware", "energy.jit", "energy.jit_cache", "energy.scheduling")
 _COSTS = (
     "energy.costing",
@@ -58,14 +59,14 @@ _SEARCH = (
     "models.spaces",
 )
 STAGE_CODE: Mapping[str, tuple[str, ...]] = {
-    "supernet": _TRAINING,
-    "predictor": (*_SHARED_WEIGHTS, "experiments.pipeline.inherited_accuracy"),
-    "card": (*_SHARED_WEIGHTS, "experiments.pipeline.inherited_accuracy"),
-    "search": (*_SEARCH, "experiments.pipeline.search_stage"),
-    "robust": (*_SEARCH, "evo.robust"),
-    "finetune": (*_TRAINING, "experiments.pipeline.training"),
-    "standalone": (*_TRAINING, "experiments.pipeline.training"),
-    "quantise": (*_INTEGERS, *_SHARED_WEIGHTS, "models.deploy", "models.exchange"),
+    "supernet": (*_TRAINING, *_STAGES),
+    "predictor": (*_SHARED_WEIGHTS, *_STAGES, "experiments.pipeline.inherited_accuracy"),
+    "card": (*_SHARED_WEIGHTS, *_STAGES, "experiments.cards.sections", "experiments.pipeline.inherited_accuracy"),
+    "search": (*_SEARCH, *_STAGES, "experiments.pipeline.search_stage"),
+    "robust": (*_SEARCH, "evo.robust", "experiments.commands.robust"),
+    "finetune": (*_TRAINING, "experiments.pipeline.finetune", "experiments.pipeline.training"),
+    "standalone": (*_TRAINING, "experiments.pipeline.standalone", "experiments.pipeline.training"),
+    "quantise": (*_INTEGERS, *_SHARED_WEIGHTS, "models.deploy", "models.exchange", "experiments.pipeline.quantise"),
 }
 """Packages and modules of the code that computes each stage; what computes its inputs is part of their keys."""
 

@@ -277,16 +277,17 @@ def test_a_run_of_other_code_that_is_extended_takes_nothing_of_the_older_code(ti
     assert not [name for name in before if name.rpartition("-")[2] in keys]
 
 
+@pytest.mark.parametrize("command", ["robust", "card"])
 def test_shared_weights_of_other_code_are_refused_with_the_command_that_trains_them(
-    tiny_run, copied_root, monkeypatch, capsys
+    tiny_run, copied_root, monkeypatch, capsys, command
 ):
     folder = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name)
     monkeypatch.setattr("experiments.storage.cache.code_digest", lambda modules, memory: "other")
-    assert main(["robust", str(folder), "--quiet"]) == 2
+    assert main([command, str(folder), "--quiet"]) == 2
     said = capsys.readouterr().err
     assert said == (
         f"ebbnas: {folder}: another version of the code trained the shared weights of the run; "
-        f"train them again with ebbnas search {folder} --fresh\n"
+        f"make the run anew with ebbnas search {folder} --fresh\n"
     )
 
 

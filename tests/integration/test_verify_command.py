@@ -10,6 +10,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.programs.program import Compiled
+from experiments.programs.verification import code_of_c
 from experiments.runs.stored_design import stored_design
 from experiments.storage.tables import read_table
 from models.deploy.accuracy import deployed_correct
@@ -115,6 +116,18 @@ def test_a_changed_engine_is_found(capsys, copy):
     code, answer = verified(capsys, copy)
     assert code == 1
     assert {"engine", "random failures"} <= set(failed(answer))
+
+
+@needs_compiler
+def test_an_engine_with_other_comments_is_that_of_this_version(capsys, copy):
+    engine = copy / "runtime/ebb.c"
+    engine.write_text("// of an older export\n" + engine.read_text().replace("/* ", "/* once: "))
+    code, answer = verified(capsys, copy, "--failures", "0")
+    assert (code, failed(answer)) == (0, [])
+
+
+def test_a_comment_mark_in_a_string_is_code():
+    assert code_of_c('a = "/* b */"; /* c */ d // e\n  f') == 'a = "/* b */"; d f'
 
 
 @needs_compiler
