@@ -13,6 +13,7 @@ from evo.methods import ADAPTIVE, EVALUATIONS, METHOD, POPULATION, RefinementRat
 from evo.objectives import objectives
 from experiments.formatting.quantities import parse
 from models.spaces import preset
+from models.training.settings import FinetuneSettings, SupernetSettings
 
 
 def _quantity(unit: str) -> BeforeValidator:
@@ -148,14 +149,14 @@ class ExecutionSection(Section):
 class SupernetSection(Section):
     """Training of the shared weights."""
 
-    epochs: int = Field(default=40, ge=1, le=_MOST)
-    batch_size: int = Field(default=64, ge=2, le=_MOST)
-    learning_rate: float = Field(default=1e-2, gt=0)
-    n_random: int = Field(default=2, ge=0, le=_MOST)
-    draw: Literal["by gene", "by size"] = "by gene"
-    opening: float = Field(default=0.0, ge=0, le=1)
-    distillation: float = Field(default=0.5, ge=0, le=1)
-    log_every: int = Field(default=5, ge=1, le=_MOST)
+    epochs: int = Field(default=SupernetSettings.epochs, ge=1, le=_MOST)
+    batch_size: int = Field(default=SupernetSettings.batch_size, ge=2, le=_MOST)
+    learning_rate: float = Field(default=SupernetSettings.learning_rate, gt=0)
+    n_random: int = Field(default=SupernetSettings.n_random, ge=0, le=_MOST)
+    draw: Literal["by gene", "by size"] = SupernetSettings.draw
+    opening: float = Field(default=SupernetSettings.opening, ge=0, le=1)
+    distillation: float = Field(default=SupernetSettings.distillation, ge=0, le=1)
+    log_every: int = Field(default=SupernetSettings.log_every, ge=1, le=_MOST)
 
 
 class PredictorSection(Section):
@@ -230,13 +231,13 @@ class SearchSection(Section):
 class FinetuneSection(Section):
     """Training of the networks on the fronts, each on its own."""
 
-    epochs: int = Field(default=16, ge=1, le=_MOST)
-    batch_size: int = Field(default=64, ge=2, le=_MOST)
-    learning_rate: float = Field(default=8e-3, gt=0)
-    distillation: float = Field(default=0.5, ge=0, le=1)
+    epochs: int = Field(default=FinetuneSettings.epochs, ge=1, le=_MOST)
+    batch_size: int = Field(default=FinetuneSettings.batch_size, ge=2, le=_MOST)
+    learning_rate: float = Field(default=FinetuneSettings.learning_rate, gt=0)
+    distillation: float = Field(default=FinetuneSettings.distillation, ge=0, le=1)
     max_networks: int = Field(default=20, ge=1, le=_MOST)
     seeds: int = Field(default=1, ge=1, le=_MOST)
-    validate_every: int = Field(default=2, ge=0, le=_MOST)
+    validate_every: int = Field(default=FinetuneSettings.validate_every, ge=0, le=_MOST)
 
 
 class DeploySection(Section):

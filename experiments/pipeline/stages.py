@@ -34,7 +34,8 @@ from models.evaluation.shared_weights import SharedEvaluator
 from models.predictor.gaussian_process import Predictor
 from models.predictor.source import PredictedAccuracies, Remembering
 from models.spaces import Archs
-from models.training.supernet_trainer import N_CALIBRATION, SupernetSettings, SupernetTrainer
+from models.training.settings import SupernetSettings
+from models.training.supernet_trainer import N_CALIBRATION, SupernetTrainer
 
 N_EVALUATED = 4096
 """Most validation samples on which a network with shared weights is evaluated. [1]"""

@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from energy.validation import require_int, require_number
 
 
 def precision(device: torch.device | str) -> AbstractContextManager[object]:
@@ -33,42 +30,6 @@ def batches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     size = min(size, n)
     for start in range(0, n - size + 1, size):
         yield order[start : start + size]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSettings:
-    """Settings common to all trainings; each kind has its own defaults.
-
-    Attributes:
-        epochs: Passes over the training split. [1]
-        batch_size: Samples per step. [1]
-        learning_rate: Largest step size of AdamW. [1]
-        warm_up: Share of all steps in which the step size rises. [1]
-        weight_decay: Weight decay of AdamW. [1]
-        label_smoothing: Probability taken from the label and spread over all classes. [1]
-        averaging: Decay per step of the averaged weights; with 0 they equal the trained ones. [1]
-
-    Raises:
-        ValueError: A value is outside its range.
-    """
-
-    epochs: int
-    batch_size: int = 128
-    learning_rate: float
-    warm_up: float
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    averaging: float
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            require_int(name, getattr(self, name))
-        require_number("learning_rate", self.learning_rate, above=0)
-        require_number("weight_decay", self.weight_decay, least=0)
-        for name in ("warm_up", "label_smoothing", "averaging"):
-            require_number(name, getattr(self, name), least=0)
-            if getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
 
 
 def require_convergence(epoch: int, loss: float, learning_rate: float) -> None:

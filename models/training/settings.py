@@ -1,11 +1,90 @@
-"""Settings of fine-tuning and of training one network alone, with their default recipes."""
+"""Settings of all trainings with their default recipes, free of torch: config files take their defaults from here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from energy.validation import require_int, require_number
-from models.training.optim import TrainingSettings
+from energy.validation import require_choice, require_int, require_number
+
+DRAWS = ("by gene", "by size")
+"""Ways to draw random networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Settings common to all trainings; each kind has its own defaults.
+
+    Attributes:
+        epochs: Passes over the training split. [1]
+        batch_size: Samples per step. [1]
+        learning_rate: Largest step size of AdamW. [1]
+        warm_up: Share of all steps in which the step size rises. [1]
+        weight_decay: Weight decay of AdamW. [1]
+        label_smoothing: Probability taken from the label and spread over all classes. [1]
+        averaging: Decay per step of the averaged weights; with 0 they equal the trained ones. [1]
+
+    Raises:
+        ValueError: A value is outside its range.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float
+    warm_up: float
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    averaging: float
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            require_int(name, getattr(self, name))
+        require_number("learning_rate", self.learning_rate, above=0)
+        require_number("weight_decay", self.weight_decay, least=0)
+        for name in ("warm_up", "label_smoothing", "averaging"):
+            require_number(name, getattr(self, name), least=0)
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be below 1, not {getattr(self, name):g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetSettings(TrainingSettings):
+    """Settings of training shared weights; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
+
+    Attributes:
+        n_random: Random networks per step beside the largest and the smallest. [1]
+        draw: Way to draw random networks: `"by gene"`, each gene on its own, or `"by size"`, as many small and large
+            networks as medium ones (`Space.sample_all_sizes`).
+        opening: Share of all steps in which random networks spread from the largest into the whole space: each gene is
+            that of the largest network with a probability that falls from 1 to 0. [1]
+        distillation: Weight of the teacher's probabilities in the targets of the largest network. [1]
+        log_every: Epochs between validations; the last epoch is always validated. [1]
+        n_threads: Threads of torch, on which results depend. [1]
+
+    Raises:
+        ValueError: A value is outside its range.
+    """
+
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 1e-2
+    warm_up: float = 0.05
+    averaging: float = 0.99
+    n_random: int = 2
+    draw: Literal["by gene", "by size"] = "by gene"
+    opening: float = 0.0
+    distillation: float = 0.5
+    log_every: int = 5
+    n_threads: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("log_every", "n_threads"):
+            require_int(name, getattr(self, name))
+        require_int("n_random", self.n_random, least=0)
+        require_choice("draw", self.draw, DRAWS)
+        for name in ("opening", "distillation"):
+            require_number(name, getattr(self, name), least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,6 @@ from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional as F
 
-from energy.validation import require_choice, require_int, require_number
 from models.data import Augmentation, Split
 from models.spaces import Archs, Space
 from models.supernet.supernet import SuperNet
@@ -31,7 +30,6 @@ from models.threads import threads
 from models.training.augment import vary
 from models.training.optim import (
     AdamW,
-    TrainingSettings,
     average_into,
     batches,
     cosine_with_warm_up,
@@ -40,9 +38,7 @@ from models.training.optim import (
     smooth_targets,
     soft_loss,
 )
-
-DRAWS = ("by gene", "by size")
-"""Ways to draw random networks."""
+from models.training.settings import SupernetSettings
 
 N_CALIBRATION = 512
 """Training samples that recalibrate a network for the figures of the log. [1]"""
@@ -54,46 +50,6 @@ N_LOGGED = 4
 """Random networks whose mean accuracy the log records, the same in every epoch. [1]"""
 
 _HEADER_LENGTH_BYTES = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SupernetSettings(TrainingSettings):
-    """Settings of training shared weights; the defaults were chosen on validation (`watch`, `conv1d-3`, fold 0).
-
-    Attributes:
-        n_random: Random networks per step beside the largest and the smallest. [1]
-        draw: Way to draw random networks: `"by gene"`, each gene on its own, or `"by size"`, as many small and large
-            networks as medium ones (`Space.sample_all_sizes`).
-        opening: Share of all steps in which random networks spread from the largest into the whole space: each gene is
-            that of the largest network with a probability that falls from 1 to 0. [1]
-        distillation: Weight of the teacher's probabilities in the targets of the largest network. [1]
-        log_every: Epochs between validations; the last epoch is always validated. [1]
-        n_threads: Threads of torch, on which results depend. [1]
-
-    Raises:
-        ValueError: A value is outside its range.
-    """
-
-    epochs: int = 40
-    batch_size: int = 64
-    learning_rate: float = 1e-2
-    warm_up: float = 0.05
-    averaging: float = 0.99
-    n_random: int = 2
-    draw: str = "by gene"
-    opening: float = 0.0
-    distillation: float = 0.5
-    log_every: int = 5
-    n_threads: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("log_every", "n_threads"):
-            require_int(name, getattr(self, name))
-        require_int("n_random", self.n_random, least=0)
-        require_choice("draw", self.draw, DRAWS)
-        for name in ("opening", "distillation"):
-            require_number(name, getattr(self, name), least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)

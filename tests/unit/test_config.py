@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from experiments.config.errors import ConfigError
 from experiments.config.read import read_config
+from experiments.config.sections import FinetuneSection, SupernetSection
 from experiments.config.toml import to_toml
+from models.training.settings import FinetuneSettings, SupernetSettings
 
 
 def test_the_shipped_config_has_the_budgets_of_the_issue_and_packs_its_cycles():
@@ -158,3 +161,13 @@ def test_the_key_follows_the_content_of_an_own_device_file_not_its_place(tmp_pat
         path.write_text(content)
         keys.append(read_config("watch", settings=[f"device.file={path}"]).key())
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("section", "settings"), [(SupernetSection, SupernetSettings), (FinetuneSection, FinetuneSettings)]
+)
+def test_defaults_of_trainings_are_those_of_the_library(section, settings):
+    of_library = {field.name: field.default for field in fields(settings)}
+    common = section().model_dump().keys() & of_library.keys()
+    assert {"epochs", "batch_size", "learning_rate", "distillation"} <= common
+    assert {name: section().model_dump()[name] for name in common} == {name: of_library[name] for name in common}

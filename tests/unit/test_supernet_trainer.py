@@ -14,14 +14,9 @@ from models.data import Augmentation, synthetic
 from models.spaces import Space, Stage
 from models.supernet.supernet import SuperNet
 from models.supernet.training_pass import dense, training_scores
-from models.training.optim import (
-    AdamW,
-    average_into,
-    batches,
-    cosine_with_warm_up,
-    smooth_targets,
-)
-from models.training.supernet_trainer import SupernetSettings, SupernetTrainer
+from models.training.optim import AdamW, average_into, batches, cosine_with_warm_up, smooth_targets
+from models.training.settings import SupernetSettings
+from models.training.supernet_trainer import SupernetTrainer
 
 SPACE = Space(
     name="tiny",
