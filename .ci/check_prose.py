@@ -45,6 +45,7 @@ FIRST_OF_VERB = FIRST_OF_NOUN | {
 PHRASES: dict[str, str] = {
     r"\bthat which\b": "name the thing",
     r"\bthere (?:is|are) none\b": "'not found', with what to do",
+    r"\bthere is no such\b": "'not found', with what to do",
     r"\btold\b|\btells?\b|\btelling\b": "'receives', 'reports', 'distinguishes'",
     r"\basked for\b": "'requested', 'required'",
     r"\bhanded\b|\bhands (?:over|out|back)\b": "'receives', 'is passed', 'returned'",

@@ -27,7 +27,7 @@ def fused(network: NetworkShape) -> NetworkShape:
         A network of the same name that computes the same; merged layers have the name and the shape of their
         convolution. Equal to `network` where nothing can be merged.
     """
-    home = _homes(network)
+    home = merged_layers(network)
     kept = [index for index in range(len(network.layers)) if index not in home]
     position = {index: new for new, index in enumerate(kept)}
     return NetworkShape(
@@ -38,13 +38,7 @@ def fused(network: NetworkShape) -> NetworkShape:
     )
 
 
-def merged_names(network: NetworkShape) -> dict[str, str]:
-    """Return the name of every layer that `fused` removes -> name of the convolution that does its work."""
-    names = network.layer_names
-    return {names[removed]: names[home] for removed, home in _homes(network).items()}
-
-
-def _homes(network: NetworkShape) -> dict[int, int]:
+def merged_layers(network: NetworkShape) -> dict[int, int]:
     """Return the index of every layer that can be merged -> index of its convolution."""
     readers = readers_of(network)
     home: dict[int, int] = {}

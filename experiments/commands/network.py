@@ -77,7 +77,7 @@ def _graph(model: str, shape: tuple[int, ...] | None) -> ForeignGraph:
 def _made(path: Path, factory: str) -> Any:
     """Return the module that a function of a Python file makes; what the file prints goes to stderr."""
     if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
+        raise ValueError(f"{path}: file not found")
     from torch import nn
 
     with _owners_code(f"{path} must run"):

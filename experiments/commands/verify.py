@@ -56,7 +56,7 @@ def _exported(folder: Path) -> tuple[Request, IntegerNetwork]:
     for name in (PLAN_FILE, NETWORK_FILE):
         if not (folder / name).is_file():
             rule = "DIR must be a folder that export wrote, or a run's"
-            raise ValueError(f"{folder / name}: there is no such file; {rule}")
+            raise ValueError(f"{folder / name}: file not found; {rule}")
     request = read_request(read_json(folder / PLAN_FILE), folder, Overrides())
     try:
         return request, read_network((folder / NETWORK_FILE).read_bytes())

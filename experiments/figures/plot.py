@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from energy.validation import require_choice
+from experiments.storage.run_folder import require_run_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,4 +102,5 @@ def plot_run(
     require_figure(formats, width)
     if beside and kind not in TAKE_OTHERS:
         raise ValueError(f"--beside must be used with --kind {' or '.join(TAKE_OTHERS)}, not {kind}")
+    require_run_folder(run)
     return KINDS[kind](FigureRequest(run=run, formats=formats, width=width, beside=beside, design=design))

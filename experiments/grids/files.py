@@ -127,7 +127,7 @@ def read_grid(path: Path) -> Grid:
 def _tree(path: Path) -> dict[str, Any]:
     """Return the tables of the file, top-level keys and their types checked."""
     if not path.is_file():
-        raise ConfigError(str(path), "", "there is no such grid file")
+        raise ConfigError(str(path), "", "grid file not found")
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -94,7 +94,7 @@ class Compiled:
         found = compiler()
         for name in SOURCES:
             if not (folder / name).is_file():
-                raise ValueError(f"{folder / name}: there is no such file; DIR must be a folder that export wrote")
+                raise ValueError(f"{folder / name}: file not found; DIR must be a folder that export wrote")
         path = (build / "design").resolve()
         command = [found, *_FLAGS, "-o", str(path), *SOURCES]
         made = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

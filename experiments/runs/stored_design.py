@@ -14,6 +14,7 @@ from experiments.designs.request_files import read_request
 from experiments.runs.finished import read_front_rows
 from experiments.runs.front_row import FrontRow
 from experiments.storage.files import read_json
+from experiments.storage.run_folder import require_run_folder
 from models.deploy.integer import IntegerNetwork
 from models.deploy.weights_file import read_network
 
@@ -101,6 +102,7 @@ def stored_design(run: Path, design_id: str, *, data_dir: str | None = None) -> 
     Raises:
         ValueError: The run or the design is not found.
     """
+    require_run_folder(run)
     config = read_config(str(run), data_dir=data_dir)
     rows = {row.id: row for row in read_front_rows(run)}
     if design_id not in rows:

@@ -121,6 +121,6 @@ def read_table(path: Path) -> list[Row]:
     try:
         return list(pq.read_table(path).to_pylist())
     except FileNotFoundError:
-        raise ValueError(f"{path}: there is no such file; has the run finished?") from None
+        raise ValueError(f"{path}: file not found; has the run finished?") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{path}: must be whole Parquet: {str(error).splitlines()[0]}") from None

@@ -364,7 +364,7 @@ def test_a_device_with_a_negative_price_is_one_line(capsys, write_design, design
     [
         (["serch"], "unknown command 'serch'; did you mean 'search'?"),
         (["price"], "required: DESIGN.json"),
-        (["price", "nowhere.json"], "nowhere.json: there is no such file"),
+        (["price", "nowhere.json"], "nowhere.json: file not found"),
         (["plan"], "exactly one of a file and --example"),
         (["plan", "--example", "--capacitance", "5volts"], "--capacitance must be in F"),
         (["plan", "--example", "--vm-bytes", "0"], "--vm-bytes must be a whole number of at least 1, not '0'"),

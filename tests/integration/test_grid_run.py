@@ -254,7 +254,7 @@ def change_manifest(folder, **changes):
     ("harm", "said"),
     [
         (lambda folder: (folder / "fronts.parquet").write_bytes(b"PAR1 and no more"), "must be whole Parquet"),
-        (lambda folder: (folder / "fronts.parquet").unlink(), "fronts.parquet: there is no such file"),
+        (lambda folder: (folder / "fronts.parquet").unlink(), "fronts.parquet: file not found"),
         (lambda folder: change_manifest(folder, schema=0), "schema must be 1, not 0"),
     ],
     ids=["damaged table", "missing table", "older schema"],

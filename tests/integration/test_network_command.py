@@ -133,7 +133,7 @@ def test_mistakes_about_a_torch_module_are_one_line(capsys, module_file):
     assert "bad.py must run, and raises ModuleNotFoundError: No module named 'nothing_of_that_name'" in told
     assert "--input must be given with a torch module" in mistake(capsys, f"{module_file}:build")
     assert "--input 3x128 must suit the module" in mistake(capsys, f"{module_file}:build", "--input", "3x128")
-    assert "there is no such file" in mistake(capsys, f"{module_file}x.py:build", "--input", "6x128")
+    assert "file not found" in mistake(capsys, f"{module_file}x.py:build", "--input", "6x128")
     assert "name the function that makes the module" in mistake(capsys, module_file, "--input", "6x128")
 
 

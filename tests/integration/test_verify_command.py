@@ -146,7 +146,7 @@ def test_the_folder_tells_where_everything_lies(exported, row):
 
 
 def test_mistakes_are_one_line(capsys, exported, copy, tmp_path):
-    assert "plan.json: there is no such file; DIR must be a folder that export wrote" in mistake(
+    assert "plan.json: file not found; DIR must be a folder that export wrote" in mistake(
         capsys, "verify", tmp_path / "nowhere"
     )
     assert "--failures must be a whole number" in mistake(capsys, "verify", exported, "--failures", "many")
@@ -155,7 +155,7 @@ def test_mistakes_are_one_line(capsys, exported, copy, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-3])
     assert "an integer network must be whole safetensors data" in mistake(capsys, "verify", copy)
     weights.unlink()
-    assert "network.int16.safetensors: there is no such file" in mistake(capsys, "verify", copy)
+    assert "network.int16.safetensors: file not found" in mistake(capsys, "verify", copy)
 
 
 def test_without_a_compiler_it_says_what_to_install(capsys, exported, monkeypatch):

@@ -261,4 +261,4 @@ def test_run_without_fronts_is_refused_in_one_line(run, capsys):
     assert capsys.readouterr().err.endswith("fronts.parquet: must hold at least one network, and is empty\n")
     (run / "fronts.parquet").unlink()
     assert main(["card", str(run), "--front"]) == 2
-    assert "there is no such file; has the run finished?" in capsys.readouterr().err
+    assert "file not found; has the run finished?" in capsys.readouterr().err

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.networks.fuse import fused, merged_names, normalised, readers_of
+from energy.networks.fuse import fused, merged_layers, normalised, readers_of
 from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "experiments" / "designs" / "examples" / "tinas2025_har.json"
+
+
+def merged_names(network):
+    names = network.layer_names
+    return {names[removed]: names[home] for removed, home in merged_layers(network).items()}
 
 
 def layer(op, size=(6, 1), channels=(4, 4), kernel=(1, 1), stride=1, pad=0):

@@ -85,7 +85,7 @@ def test_a_log_line_cut_short_spoils_no_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "there is no such file"), (b"{", "must be JSON"), (b"\xff\xfe", "must be JSON")]
+    ("content", "message"), [(None, "file not found"), (b"{", "must be JSON"), (b"\xff\xfe", "must be JSON")]
 )
 def test_a_json_file_that_cannot_be_read_is_named(tmp_path, content, message):
     path = tmp_path / "design.json"
