@@ -65,7 +65,13 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "search": (*_SEARCH, *_STAGES, "experiments.pipeline.search_stage"),
     "robust": (*_SEARCH, "evo.robust", "experiments.commands.robust"),
     "finetune": (*_TRAINING, "experiments.pipeline.finetune", "experiments.pipeline.training"),
-    "standalone": (*_TRAINING, "experiments.pipeline.standalone", "experiments.pipeline.training"),
+    "standalone": (
+        *_TRAINING,
+        "experiments.cards.front_training",
+        "experiments.pipeline.finetune",
+        "experiments.pipeline.standalone",
+        "experiments.pipeline.training",
+    ),
     "quantise": (*_INTEGERS, *_SHARED_WEIGHTS, "models.deploy", "models.exchange", "experiments.pipeline.quantise"),
 }
 """Packages and modules of the code that computes each stage; what computes its inputs is part of their keys."""

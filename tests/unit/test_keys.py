@@ -116,8 +116,8 @@ def test_a_module_that_is_not_there_is_named(package):
 
 
 GLUE = (
-    "config/resolve", "cards/sections", "commands/robust", "pipeline/finetune", "pipeline/quantise",
-    "pipeline/standalone", "pipeline/stages",
+    "config/resolve", "cards/front_training", "cards/sections", "commands/robust", "pipeline/finetune",
+    "pipeline/quantise", "pipeline/standalone", "pipeline/stages",
 )  # fmt: skip
 """Modules that serve several stages: their own text is part of the code of each, not all that they import."""
 
@@ -139,8 +139,9 @@ def test_code_of_a_stage_is_complete(stage):
     ("stage", "name"),
     [
         ("supernet", "pipeline/stages"), ("predictor", "pipeline/stages"), ("search", "pipeline/stages"),
-        ("finetune", "pipeline/finetune"), ("quantise", "pipeline/quantise"), ("standalone", "pipeline/standalone"),
-        ("card", "cards/sections"), ("robust", "commands/robust"),
+        ("finetune", "pipeline/finetune"), ("quantise", "pipeline/quantise"),
+        ("standalone", "pipeline/standalone"), ("standalone", "pipeline/finetune"),
+        ("standalone", "cards/front_training"), ("card", "cards/sections"), ("robust", "commands/robust"),
     ],
 )  # fmt: skip
 def test_the_module_that_prepares_a_stage_is_part_of_its_code(stage, name):
