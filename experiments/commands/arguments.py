@@ -183,9 +183,7 @@ def add_robust(parser: Parser) -> None:
 
 def add_evaluate(parser: Parser) -> None:
     """Declare the arguments of `ebbnas evaluate`."""
-    parser.add_argument("run", metavar="RUN", help="folder of a run")
-    parser.add_argument("id", metavar="ID", help="id of a row of fronts.csv")
-    parser.add_argument("--data-dir", metavar="DIR", help="folder of the data set, in place of the config's")
+    _add_stored_design(parser)
 
 
 def add_choose(parser: Parser) -> None:

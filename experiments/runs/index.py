@@ -32,8 +32,6 @@ VERSION = 1
 FILE = "runs.sqlite"
 """Name of the index, in `cache/`."""
 
-STATES = ("finished", "running", "stopped", "damaged")
-
 COLUMNS: Mapping[str, str] = {
     "run": "TEXT PRIMARY KEY",
     "id": "TEXT",
@@ -63,7 +61,10 @@ _OWN = ("stamp", "digest")
 
 
 def all_runs(store: Store) -> list[Row]:
-    """Return every run under a root, those changed last first; `state` is one of `STATES`."""
+    """Return every run under a root, those changed last first.
+
+    The `state` of a run is `finished`, `running`, `stopped` or `damaged`.
+    """
     paths = sorted(store.runs.iterdir()) if store.runs.is_dir() else []
     folders = {path.name: path for path in paths if is_run_folder(path)}
     if not folders:

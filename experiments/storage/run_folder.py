@@ -19,6 +19,8 @@ def require_run_folder(folder: Path) -> None:
         ValueError: The folder does not exist, or holds no config.
     """
     if not is_run_folder(folder):
-        missing = "it is a file" if folder.is_file() else "folder not found"
-        missing = f"no {CONFIG_FILE} in it" if folder.is_dir() else missing
-        raise ValueError(f"{folder}: must be a run's folder ({missing}); `ebbnas runs` lists the runs")
+        if folder.is_dir():
+            found = f"no {CONFIG_FILE} in it"
+        else:
+            found = "it is a file" if folder.exists() else "folder not found"
+        raise ValueError(f"{folder}: must be a run's folder ({found}); `ebbnas runs` lists the runs")

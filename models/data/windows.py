@@ -14,11 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def n_windows(n_steps: int, length: int, stride: int) -> int:
-    """Return the number of whole windows in a recording of `n_steps` steps."""
-    return max(0, (n_steps - length) // stride + 1)
-
-
 def windows(recording: NDArray[Any], length: int, stride: int) -> NDArray[Any]:
     """Return the windows of one recording, in order; steps after the last whole window are left out.
 

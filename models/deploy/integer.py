@@ -19,14 +19,11 @@ from energy.validation import require_int
 LOW, HIGH = -(2**15), 2**15 - 1
 """Range of a word."""
 
-LARGEST_SUM = 2**30
-"""Bound of every sum of products with its bias, also where a vector unit returns twice the product."""
-
 LEAST_SHIFT, MOST_SHIFT = 2, 16
 """Shifts of a sum that two 16 x 16 multiplications can do, see `runtime/ebb.c`."""
 
 MOST_LIFT = 14
-"""Largest left shift of an operand of an `add`: the sum of two stays inside `LARGEST_SUM`."""
+"""Largest left shift of an operand of an `add`: the sum of two stays within 2^30, as every sum does."""
 
 _OPS = ("conv", "depthwise_conv", "add", "global_avg_pool")
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.data.windows import Normaliser, n_windows, windows
+from models.data.windows import Normaliser, windows
 
 STEPS = st.integers(1, 60)
 
@@ -17,7 +17,7 @@ def test_windows_are_all_that_fit_at_multiples_of_the_stride(n_steps, length, st
     found = windows(recording, length, stride)
     starts = [start for start in range(0, n_steps, stride) if start + length <= n_steps]
     assert found.shape == (len(starts), 2, length)
-    assert len(found) == n_windows(n_steps, length, stride)
+    assert len(found) == max(0, (n_steps - length) // stride + 1)
     for window, start in zip(found, starts, strict=True):
         np.testing.assert_array_equal(window, recording[start : start + length].T)
 
