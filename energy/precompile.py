@@ -8,7 +8,8 @@ from __future__ import annotations
 from energy.costing.population import price_population
 from energy.hardware.device import read_device
 from energy.hardware.files import DEFAULT_DEVICE
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.jit_cache import precompiled_marker, remove_unused
 from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape, NetworkShape

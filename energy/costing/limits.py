@@ -14,7 +14,7 @@ import numpy as np
 from energy.counting.commit_record import BOOT_EVENTS
 from energy.events import ORDERS, FloatArray
 from energy.hardware.device import Device, Prices
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import ORDERS_OF_OP
 from energy.networks.fuse import normalised, readers_of
 from energy.networks.shapes import LayerShape, NetworkShape

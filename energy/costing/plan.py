@@ -16,7 +16,8 @@ from energy.costing.plan_published import published_figures
 from energy.costing.result import Figures, PlanPrice
 from energy.events import FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.networks.designs import Plan, check_plan
 from energy.networks.shapes import NetworkShape
 from energy.scheduling.execution import PACKED, Execution

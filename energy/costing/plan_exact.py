@@ -11,7 +11,7 @@ from energy.costing.result import Figures, LayerPrice, ScheduleEntry
 from energy.counting.commit_record import BOOT_EVENTS
 from energy.counting.exact import count_all
 from energy.events import EVENTS, ORDERS, PART_OF_EVENT, PARTS, IntArray
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import Plan
 from energy.networks.shapes import NetworkShape
 from energy.scheduling.schedule import BatchSequence, Pricer, Schedule, cycle_budget_nj

@@ -13,7 +13,7 @@ from energy.costing.result import Figures, LayerPrice, ScheduleEntry
 from energy.counting.published import BatchCounts, ShapeTable, UnitCounts, published_counts
 from energy.events import PART_OF_EVENT, PARTS, Counts, total_events
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import DesignTable, LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
 

@@ -16,7 +16,7 @@ from energy.costing.published_cycles import cycle_events, price_cycles, vm_over_
 from energy.counting.published import ShapeTable, published_counts
 from energy.events import WRITTEN, FloatArray, IntArray, total_events
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import DesignTable, LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.scheduling.execution import PACKED, Execution

@@ -13,7 +13,7 @@ import numpy as np
 from energy.counting.published import BatchCounts
 from energy.events import Counts, FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 
 
 def cycle_events(device: Device) -> Counts:

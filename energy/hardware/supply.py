@@ -1,60 +1,21 @@
-"""Power supply: a capacitor charged by a harvester, and the time to charge it again.
-
-Symbols (energy/README section 2): C capacitance, R and Vs the harvester as a Thevenin source, Von and Voff the boot and
-cut-off voltages, f the usable fraction. `Scenarios` holds many supplies as an axis; equations (3) and (4) are
-`recharge_law`, which is also compiled.
-"""
+"""Power supplies: a capacitor with its harvester, and families of them in files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from energy.events import FloatArray
 from energy.hardware.files import built_in_names, read_record
+from energy.hardware.recharge import RECHARGES, Storage
 from energy.validation import require_choice, require_keys, require_number
-
-RECHARGES = ("energy-balance", "margin-scaled")
-"""Recharge formulas: equation (3), and the one that reproduces the 2021 tables."""
-
-
-class RechargeLaw(NamedTuple):
-    """Constants of `recharge_law`: of one supply, or arrays of several.
-
-    Attributes:
-        start_v2: Square of the voltage at which the cycle starts. [V^2]
-        v2_per_j: Decrease of the square of the voltage per joule, 2 / C. [V^2/J]
-        v_supply_v: Open-circuit voltage Vs. [V]
-        v_on_v: Boot voltage Von. [V]
-        scale_s: R C. [s]
-    """
-
-    start_v2: Any
-    v2_per_j: Any
-    v_supply_v: Any
-    v_on_v: Any
-    scale_s: Any
-
-
-def recharge_law(energy_j: Any, law: RechargeLaw) -> Any:
-    """Return the time to climb back to the boot voltage, Eq. (3) and (4); of numbers, of arrays, and compiled.
-
-    Args:
-        energy_j: Energy drawn in the cycle. [J]
-        law: Constants of the supply.
-    """
-    voltage_v = np.sqrt(law.start_v2 - energy_j * law.v2_per_j)
-    return law.scale_s * np.log((law.v_supply_v - voltage_v) / (law.v_supply_v - law.v_on_v))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Supply:
+class Supply(Storage[float]):
     """One capacitor with one harvester.
 
     Attributes:
@@ -91,24 +52,14 @@ class Supply:
         require_choice("recharge", self.recharge, RECHARGES)
 
     @property
-    def cycle_budget_j(self) -> float:
-        """Energy budget E_av of one power cycle, Eq. (2). [J]"""
-        return float(Scenarios.of([self]).cycle_budget_j[0])
-
-    @property
-    def stored_energy_j(self) -> float:
-        """Energy E_full between the thresholds, Eq. (1). [J]"""
-        return float(Scenarios.of([self]).stored_energy_j[0])
+    def is_margin_scaled(self) -> bool:
+        """Whether recharge follows the formula of the 2021 tables."""
+        return self.recharge == "margin-scaled"
 
     @property
     def has_concave_recharge(self) -> bool:
         """Whether one deep discharge recharges faster than two shallow ones of the same total: Voff >= Vs / 2."""
         return self.v_off_v >= self.v_supply_v / 2
-
-    def recharge_time_s(self, energy_j: ArrayLike) -> FloatArray:
-        """Return the time to climb back to the boot voltage, see `Scenarios.recharge_time_s`. [s]"""
-        energy = np.asarray(energy_j, dtype=np.float64)
-        return Scenarios.of([self]).recharge_time_s(energy[..., None])[..., 0]
 
     @classmethod
     def from_dict(cls, data: Any) -> Supply:
@@ -124,107 +75,6 @@ class Supply:
     def to_dict(self) -> dict[str, Any]:
         """Return the `supply` object of a DESIGN.json."""
         return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scenarios:
-    """Supplies side by side: the last axis of everything that is priced; fields are `(n_scenarios,)` as in `Supply`."""
-
-    capacitance_f: FloatArray
-    resistance_ohm: FloatArray
-    v_supply_v: FloatArray
-    v_on_v: FloatArray
-    v_off_v: FloatArray
-    usable_fraction: FloatArray
-    is_margin_scaled: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, supplies: Sequence[Supply]) -> Scenarios:
-        """Return the given supplies as an axis, in their order.
-
-        Raises:
-            ValueError: No supply is given.
-        """
-        if not supplies:
-            raise ValueError("supplies must not be empty")
-        names = [field.name for field in fields(cls)][:-1]
-        columns = {name: np.array([getattr(supply, name) for supply in supplies], dtype=np.float64) for name in names}
-        return cls(**columns, is_margin_scaled=np.array([s.recharge == "margin-scaled" for s in supplies]))
-
-    def __len__(self) -> int:
-        """Return the number of scenarios."""
-        return len(self.capacitance_f)
-
-    def take(self, index: int) -> Scenarios:
-        """Return one scenario, still as an axis: fields are `(1,)`."""
-        return Scenarios(**{field.name: getattr(self, field.name)[index : index + 1] for field in fields(self)})
-
-    @cached_property
-    def stored_energy_j(self) -> FloatArray:
-        """Energy between the thresholds, E_full = C (Von^2 - Voff^2) / 2, Eq. (1), `(n_scenarios,)`. [J]"""
-        return self.capacitance_f * (self.v_on_v**2 - self.v_off_v**2) / 2
-
-    @cached_property
-    def cycle_budget_j(self) -> FloatArray:
-        """Energy that one power cycle may plan for, E_av = f E_full, Eq. (2), `(n_scenarios,)`. [J]"""
-        return self.usable_fraction * self.stored_energy_j
-
-    def recharge_time_s(self, energy_j: FloatArray) -> FloatArray:
-        """Return the time to climb back to the boot voltage after spending `energy_j` in a cycle, Eq. (3) and (4).
-
-        t_rc = R C ln((Vs - V) / (Vs - Von)) with V = sqrt(Von^2 - 2 E / C), the voltage left; the planning margin
-        limits what is planned, never the physics. Margin-scaled supplies use V = sqrt(2 (E_av - E) / C + Voff^2).
-
-        Args:
-            energy_j: Energy drawn in the cycle, `(..., n_scenarios)` or broadcastable to it. [J]
-
-        Returns:
-            Recharge time, `(..., n_scenarios)`; nan where more is drawn than the capacitor holds. [s]
-        """
-        with np.errstate(invalid="ignore"):
-            times: FloatArray = recharge_law(energy_j, self._law)
-        return times
-
-    def law_of(self, index: int) -> RechargeLaw:
-        """Return the constants of `recharge_law` in one scenario."""
-        return RechargeLaw(*(float(constant[index]) for constant in self._law))
-
-    @cached_property
-    def _law(self) -> RechargeLaw:
-        """Constants of `recharge_law`, `(n_scenarios,)` each; margin-scaled supplies start at the margin."""
-        margin = 2 * self.cycle_budget_j / self.capacitance_f + self.v_off_v**2
-        start = np.where(self.is_margin_scaled, margin, self.v_on_v**2)
-        return RechargeLaw(
-            start_v2=start,
-            v2_per_j=2 / self.capacitance_f,
-            v_supply_v=self.v_supply_v,
-            v_on_v=self.v_on_v,
-            scale_s=self.resistance_ohm * self.capacitance_f,
-        )
-
-    @cached_property
-    def is_concave(self) -> NDArray[np.bool_]:
-        """Whether recharge is concave within the budget, V >= Vs / 2 down to it, `(n_scenarios,)`."""
-        return np.asarray(self._voltage_v(self.cycle_budget_j) >= self.v_supply_v / 2)
-
-    def recharge_floor(self) -> tuple[FloatArray, FloatArray]:
-        """Return a line below the recharge time of every energy within the budget: t_rc(E) >= start + slope E.
-
-        The chord where t_rc is concave, V >= Vs / 2 down to the budget; else the least slope there is, that of
-        charging at V = Vs / 2.
-
-        Returns:
-            Start [s] and slope [s/J], `(n_scenarios,)` each.
-        """
-        start_s = self.recharge_time_s(np.zeros(len(self)))
-        chord = (self.recharge_time_s(self.cycle_budget_j) - start_s) / self.cycle_budget_j
-        return start_s, np.where(self.is_concave, chord, 4 * self.resistance_ohm / self.v_supply_v**2)
-
-    def _voltage_v(self, energy_j: FloatArray) -> FloatArray:
-        """Return voltage left after spending `energy_j`, Eq. (3); nan where there is not so much. [V]"""
-        with np.errstate(invalid="ignore"):
-            voltage_v: FloatArray = np.sqrt(self._law.start_v2 - energy_j * self._law.v2_per_j)
-        return voltage_v
 
 
 @dataclass(frozen=True, kw_only=True)

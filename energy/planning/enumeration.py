@@ -17,7 +17,7 @@ from energy.counting.nanojoules import ROUNDING_J
 from energy.counting.tiles import axis_sums, inner_count, map_totals
 from energy.counting.vm import operand_words, result_words
 from energy.events import FloatArray, IntArray
-from energy.hardware.supply import RechargeLaw
+from energy.hardware.recharge import RechargeLaw
 from energy.jit import compiled
 from energy.networks.vectors import fits_vector_unit, has_vector
 from energy.planning.costliest import batch_bound_j, largest_batch_j, largest_tile, priced

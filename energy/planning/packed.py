@@ -19,7 +19,7 @@ from energy.counting.rows import RUNTIME, Runtime, layer_row
 from energy.counting.vm import vm_words
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import TILE_GENES, LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.rules import RULES, Rules
 from energy.planning.packed import PackedExplorer
 from energy.planning.protocol import ScenariosExplorer

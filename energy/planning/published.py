@@ -18,7 +18,7 @@ import numpy as np
 from energy.counting.published import ShapeTable, smallest_vm_words
 from energy.events import ORDERS, FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import TILE_GENES, DesignTable, LayerDesign, Plan
 from energy.networks.rules import Options, Rules
 from energy.networks.shapes import LayerShape, NetworkShape

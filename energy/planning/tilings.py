@@ -19,7 +19,7 @@ from energy.costing.published_cycles import cycle_price
 from energy.counting.published import Loops, ShapeTable, UnitCounts, published_counts
 from energy.events import Counts, FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import DesignTable
 
 _Number = TypeVar("_Number", bound=np.generic)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from energy.events import FloatArray, IntArray
-from energy.hardware.supply import RechargeLaw, recharge_law
+from energy.hardware.recharge import RechargeLaw, recharge_law
 from energy.jit import compiled
 
 _TIE = 1e-13

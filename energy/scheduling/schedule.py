@@ -20,7 +20,7 @@ from energy.counting.rows import RUNTIME, Runtime, design_row, layer_row
 from energy.counting.vm import stored_sum_words, stored_weight_words, vm_words
 from energy.events import FloatArray, IntArray
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.scheduling.cuts import CutBatches, Cycle, cycle_totals, greedy_starts, optimal_starts

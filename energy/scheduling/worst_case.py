@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from energy.events import FloatArray
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.scheduling.schedule import Schedule, cycle_budget_nj
 from energy.validation import require_number
 

@@ -17,7 +17,8 @@ from pymoo.core.problem import Problem
 
 from energy.costing.population import Cost, price_population
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.scheduling.execution import PACKED, Execution
 from energy.scheduling.schedule import Pricer
 from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty

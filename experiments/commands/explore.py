@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from energy.costing.population import price_population
 from energy.hardware.device import Device, read_device
-from energy.hardware.supply import Scenarios, Supply, SupplyFamily, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, SupplyFamily, read_supply_family
 from energy.networks.rules import Rules, rules
 from energy.planning.planner import check_rules, explorer_for
 from energy.planning.published import Explorer

@@ -19,7 +19,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from energy.costing.population import price_population
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
 from energy.validation import require_number

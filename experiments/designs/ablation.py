@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from energy.counting.rows import RUNTIME, Runtime
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.rules import RULES, Options, Rules, aligned_parts, ceil_parts
 from energy.planning.packed import PackedExplorer
 from energy.scheduling.execution import CUTS

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from energy.events import FloatArray
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.scheduling.schedule import Schedule
 from energy.scheduling.worst_case import HarvestUncertainty, worst_case_s
 from energy.simulation.harvest import Harvest

@@ -12,7 +12,7 @@ from typing import Any
 from energy.costing.plan import price_plan
 from energy.costing.result import PlanPrice
 from energy.hardware.device import Device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import LayerDesign
 from energy.networks.fuse import normalised
 from energy.networks.rules import rules

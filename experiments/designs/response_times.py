@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.scheduling.response_times import Task, by_deadline, response_times
 from energy.scheduling.worst_case import worst_scenarios
 from experiments.designs.request import Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.scheduling.schedule import Pricer, Schedule, cycle_budget_nj, schedule
 from energy.simulation.harvest import Harvest
 from energy.simulation.result import Simulation, SimulationOptions

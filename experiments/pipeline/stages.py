@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenariosExplorer
 from evo.genome.layout import JointGenome

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.scheduling.schedule import Pricer
 from experiments.designs.request import Request
 from models.deploy.integer import IntegerNetwork

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from energy.events import FloatArray
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 
 _OUTLINE_POINTS = 9
 """Points of the curve along which a capacitor is charged again."""

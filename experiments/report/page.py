@@ -15,7 +15,7 @@ import bokeh
 import numpy as np
 from bokeh.resources import Resources
 
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from experiments.formatting.colours import LATENCY_PARTS
 from experiments.formatting.quantities import budget_label
 from experiments.report.charts import charts, colour_of

@@ -18,7 +18,7 @@ from energy.counting.rows import padded
 from energy.counting.tiles import inner_count, tile_counts
 from energy.counting.vm import box_buffer_words, input_buffer_words, operand_words, stored_sum_words, vm_words
 from energy.events import ORDERS, IntArray
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import Plan, check_plan
 from energy.networks.fuse import normalised, readers_of
 from energy.networks.shapes import NETWORK_INPUT, LayerShape

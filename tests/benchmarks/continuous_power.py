@@ -19,7 +19,8 @@ import numpy as np
 from energy.costing.plan import price_plan
 from energy.costing.population import price_population
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.planning.published import Explorer

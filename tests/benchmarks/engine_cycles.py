@@ -32,7 +32,7 @@ from energy.costing.plan_exact import exact_figures
 from energy.counting import rows
 from energy.events import ORDERS
 from energy.hardware.device import _EXACT_OVERHEAD, read_device
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.rules import RULES
 from energy.planning.planner import explorer_for
 from energy.scheduling.schedule import schedule

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from energy.costing.plan import price_plan
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.planner import explorer_for

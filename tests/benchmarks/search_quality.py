@@ -23,7 +23,8 @@ import numpy as np
 import pandas as pd
 
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer

@@ -13,7 +13,8 @@ import pytest
 from energy.costing.plan import price_plan
 from energy.costing.population import price_population
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.networks.designs import LayerDesign
 from energy.networks.rules import rules
 from energy.networks.shapes import NetworkShape

@@ -8,7 +8,8 @@ import pytest
 
 from energy.counting.rows import Runtime
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.designs import TILE_GENES, LayerDesign
 from energy.networks.rules import RULES
 from energy.networks.shapes import LayerShape

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from energy.costing.plan_exact import exact_figures
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import LayerDesign
 from energy.networks.shapes import NETWORK_INPUT, LayerShape
 from energy.scheduling.schedule import schedule

@@ -14,7 +14,8 @@ import pytest
 
 from energy.events import ORDERS
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.rules import Rules, rules
 from energy.networks.shapes import LayerShape, NetworkShape

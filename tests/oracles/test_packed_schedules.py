@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.scheduling.cuts import greedy_starts, optimal_starts
 from energy.scheduling.schedule import BatchSequence, Pricer, cycle_budget_nj, cycle_of, schedule
 from tests.oracles import exact_cases

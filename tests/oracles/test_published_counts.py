@@ -11,7 +11,8 @@ from energy.costing.plan import price_plan
 from energy.costing.published_cycles import price_cycles
 from energy.counting.published import ShapeTable, published_counts
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.networks.designs import ORDERS_OF_OP, DesignTable, LayerDesign
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.scheduling.execution import PUBLISHED

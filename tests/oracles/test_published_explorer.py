@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from energy.costing.population import layer_costs
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply
 from energy.networks.designs import LayerDesign
 from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape

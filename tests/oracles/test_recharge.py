@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy.hardware.supply import Scenarios, Supply, read_supply_family, supply_names
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family, supply_names
 
 
 @st.composite

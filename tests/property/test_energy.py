@@ -13,7 +13,8 @@ from energy.costing.population import price_population
 from energy.counting.published import ShapeTable, published_counts
 from energy.events import EVENTS
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.networks.designs import DesignTable
 from energy.networks.rules import rules
 from energy.networks.shapes import LayerShape, NetworkShape

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.networks.rules import rules
 from energy.planning.packed import PackedExplorer
 from energy.scheduling.schedule import BatchSequence, Pricer, cycle_budget_nj, schedule

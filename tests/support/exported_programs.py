@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.networks.designs import Plan
 from energy.scheduling.schedule import Pricer, cycle_budget_nj
 from models.deploy.folder import program_files

@@ -10,7 +10,8 @@ import torch
 
 from energy.counting.rows import design_row, layer_row
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.designs import LayerDesign
 from energy.networks.shapes import NETWORK_INPUT, LayerShape, NetworkShape
 from energy.scheduling.schedule import Pricer

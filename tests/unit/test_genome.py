@@ -8,7 +8,8 @@ import pytest
 
 from energy.costing.population import price_population
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.designs import check_plan
 from energy.networks.rules import rules
 from energy.scheduling.execution import PACKED, PUBLISHED

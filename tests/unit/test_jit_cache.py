@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "energy").rglob("*.py"))
 NAMES = [".".join(path.parts).removesuffix(".__init__") for path in MODULES]
 SMALL = """
-from energy.hardware.supply import RechargeLaw, recharge_law
+from energy.hardware.recharge import RechargeLaw, recharge_law
 from energy.jit import compiled
 function = compiled(recharge_law)
 print(round(float(function(1e-6, RechargeLaw(9.0, 100.0, 5.0, 3.5, 0.1))), 6))

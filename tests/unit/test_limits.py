@@ -12,7 +12,8 @@ from energy.counting.exact import count_all, n_batches_of
 from energy.counting.rows import design_row, layer_row
 from energy.events import EVENTS, ORDERS
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.designs import ORDERS_OF_OP, LayerDesign
 from energy.networks.fuse import fused
 from energy.networks.shapes import N_INPUTS, NetworkShape

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from energy.costing.population import price_population
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.planning.planner import explorer_for
 from energy.planning.protocol import ScenarioExplorer
 from evo.fronts.front import Front

@@ -8,7 +8,7 @@ from pymoo.core.population import Population
 from energy.costing.plan import price_plan
 from energy.costing.population import price_population
 from energy.events import WRITTEN
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import DesignTable
 from energy.networks.rules import rules
 from evo.fronts.front import Front

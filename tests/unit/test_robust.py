@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from energy.costing.population import price_population
-from energy.hardware.supply import Scenarios
+from energy.hardware.scenarios import Scenarios
 from energy.networks.rules import rules
 from energy.planning.planner import explorer_for
 from energy.scheduling.execution import PACKED

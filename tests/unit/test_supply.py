@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from energy.hardware.supply import Scenarios, Supply, read_supply_family, supply_names
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family, supply_names
 
 FIELDS = dict(
     capacitance_f=5e-3, resistance_ohm=2800.0, v_supply_v=5.892, v_on_v=4.535, v_off_v=3.29, usable_fraction=0.6

@@ -26,7 +26,8 @@ from energy.counting.exact import count_batch, place_batch
 from energy.counting.tiles import map_sums
 from energy.events import EVENTS
 from energy.hardware.device import read_device
-from energy.hardware.supply import Scenarios, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import read_supply_family
 from energy.networks.designs import LayerDesign
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.scheduling.execution import Execution

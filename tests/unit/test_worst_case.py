@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy.hardware.supply import Scenarios, Supply, read_supply_family
+from energy.hardware.scenarios import Scenarios
+from energy.hardware.supply import Supply, read_supply_family
 from energy.scheduling.response_times import Task, by_deadline, response_times
 from energy.scheduling.schedule import BatchSequence, Schedule, schedule
 from energy.scheduling.worst_case import (
