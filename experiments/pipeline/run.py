@@ -18,9 +18,11 @@ from experiments.config.errors import ConfigError
 from experiments.config.resolve import Workload, look_up
 from experiments.config.schema import Config
 from experiments.parallel.progress import Reporter
-from experiments.pipeline import results
+from experiments.pipeline.evaluations import write_best_so_far, write_evaluations
 from experiments.pipeline.finetune import chosen_members, finetune
+from experiments.pipeline.fronts import AccuracyColumns, OwnWeights, front_rows, write_fronts
 from experiments.pipeline.log import StageTimes, append_to
+from experiments.pipeline.members import BudgetSearch, Member, design_request, members
 from experiments.pipeline.prefetch import compiling, exploring
 from experiments.pipeline.quantise import quantise_all
 from experiments.pipeline.run_files import RunFiles
@@ -173,24 +175,23 @@ class Run:
             accuracies = stages.accuracies(evaluator)
         searches = self._search(stages, accuracies)
         with self.times.of("results"):
-            files.write_evaluations(searches)
+            write_evaluations(self.folder, searches)
             infeasible = files.write_near_misses(searches)
-        fronts = [results.members(one) for one in searches]
+        fronts = [members(one) for one in searches]
         keys: dict[str, list[str]] = {"finetune": [], "quantise": []}
         rows: list[Row] = []
         if any(fronts):
             chosen = self._chosen(searches, fronts)
             own, keys = self._own_weights(stages, trainer, evaluator, chosen, fresh=fresh)
             with self.times.of("results"):
-                accuracy = results.AccuracyColumns(
-                    work=self.work, evaluator=evaluator, samples=stages.evaluation_samples
-                )
-                rows = results.front_rows(accuracy, chosen, own, files.device_file)
+                accuracy = AccuracyColumns(work=self.work, evaluator=evaluator, samples=stages.evaluation_samples)
+                rows = front_rows(accuracy, chosen, own, files.device_file)
             if self.work.config.deploy.verify:
                 with self.times.of("verify"):
                     self._verify(stages, rows, chosen, own)
             with self.times.of("results"):
-                files.write_fronts(rows, chosen, own)
+                files.write_designs(rows, chosen, own)
+                write_fronts(self.folder, rows)
         if rows:
             with self.times.of("figures"):
                 files.draw()
@@ -211,21 +212,19 @@ class Run:
             with self.times.of("supernet"):
                 return stages.supernet()
 
-    def _search(self, stages: Stages, accuracies: AccuracySource) -> list[results.BudgetSearch]:
+    def _search(self, stages: Stages, accuracies: AccuracySource) -> list[BudgetSearch]:
         """Run the search of every supply; an interrupt leaves the fronts so far."""
         searching = [SearchStage(stages=stages, budget=budget, accuracies=accuracies) for budget in self.work.budgets]
         try:
             with self.times.of("search"):
-                return [results.BudgetSearch(one.budget, one.run()) for one in searching]
+                return [BudgetSearch(one.budget, one.run()) for one in searching]
         except KeyboardInterrupt:
             so_far = [(one.budget, one.so_far()) for one in searching]
-            begun = [results.BudgetSearch(budget, search) for budget, search in so_far if search is not None]
-            stages.reporter.note(f"the best so far, not fine-tuned: {self._files.write_best_so_far(begun)}")
+            begun = [BudgetSearch(budget, search) for budget, search in so_far if search is not None]
+            stages.reporter.note(f"the best so far, not fine-tuned: {write_best_so_far(self.folder, begun)}")
             raise
 
-    def _chosen(
-        self, searches: Sequence[results.BudgetSearch], fronts: Sequence[Sequence[results.Member]]
-    ) -> list[results.Member]:
+    def _chosen(self, searches: Sequence[BudgetSearch], fronts: Sequence[Sequence[Member]]) -> list[Member]:
         """Return the members whose networks are fine-tuned, of all supplies together."""
         networks = [[one.decoded.network.name for one in front] for front in fronts]
         most = self.work.config.finetune.max_networks
@@ -237,22 +236,20 @@ class Run:
         stages: Stages,
         trainer: SupernetTrainer,
         evaluator: SharedEvaluator,
-        chosen: Sequence[results.Member],
+        chosen: Sequence[Member],
         *,
         fresh: bool,
-    ) -> tuple[results.OwnWeights, dict[str, list[str]]]:
+    ) -> tuple[OwnWeights, dict[str, list[str]]]:
         """Return the networks of members fine-tuned and in integers, and the keys of their stages."""
         archs = {one.decoded.network.name: one.decoded.arch for one in chosen}
         with self.times.of("finetune"):
             finetuned = finetune(stages, trainer, evaluator, np.array(list(archs.values())), fresh=fresh)
         with self.times.of("quantise"):
             quantised = quantise_all(stages, finetuned.networks, fresh=fresh)
-        own = results.OwnWeights(finetuned=finetuned.networks, quantised=quantised.networks)
+        own = OwnWeights(finetuned=finetuned.networks, quantised=quantised.networks)
         return own, {"finetune": finetuned.keys, "quantise": quantised.keys}
 
-    def _verify(
-        self, stages: Stages, rows: Sequence[Row], chosen: Sequence[results.Member], own: results.OwnWeights
-    ) -> None:
+    def _verify(self, stages: Stages, rows: Sequence[Row], chosen: Sequence[Member], own: OwnWeights) -> None:
         """Verify the program of every design and write the result into its row."""
         config, device_file = self.work.config, self._files.device_file
         tasks = []
@@ -261,7 +258,7 @@ class Run:
             tasks.append(
                 VerificationTask(
                     id=one.id,
-                    request=results.design_request(self.work, one, device_file),
+                    request=design_request(self.work, one, device_file),
                     network=network,
                     vectors=sample_vectors(self.work.data, read_network(network)),
                     labelled=None,

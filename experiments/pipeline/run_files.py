@@ -1,4 +1,4 @@
-"""Files of a run's folder, each written whole: what the run is, what it found, and whether all of it is there."""
+"""Files of a run's folder but its tables, each written whole, and whether all of them are there."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from experiments.config.resolve import Workload
 from experiments.config.sections import OWN_FILES
 from experiments.config.toml import to_toml
 from experiments.pipeline import manifest as manifests
-from experiments.pipeline import results
+from experiments.pipeline.evaluations import BEST_SO_FAR
+from experiments.pipeline.fronts import OwnWeights
 from experiments.pipeline.log import StageTimes
+from experiments.pipeline.members import BudgetSearch, Member, member, write_designs
 from experiments.pipeline.stages import Stages
 from experiments.runs.stored_design import INTEGER_END
 from experiments.runs.summary import REPORT, Outcome
 from experiments.storage.files import read_mapping, write_bytes, write_json, write_text
-from experiments.storage.run_folder import CONFIG_FILE, FRONTS_FILE, MANIFEST_FILE
-from experiments.storage.tables import EVALUATIONS, FRONTS, Row, write_table
+from experiments.storage.run_folder import CONFIG_FILE, FRONTS_CSV, FRONTS_FILE, MANIFEST_FILE
+from experiments.storage.tables import Row
 
 DESIGN_FILES = (".json", ".safetensors", INTEGER_END)
 """Ends of the names of a design's files: its plan, its fine-tuned weights, its network in integers."""
-
-BEST_SO_FAR = "best_so_far.csv"
-"""Table of the fronts of interrupted searches."""
 
 
 class Inputs(NamedTuple):
@@ -110,7 +109,7 @@ class RunFiles:
         if self.work.config.deploy.verify and any(row.verified is None for row in rows):
             return False
         designs = [f"designs/{row.id}{end}" for row in rows for end in DESIGN_FILES]
-        tables = ["fronts.csv", FRONTS_FILE] if rows or not manifest["infeasible"] else []
+        tables = [FRONTS_CSV, FRONTS_FILE] if rows or not manifest["infeasible"] else []
         return all((self.folder / name).exists() for name in (*designs, "evaluations", *tables))
 
     def remove(self) -> None:
@@ -119,41 +118,15 @@ class RunFiles:
             for path in self.folder.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def write_evaluations(self, searches: Sequence[results.BudgetSearch]) -> None:
-        """Add a part with what was priced since the last time; earlier parts stay."""
-        for one in searches:
-            rows = results.evaluation_rows(one)
-            stem = f"part-{one.budget.name}-"
-            folder = self.folder / "evaluations"
-            parts = sorted(folder.glob(f"{stem}{'[0-9]' * 7}-{'[0-9]' * 7}.parquet"))
-            n_before = int(parts[-1].stem.rpartition("-")[2]) if parts else 0
-            if n_before > len(rows):
-                # A shorter effort than before: the table belongs to the fronts beside it.
-                for part in parts:
-                    part.unlink()
-                n_before = 0
-            if len(rows) > n_before:
-                name = f"{stem}{n_before + 1:07d}-{len(rows):07d}.parquet"
-                write_table(folder / name, rows[n_before:], EVALUATIONS)
-
-    def write_best_so_far(self, searches: Sequence[results.BudgetSearch]) -> Path:
-        """Write the fronts of interrupted searches, on inherited accuracy, and return the path."""
-        rows = []
-        for one in searches:
-            found = results.evaluation_rows(one)
-            rows += [found[row] for row in one.search.front.rows]
-        write_table(self.folder / BEST_SO_FAR, rows, EVALUATIONS)
-        return self.folder / BEST_SO_FAR
-
-    def write_near_misses(self, searches: Sequence[results.BudgetSearch]) -> list[dict[str, Any]]:
+    def write_near_misses(self, searches: Sequence[BudgetSearch]) -> list[dict[str, Any]]:
         """Write the least infeasible design of each supply without a feasible one; return which limit it breaks."""
         found = []
         for one in searches:
             if len(one.search.front):
                 continue
             miss = one.search.least_infeasible()[0]
-            design = results.member(one, miss.genome)
-            results.write_designs(self.folder / "designs", self.work, [design], self.device_file)
+            design = member(one, miss.genome)
+            write_designs(self.folder / "designs", self.work, [design], self.device_file)
             found.append(
                 {
                     "budget": one.budget.name,
@@ -167,10 +140,10 @@ class RunFiles:
             )
         return found
 
-    def write_fronts(self, rows: Sequence[Row], chosen: Sequence[results.Member], own: results.OwnWeights) -> None:
-        """Write designs, weights and tables; remove the designs of an earlier, shorter search."""
+    def write_designs(self, rows: Sequence[Row], chosen: Sequence[Member], own: OwnWeights) -> None:
+        """Write designs and weights; remove the designs of an earlier, shorter search."""
         designs = self.folder / "designs"
-        results.write_designs(designs, self.work, chosen, self.device_file)
+        write_designs(designs, self.work, chosen, self.device_file)
         for one in chosen:
             name = one.decoded.network.name
             write_bytes(designs / f"{one.id}.safetensors", own.finetuned[name].weights)
@@ -180,8 +153,6 @@ class RunFiles:
         for gone in {name.removesuffix(".int16") for name in weighted} - {row["id"] for row in rows}:
             for end in DESIGN_FILES:
                 (designs / f"{gone}{end}").unlink(missing_ok=True)
-        write_table(self.folder / "fronts.csv", rows, FRONTS)
-        write_table(self.folder / FRONTS_FILE, rows, FRONTS)
 
     def draw(self) -> None:
         """Draw the figure of the fronts."""

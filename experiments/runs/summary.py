@@ -11,6 +11,7 @@ from experiments.formatting.quantities import percent_range, write
 from experiments.formatting.table import Table
 from experiments.runs.finished import FinishedRun
 from experiments.runs.front_row import FrontRow
+from experiments.storage.run_folder import FRONTS_CSV
 
 REPORT = "report.html"
 """Name of the interactive page in a run's folder."""
@@ -148,7 +149,7 @@ class Outcome:
 
     def _places(self) -> list[tuple[str, Path]]:
         places = [("run", self.folder)]
-        names = ("fronts.csv", "figures/front.pdf", "figures/front.png", REPORT)
+        names = (FRONTS_CSV, "figures/front.pdf", "figures/front.png", REPORT)
         for what, name in zip(("table", "figure", "image", "report"), names, strict=True):
             if (self.folder / name).exists():
                 places.append((what, self.folder / name))

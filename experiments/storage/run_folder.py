@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CONFIG_FILE, MANIFEST_FILE, FRONTS_FILE = "config.toml", "manifest.json", "fronts.parquet"
+CONFIG_FILE, MANIFEST_FILE, FRONTS_FILE, FRONTS_CSV = "config.toml", "manifest.json", "fronts.parquet", "fronts.csv"
 
 
 def is_run_folder(folder: Path) -> bool:

@@ -308,7 +308,7 @@ def test_where_nothing_is_feasible_the_least_infeasible_design_and_its_amount_ar
 
 
 def test_the_test_split_is_opened_only_when_everything_is_decided(copied_root, monkeypatch):
-    from experiments.pipeline import results
+    from experiments.pipeline import fronts
     from models.data import DataSet
 
     events = []
@@ -317,12 +317,12 @@ def test_the_test_split_is_opened_only_when_everything_is_decided(copied_root, m
         events.append(name)
         return whole(data, name)
 
-    def mark(*arguments, whole=results._mark_fronts):
+    def mark(*arguments, whole=fronts._mark_fronts):
         whole(*arguments)
         events.append("decided")
 
     monkeypatch.setattr(DataSet, "split", split)
-    monkeypatch.setattr(results, "_mark_fronts", mark)
+    monkeypatch.setattr(fronts, "_mark_fronts", mark)
     assert main(tiny_arguments(copied_root, "--quiet")) == 0
     assert "test" not in events[: events.index("decided")]
     assert "test" in events

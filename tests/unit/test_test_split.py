@@ -1,4 +1,4 @@
-"""The modules that may open the test split are those that the documentation of `pipeline.results` names."""
+"""The modules that may open the test split are those that the documentation of `pipeline.fronts` names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ast
 from tests.conftest import ROOT
 
 OPENERS = {
-    "experiments/pipeline/results.py",
+    "experiments/pipeline/fronts.py",
     "experiments/cards/front_training.py",
     "experiments/commands/evaluate.py",
     "experiments/commands/verify.py",

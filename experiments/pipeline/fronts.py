@@ -1,4 +1,4 @@
-"""Results of a run: rows of `fronts`, evaluations and design files.
+"""Rows of `fronts.csv` and `fronts.parquet`: costs and accuracies of the members.
 
 `ebbnas search` opens the test split here alone, after everything is decided. Of finished runs, `card --front`,
 `design`, `evaluate` and `verify` open it too, and decide nothing by it.
@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evo.fronts.front import Front
-from evo.genome.layout import Decoded
-from evo.objectives import CONSTRAINTS, FIGURES, Objective, objectives
-from evo.problem.evaluations import Evaluations
-from evo.problem.problem import LearningSource
-from evo.search import Search, stream
-from experiments.config.resolve import Budget, Workload
+from evo.objectives import Objective, objectives
+from evo.search import stream
+from experiments.config.resolve import Workload
 from experiments.designs.price import price
 from experiments.designs.request import Request
 from experiments.pipeline.finetune import Finetuned
-from experiments.storage.files import write_json
-from experiments.storage.tables import TIMES, Row
+from experiments.pipeline.members import Member, design_request
+from experiments.storage.run_folder import FRONTS_CSV, FRONTS_FILE
+from experiments.storage.tables import FRONTS, TIMES, Row, write_table
 from models.data import Split
 from models.deploy.accuracy import deployed_correct
 from models.deploy.weights_file import read_network
@@ -35,79 +32,11 @@ from models.evaluation.shared_weights import SharedEvaluator
 from models.supernet.subnet import Subnet
 
 
-class BudgetSearch(NamedTuple):
-    """A supply and its search."""
-
-    budget: Budget
-    search: Search
-
-
 class OwnWeights(NamedTuple):
     """Networks with weights of their own by the text form of their architectures: fine-tuned, and in integers."""
 
     finetuned: Mapping[str, Finetuned]
     quantised: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One design of a front.
-
-    Attributes:
-        budget: The supply of its search.
-        id: Short and stable name: the supply and a hash of the genome.
-        decoded: Network and plan.
-        genome: The genome as JSON.
-        accuracy: Inherited accuracy on validation. [1]
-        figures: Its costs, columns of `evo.objectives.FIGURES` by name.
-    """
-
-    budget: Budget
-    id: str
-    decoded: Decoded
-    genome: str
-    accuracy: float
-    figures: Mapping[str, float]
-
-
-def members(one: BudgetSearch) -> list[Member]:
-    """Return the designs of the front of a search."""
-    genomes = one.search.archive.evaluations.genomes
-    return [member(one, genomes[row]) for row in one.search.front.rows]
-
-
-def member(one: BudgetSearch, genome: NDArray[np.int64]) -> Member:
-    """Return a design of a search by its genome, `(n_genes,)`."""
-    budget, search = one
-    layout = search.problem.layout
-    text = layout.to_json(genome)
-    short = hashlib.sha256(text.encode()).hexdigest()[:8]
-    figures = search.problem.price(genome[None]).figures[0]
-    return Member(
-        budget=budget,
-        id=f"{budget.name}-{short}",
-        decoded=layout.decode(genome),
-        genome=text,
-        accuracy=float(search.problem.accuracy.evaluate(genome[layout.architecture][None])[0]),
-        figures=dict(zip(FIGURES, figures.tolist(), strict=True)),
-    )
-
-
-def design_request(work: Workload, one: Member, device_file: Path | None) -> Request:
-    """Return the request that prices a design."""
-    network = one.decoded.network
-    return Request(
-        name=one.id,
-        network=replace(network, name=f"{work.space.name} {network.name}"),
-        plan=one.decoded.plan,
-        device=work.device,
-        supply=one.budget.supply,
-        execution=work.execution,
-        rules=work.rules.name,
-        deadline_s=work.config.search.deadline,
-        uncertainty=work.uncertainty,
-        device_file=device_file,
-    )
 
 
 def cost_columns(request: Request) -> Row:
@@ -251,35 +180,7 @@ def _mark_fronts(rows: list[Row], members: Mapping[str, Member], minimised: Sequ
             row["on_front"] = index in front.rows
 
 
-def evaluation_rows(one: BudgetSearch) -> list[Row]:
-    """Return a row for each design that a search has priced."""
-    budget, search = one
-    found: Evaluations = search.archive.evaluations
-    layout = search.problem.layout
-    archs = found.genomes[:, layout.architecture]
-    source = search.problem.accuracy
-    accuracies = source.evaluate(archs).tolist()
-    is_measured = source.is_measured(archs).tolist() if isinstance(source, LearningSource) else [True] * len(archs)
-    rows = []
-    for index, generation in enumerate(search.archive.generations.tolist()):
-        figures = found.figures[index].tolist()
-        amounts = found.amounts[index].tolist()
-        rows.append(
-            {
-                "budget": budget.name,
-                "generation": generation,
-                "feasible": bool(found.feasible[index]),
-                f"accuracy_{'inherited' if is_measured[index] else 'predicted'}_val": accuracies[index],
-                **{name: value if np.isfinite(value) else None for name, value in zip(FIGURES, figures, strict=True)},
-                **{row.column: amount for row, amount in zip(CONSTRAINTS, amounts, strict=True)},
-                "architecture": layout.decode(found.genomes[index]).network.name,
-                "genome": layout.to_json(found.genomes[index]),
-            }
-        )
-    return rows
-
-
-def write_designs(folder: Path, work: Workload, members: Sequence[Member], device_file: Path | None) -> None:
-    """Write the design file of each member."""
-    for one in members:
-        write_json(folder / f"{one.id}.json", design_request(work, one, device_file).to_dict(folder))
+def write_fronts(folder: Path, rows: Sequence[Row]) -> None:
+    """Write `fronts.csv` and `fronts.parquet` of a run."""
+    write_table(folder / FRONTS_CSV, rows, FRONTS)
+    write_table(folder / FRONTS_FILE, rows, FRONTS)
