@@ -25,8 +25,8 @@ front: .venv/installed
 	$(BIN)/python -m experiments search watch
 
 # Each worker begins with its share of the tests and takes from another when it has none left, so that most fixtures of a
-# module are made once. Three workers keep two cores busy: a third of the time tests wait, for commands and for locks.
-PYTEST := $(BIN)/python -m pytest -q -n 3 --dist worksteal
+# module are made once. Two workers: a third would import the heavy libraries once more, which costs what it wins.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test: .venv/installed-dev
 	$(PYTEST) -m "not slow and not boards"
@@ -77,7 +77,8 @@ quality: .venv/installed
 clean:
 	rm -rf .venv .venv-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist ebbnas.egg-info
 
-# One pip call each, its progress visible; the stamp is written last, so a failed installation is tried again.
+# One pip call each, its progress visible; the stamp is written last, so a failed installation is tried again. For tests
+# the inner loops are compiled too, half a minute; a search compiles them beside its training.
 .venv/installed: requirements.txt pyproject.toml
 	$(make-venv)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e .
@@ -86,6 +87,7 @@ clean:
 .venv/installed-dev: requirements-dev.txt requirements.txt pyproject.toml
 	$(make-venv)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt -e .
+	$(BIN)/python -m energy.precompile
 	@touch .venv/installed $@
 
 .venv-oldest/installed: pyproject.toml .ci/lowest_versions.py

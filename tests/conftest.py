@@ -7,6 +7,7 @@ or compiled programs are removed.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ _INHERITED = (
     "CC",
     "CFLAGS",
     "LDFLAGS",
+    "PYTHONDONTWRITEBYTECODE",
 )
-"""Variables of a shell that change messages, drawings or compiled programs."""
+"""Variables of a shell that change messages, drawings or compiled programs, or make every process compile modules."""
 
 _OF_OTHERS = ("MAKE", "MFLAGS", "GIT_")
 """First letters of those that make and git hooks pass on."""
@@ -38,6 +40,7 @@ for _name in [name for name in os.environ if name in _INHERITED or name.startswi
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ["MPLBACKEND"] = "agg"
+sys.dont_write_bytecode = False
 
 _COMPILATION = pytest.StashKey[precompiling.Compilation | None]()
 

@@ -97,7 +97,7 @@ def filled(arguments, stand_for):
             yield stand_for.get(argument, of_checkout(argument))
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] * (page in _SMALLER)) for page in PAGES])
 def test_a_page_says_what_is_so(page, capsys, stand_for, tmp_path):
     output, n_commands = "", 0
     for language, content in blocks(page):

@@ -206,6 +206,7 @@ def copied(undisturbed, tmp_path):
     return grid_file, tmp_path
 
 
+@pytest.mark.slow  # a cell that trains on images, three starts of a grid
 def test_a_cell_that_raises_is_told_and_joins_the_table_once_its_cause_is_mended(copied, tmp_path, capsys):
     # The good cell is a run of the other grid; the images of the other are not where they are looked for.
     axes = '[axes]\nwork = [{ label = "good", supply.capacitances = ["47uF"] },\n'

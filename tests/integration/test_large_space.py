@@ -66,6 +66,7 @@ def test_the_members_of_a_front_are_measured(run):
     assert all(measured[row["architecture"]] == row["accuracy_inherited_val"] for row in rows)
 
 
+@pytest.mark.slow  # a search again; test_accuracy_source goes on bit for bit
 def test_a_search_that_was_left_off_ends_like_one_that_was_not(run, tmp_path):
     run_in(tmp_path, "search.evaluations=24")
     again = run_in(tmp_path)

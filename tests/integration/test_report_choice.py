@@ -99,6 +99,7 @@ def _inherit(run):
     write_table(path, rows, FRONTS)
 
 
+@pytest.mark.slow  # thousands of choices
 def test_they_agree_where_one_budget_alone_has_no_fine_tuned_design(tmp_path):
     write_run(tmp_path / "run")
     path = tmp_path / "run" / "fronts.parquet"

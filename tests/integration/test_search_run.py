@@ -193,6 +193,7 @@ def test_other_budgets_do_not_train_again_and_the_same_command_only_reads(copied
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow  # three searches
 def test_a_run_that_is_extended_equals_one_that_went_as_far_at_once(copied_root, tmp_path, capsys):
     one_budget = ("--budgets", "470uF", "--quiet")
     assert main(tiny_arguments(copied_root, *one_budget)) == 0
@@ -333,6 +334,7 @@ def without(path, key):
     path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != key}))
 
 
+@pytest.mark.slow  # a run made again for each kind of file; a truncated checkpoint shows it in seconds
 def test_damaged_files_of_a_run_are_made_again(tiny_run, copied_root):
     folder, before = shutil.copytree(tiny_run, copied_root / "runs" / tiny_run.name), fronts(tiny_run)
     manifest = folder / "manifest.json"
@@ -363,6 +365,7 @@ def test_evaluations_of_other_stages_are_not_taken_for_those_of_this_run(tiny_ru
     assert {path.name: path.read_bytes() for path in (folder / "evaluations").iterdir()} == parts
 
 
+@pytest.mark.slow  # a whole run again
 def test_a_run_with_an_own_device_keeps_its_file_and_closes_the_loop(copied_root, capsys):
     board = copied_root / "board.toml"
     text = (files("energy.hardware") / "devices" / "msp430fr5994-tinas2025.toml").read_text()

@@ -130,7 +130,9 @@ def test_weights_and_addresses_may_need_more_than_sixteen_bits(tmp_path):
     assert counted(folder) == model_counts(case, "optimal")
 
 
-@pytest.mark.parametrize("seed", range(2000, 2012))
+@pytest.mark.parametrize(
+    "seed", [*range(2000, 2005), *(pytest.param(n, marks=pytest.mark.slow) for n in range(2005, 2012))]
+)
 def test_a_failure_at_every_single_write_changes_no_output(tmp_path, seed):
     folder = export(Case.random(seed, most_layers=3).program(), tmp_path)
     compile_as_told(folder, SANITIZED)

@@ -251,6 +251,7 @@ def test_text_from_a_file_cannot_become_markup(tmp_path):
     assert "<img" not in json.dumps(data["charts"])
 
 
+@pytest.mark.slow  # two more processes
 def test_the_same_run_gives_the_same_bytes_again_and_in_another_process(run, html, tmp_path, root):
     assert page(read_report(run)) == html
     command = [sys.executable, "-m", "experiments", "report", str(run), "--out", str(tmp_path / "again.html")]
