@@ -52,6 +52,7 @@ test-oldest: .venv-oldest/installed
 
 check: .venv/installed-dev
 	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check -q .
 	$(BIN)/python -m mypy
 	$(BIN)/python .ci/check_prose.py
 

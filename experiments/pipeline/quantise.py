@@ -10,8 +10,8 @@ from typing import NamedTuple
 from experiments.config.sections import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.pipeline.finetune import Finetuned
+from experiments.pipeline.samples import data_of
 from experiments.pipeline.stages import Stages
-from experiments.pipeline.training import data_of
 from experiments.storage.cache import StageFolder
 from experiments.storage.files import file_digest, write_bytes
 from models.deploy.quantise import N_RANGED, quantise

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from experiments.config.sections import DataSection
 from experiments.parallel.progress import Reporter
-from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all, training_folder
+from experiments.pipeline.samples import data_of
+from experiments.pipeline.training import Training, is_trained, read_trained, train_all, training_folder
 from experiments.storage.cache import StageFolder, Store
 from models.spaces import Archs, Space
 from models.training.settings import StandaloneSettings

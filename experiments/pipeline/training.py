@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,10 @@ from numpy.typing import NDArray
 from experiments.config.sections import DataSection
 from experiments.parallel.pool import run_tasks
 from experiments.parallel.progress import Reporter
+from experiments.pipeline.samples import data_of
 from experiments.storage.cache import StageFolder, Store
 from experiments.storage.files import file_digest, write_array, write_bytes
-from models.data import DataSet, load
+from models.data import DataSet
 from models.spaces import Archs, Space
 from models.training.finetune import FinetuneJob, FinetuneResult, run_job
 from models.training.settings import FinetuneSettings
@@ -115,16 +114,6 @@ def training_folder(
         "shared_weights": shared_weights,
     }
     return store.stage(name, reads)
-
-
-def data_of(section: DataSection) -> DataSet:
-    """Return the data set of a config; each process keeps one in memory."""
-    return _data(section.name, section.fold, section.dir)
-
-
-@lru_cache(maxsize=1)
-def _data(name: str, fold: int, directory: str | None) -> DataSet:
-    return load(name, fold=fold, directory=None if directory is None else Path(directory))
 
 
 def is_trained(folder: StageFolder) -> bool:

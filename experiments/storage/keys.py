@@ -64,15 +64,28 @@ STAGE_CODE: Mapping[str, tuple[str, ...]] = {
     "card": (*_SHARED_WEIGHTS, *_STAGES, "experiments.cards.sections", "experiments.pipeline.inherited_accuracy"),
     "search": (*_SEARCH, *_STAGES, "experiments.pipeline.search_stage"),
     "robust": (*_SEARCH, "evo.robust", "experiments.commands.robust"),
-    "finetune": (*_TRAINING, "experiments.pipeline.finetune", "experiments.pipeline.training"),
+    "finetune": (
+        *_TRAINING,
+        "experiments.pipeline.finetune",
+        "experiments.pipeline.samples",
+        "experiments.pipeline.training",
+    ),
     "standalone": (
         *_TRAINING,
         "experiments.cards.front_training",
         "experiments.pipeline.finetune",
+        "experiments.pipeline.samples",
         "experiments.pipeline.standalone",
         "experiments.pipeline.training",
     ),
-    "quantise": (*_INTEGERS, *_SHARED_WEIGHTS, "models.deploy", "models.exchange", "experiments.pipeline.quantise"),
+    "quantise": (
+        *_INTEGERS,
+        *_SHARED_WEIGHTS,
+        "models.deploy",
+        "models.exchange",
+        "experiments.pipeline.quantise",
+        "experiments.pipeline.samples",
+    ),
 }
 """Packages and modules of the code that computes each stage; what computes its inputs is part of their keys."""
 

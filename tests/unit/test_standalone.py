@@ -10,8 +10,9 @@ import pytest
 import experiments.pipeline.training
 from experiments.config.sections import DataSection
 from experiments.parallel.progress import Reporter
+from experiments.pipeline.samples import data_of
 from experiments.pipeline.standalone import Standalone
-from experiments.pipeline.training import Training, data_of, is_trained, read_trained, train_all
+from experiments.pipeline.training import Training, is_trained, read_trained, train_all
 from experiments.storage.cache import Store
 from models.evaluation.accuracy import correct
 from models.spaces import Space, Stage

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 
 import pytest
 
 from experiments.storage.cache import Checkpoints, Store
 from experiments.storage.files import append_log, read_json, write_bytes
 from experiments.storage.keys import digest
+from experiments.storage.run_folder import CONFIG_FILE, require_run_folder
 from tests.support.logs import read_log
 
 
@@ -103,3 +105,18 @@ def test_json_is_written_whole_and_refuses_what_json_cannot_say(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "b.json", {"x": float("nan")})
     assert not (tmp_path / "b.json").exists()
+
+
+def test_what_is_no_run_folder_is_said_with_its_reason(tmp_path):
+    file, empty = tmp_path / "file", tmp_path / "empty"
+    file.touch()
+    empty.mkdir()
+    for path, reason in (
+        (file, "it is a file"),
+        (empty, "no config.toml in it"),
+        (tmp_path / "gone", "folder not found"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"{path}: must be a run's folder ({reason})")):
+            require_run_folder(path)
+    (empty / CONFIG_FILE).touch()
+    require_run_folder(empty)
