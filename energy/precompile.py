@@ -11,7 +11,7 @@ from energy.hardware.files import DEFAULT_DEVICE
 from energy.hardware.scenarios import Scenarios
 from energy.hardware.supply import read_supply_family
 from energy.jit_cache import precompiled_marker, remove_unused
-from energy.networks.rules import rules
+from energy.networks.rules import DEFAULT_RULES, rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.planning.packed import PackedExplorer
 from energy.scheduling.execution import PACKED
@@ -27,7 +27,7 @@ def precompile() -> None:
     device = read_device(DEFAULT_DEVICE)
     supply = read_supply_family("tinas2025").supply()
     scenarios = Scenarios.of([supply])
-    explorer = PackedExplorer(device, scenarios, rules("ebbnas"))
+    explorer = PackedExplorer(device, scenarios, rules(DEFAULT_RULES))
     plan = explorer.plan(network)
     price_population([network], [plan], device, scenarios, PACKED)
     sequence, starts = explorer.pricer.sequence(network, plan), explorer.schedule(network, plan).starts

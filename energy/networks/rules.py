@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
+from typing import Final
 
 import numpy as np
 
@@ -187,6 +188,9 @@ def _tilings(tile_h: Options, tile_w: Options, tile_out: Options, tile_in: Optio
     )
 
 
+DEFAULT_RULES: Final = "ebbnas"
+"""Rule set where none is named."""
+
 RULES: dict[str, Rules] = {
     rules.name: rules
     for rules in (
@@ -211,7 +215,7 @@ RULES: dict[str, Rules] = {
             batch_sizes=_one,
         ),
         Rules(
-            name="ebbnas",
+            name=DEFAULT_RULES,
             source="EbbNAS: equal parts of every axis, whole rows as vectors, exact counting",
             map_options=ceil_parts,
             out_options=ceil_parts,

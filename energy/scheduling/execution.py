@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from energy.validation import require_choice
 
-POLICIES = ("packed", "one-batch-per-cycle")
+POLICIES: Final = ("packed", "one-batch-per-cycle")
 """Ways to put batches into power cycles."""
 
 COUNTINGS = ("exact", "published")
 """Ways to count: the events of our runtime, or those that the papers of 2021 and 2025 counted."""
 
-CUTS = ("optimal", "greedy")
+CUTS: Final = ("optimal", "greedy")
 """Ways to cut the batches of a network into packed power cycles."""
 
 _COUNTING_OF = {"packed": "exact", "one-batch-per-cycle": "published"}

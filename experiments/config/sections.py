@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from energy.networks.rules import rules
+from energy.networks.rules import DEFAULT_RULES, rules
 from energy.planning.planner import check_rules
-from energy.scheduling.execution import Execution
+from energy.scheduling.execution import CUTS, POLICIES, Execution
+from energy.scheduling.worst_case import HarvestUncertainty
 from evo.methods import ADAPTIVE, EVALUATIONS, METHOD, POPULATION, RefinementRate, method
 from evo.objectives import objectives
 from experiments.formatting.quantities import parse
 from models.spaces import preset
+from models.spaces.stage import Stage
 from models.training.settings import FinetuneSettings, SupernetSettings
 
 
@@ -63,13 +65,13 @@ class StageSection(Section):
 
     kernels: tuple[int, ...] = Field(strict=False)
     channels: tuple[int, ...] = Field(strict=False)
-    depths: tuple[int, ...] = Field(default=(1,), strict=False)
-    residuals: tuple[bool, ...] = Field(default=(False,), strict=False)
-    strides: tuple[int, ...] = Field(default=(1,), strict=False)
-    expansions: tuple[int, ...] = Field(default=(1,), strict=False)
-    blocks: tuple[str, ...] = Field(default=("conv",), strict=False)
-    one_kernel: bool = False
-    is_scaled: bool = True
+    depths: tuple[int, ...] = Field(default=Stage.depths, strict=False)
+    residuals: tuple[bool, ...] = Field(default=Stage.residuals, strict=False)
+    strides: tuple[int, ...] = Field(default=Stage.strides, strict=False)
+    expansions: tuple[int, ...] = Field(default=Stage.expansions, strict=False)
+    blocks: tuple[str, ...] = Field(default=Stage.blocks, strict=False)
+    one_kernel: bool = Stage.one_kernel
+    is_scaled: bool = Stage.is_scaled
 
 
 class SpaceSection(Section):
@@ -123,16 +125,16 @@ class SupplySection(FileOrName):
 
     capacitances: Annotated[tuple[float, ...], BeforeValidator(_each_capacitance)] = (47e-6, 100e-6, 470e-6)
     resistance: Annotated[float, _quantity("ohm")] | None = Field(default=None, gt=0)
-    harvest_uncertainty: float = Field(default=1.0, ge=1)
+    harvest_uncertainty: float = Field(default=HarvestUncertainty.resistance_factor, ge=1)
 
 
 class ExecutionSection(Section):
     """Execution and counting of plans."""
 
-    policy: Literal["packed", "one-batch-per-cycle"] = "packed"
-    rules: Literal["ebbnas", "inas2021", "tinas2025"] = "ebbnas"
+    policy: Literal["packed", "one-batch-per-cycle"] = POLICIES[0]
+    rules: Literal["ebbnas", "inas2021", "tinas2025"] = DEFAULT_RULES
     counting: Literal["", "exact", "published"] = ""
-    cuts: Literal["optimal", "greedy"] = "optimal"
+    cuts: Literal["optimal", "greedy"] = CUTS[0]
 
     @model_validator(mode="after")
     def _one_execution(self) -> ExecutionSection:

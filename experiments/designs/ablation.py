@@ -14,7 +14,7 @@ import numpy as np
 
 from energy.counting.rows import RUNTIME, Runtime
 from energy.hardware.scenarios import Scenarios
-from energy.networks.rules import RULES, Options, Rules, aligned_parts, ceil_parts
+from energy.networks.rules import DEFAULT_RULES, RULES, Options, Rules, aligned_parts, ceil_parts
 from energy.planning.packed import PackedExplorer
 from energy.scheduling.execution import CUTS
 from experiments.designs.request import Request
@@ -25,7 +25,7 @@ OURS = "ours"
 ALL_SIZES_UP_TO = 128
 """Largest tile size that "all tile sizes" tries one by one; of longer axes it tries equal parts beyond. [1]"""
 
-AS_MEASURED = replace(RULES["ebbnas"], max_vector=None)
+AS_MEASURED = replace(RULES[DEFAULT_RULES], max_vector=None)
 """Rules `ebbnas`, with the longest vector that the device was measured with."""
 
 

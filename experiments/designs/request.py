@@ -13,6 +13,7 @@ from typing import Any
 from energy.hardware.device import Device
 from energy.hardware.supply import Supply
 from energy.networks.designs import Plan
+from energy.networks.rules import DEFAULT_RULES
 from energy.networks.shapes import NetworkShape
 from energy.scheduling.execution import PACKED, Execution
 from energy.scheduling.worst_case import NOMINAL, HarvestUncertainty
@@ -64,7 +65,7 @@ class Request:
     device: Device
     supply: Supply
     execution: Execution = PACKED
-    rules: str = "ebbnas"
+    rules: str = DEFAULT_RULES
     fuse: bool = False
     max_vector: int | None = None
     deadline_s: float | None = None

@@ -15,7 +15,7 @@ from energy.hardware.files import DEFAULT_DEVICE, DEFAULT_SUPPLY
 from energy.hardware.supply import Supply, SupplyFamily, read_supply_family
 from energy.networks.designs import LayerDesign, Plan, check_plan
 from energy.networks.fuse import fused
-from energy.networks.rules import rules
+from energy.networks.rules import DEFAULT_RULES, rules
 from energy.networks.shapes import NetworkShape
 from energy.scheduling.execution import PACKED, Execution
 from energy.validation import closest, require_int, require_keys
@@ -26,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "supply": DEFAULT_SUPPLY,
     "policy": PACKED.policy,
     "counting": "",
-    "rules": "ebbnas",
+    "rules": DEFAULT_RULES,
     "fuse": None,
     "cuts": PACKED.cuts,
 }
