@@ -93,8 +93,8 @@ clean:
 
 .venv-oldest/installed: pyproject.toml .ci/lowest_versions.py
 	@$(OLDEST) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv-oldest
-	"$(PYTHON)" .ci/lowest_versions.py onnx > .venv-oldest/lowest.txt
-	$(OLDEST) -m pip install --disable-pip-version-check -c .venv-oldest/lowest.txt -e ".[onnx]" \
+	"$(PYTHON)" .ci/lowest_versions.py onnx boards > .venv-oldest/lowest.txt
+	$(OLDEST) -m pip install --disable-pip-version-check -c .venv-oldest/lowest.txt -e ".[onnx,boards]" \
 		hypothesis pytest pytest-xdist pyyaml
 	@touch $@
 
