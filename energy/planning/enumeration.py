@@ -21,7 +21,7 @@ from energy.hardware.recharge import RechargeLaw
 from energy.jit import compiled
 from energy.networks.vectors import fits_vector_unit, has_vector
 from energy.planning.costliest import batch_bound_j, largest_batch_j, largest_tile, priced
-from energy.scheduling.cuts import recharge_s
+from energy.scheduling.cycle import recharge_s
 
 _has_vector, _fits_vector_unit = compiled(has_vector), compiled(fits_vector_unit)
 

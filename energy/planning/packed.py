@@ -2,7 +2,7 @@
 
 Every legal design is enumerated and evaluated by its time when it packs its own cycles, Eq. (7). For each layer the
 designs are kept that are non-dominated in time, energy and largest batch and that a lower bound cannot exclude; a
-network chooses among them by coordinate descent on its schedule, from the designs that are best alone.
+network takes the best of all their combinations on its schedule (`label_setting`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from energy.networks.designs import TILE_GENES, LayerDesign, Plan
 from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.networks.vectors import NO_LIMIT, VECTORS
+from energy.planning.candidates import CandidateBatches
 from energy.planning.costliest import costliest_j
-from energy.planning.descent import CandidateBatches, descend
 from energy.planning.enumeration import (
     BOUND_S,
     ENERGY_J,
@@ -36,6 +36,7 @@ from energy.planning.enumeration import (
     Options,
     enumerate_designs,
 )
+from energy.planning.label_setting import MOST_LABELS, choose
 from energy.planning.protocol import LayerOptima
 from energy.scheduling.execution import CUTS
 from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, cycle_budget_nj, cycle_of, schedule
@@ -45,9 +46,6 @@ _CAPACITY = 2048
 
 _MOST_CANDIDATES = 12
 """Designs of a layer among which a network chooses."""
-
-_MOST_SWEEPS = 4
-"""Sweeps of the coordinate descent over the layers at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +74,7 @@ class PackedExplorer:
         rules: Which designs are legal.
         cuts: How power cycles are cut.
         pricer: Prices of batches, remembered.
+        n_limited: Plans that may not be the best combination of candidates, since labels were limited. [1]
     """
 
     def __init__(
@@ -108,6 +107,7 @@ class PackedExplorer:
         self.rules = rules
         self.cuts = cuts
         self.pricer = Pricer(device, runtime)
+        self.n_limited = 0
         self._n_threads = n_threads
         boot = (self.pricer.boot_nj, self.pricer.boot_s)
         self._cycles = [cycle_of(boot, scenarios, index) for index in range(len(scenarios))]
@@ -158,16 +158,19 @@ class PackedExplorer:
         return self.candidates(layer, scenario).designs
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
-        """Return the best plan of a network under one scenario: coordinate descent on its schedule, see `descent`.
+        """Return the plan of least latency of a network under one scenario, of all combinations of candidates.
 
-        Where a layer has no feasible design, its least infeasible one stays. Where every batch is a cycle of its own,
-        layers are independent, and the best alone are the best together.
+        Where a layer has no feasible design, its least infeasible one stays, and the others are the best alone. Where
+        every batch is a cycle of its own, layers are independent, and the best alone are the best together.
         """
         self._explore(network.layers)
         candidates = [self.candidates(layer, scenario) for layer in network.layers]
         chosen = [0] * len(candidates)
         if all(np.isfinite(found.time_s[0]) for found in candidates) and self.cuts != "each":
-            chosen = self._chosen_among([self._batches(layer, scenario) for layer in network.layers], scenario)
+            batches = CandidateBatches.joined([self._batches(layer, scenario) for layer in network.layers])
+            choice = choose(batches, self._cycles[scenario], self.cuts == "optimal", MOST_LABELS)
+            self.n_limited += choice.is_limited
+            chosen = choice.chosen.tolist()
         return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
 
     def _batches(self, layer: LayerShape, scenario: int) -> CandidateBatches:
@@ -182,23 +185,6 @@ class PackedExplorer:
             self._known_batches[layer, scenario] = known
             self._n_known_batches += len(known.warm_nj)
         return known
-
-    def _chosen_among(self, layers: list[CandidateBatches], scenario: int) -> list[int]:
-        """Return the index of the candidate of each layer, by descent under the cuts of the explorer.
-
-        Optimal cuts have more local optima than greedy ones, so the descent starts from where greedy cuts lead, too.
-        """
-        first = np.zeros(len(layers), dtype=np.int64)
-        candidates = CandidateBatches.joined(layers)
-        cycle = self._cycles[scenario]
-        greedy_s, greedy = descend(first, candidates, cycle, False, _MOST_SWEEPS)
-        found = [(greedy_s, greedy.tolist())]
-        if self.cuts == "optimal":
-            starts = [first] if np.array_equal(first, greedy) else [first, greedy]
-            ends = [descend(start, candidates, cycle, True, _MOST_SWEEPS) for start in starts]
-            found = [(latency_s, chosen.tolist()) for latency_s, chosen in ends]
-        _, chosen = min(found)
-        return list(chosen)
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
         """Return the power cycles of a network under a plan and one scenario."""

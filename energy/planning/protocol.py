@@ -42,7 +42,10 @@ class ScenariosExplorer(Protocol):
     Attributes:
         shares_cycles: Whether layers share power cycles, so that the best plan of a network is more than its best
             layers.
+        n_limited: Plans found so far that may not be the best, since the choice was limited. [1]
     """
+
+    n_limited: int
 
     @property
     def shares_cycles(self) -> bool:

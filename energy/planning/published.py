@@ -44,6 +44,7 @@ class Explorer:
     """Exact explorer of layers for one device, rule set and set of supplies."""
 
     shares_cycles = False
+    n_limited = 0
 
     def __init__(
         self,

@@ -23,7 +23,8 @@ from energy.hardware.device import Device
 from energy.hardware.scenarios import Scenarios
 from energy.networks.designs import LayerDesign, Plan
 from energy.networks.shapes import LayerShape, NetworkShape
-from energy.scheduling.cuts import CutBatches, Cycle, cycle_totals, greedy_starts, optimal_starts
+from energy.scheduling.cuts import cycle_totals, greedy_starts, optimal_starts
+from energy.scheduling.cycle import CutBatches, Cycle
 from energy.scheduling.execution import CUTS
 from energy.validation import require_choice
 

@@ -63,7 +63,7 @@ def _overrides(options: argparse.Namespace, fuses: bool) -> Overrides:
 
 
 def _notes(requests: Sequence[Request], results: Sequence[Mapping[str, Any]], *, has_supply: bool) -> list[str]:
-    """Return notes on supplies, infeasible networks, extrapolated prices, and plans found by descent."""
+    """Return notes on supplies, infeasible networks, extrapolated prices, and the choice of plans."""
     notes = list(dict.fromkeys(note for request in requests for note in request.notes))
     if has_supply:
         supplies = dict.fromkeys((one.supply.capacitance_f, one.supply.resistance_ohm) for one in requests)
@@ -76,7 +76,7 @@ def _notes(requests: Sequence[Request], results: Sequence[Mapping[str, Any]], *,
     notes.append(f"prices of vectors longer than {' and '.join(map(str, measured))} are extrapolated")
     return [
         *notes,
-        "plans of networks are found by descent, not proven best: small differences may have either sign",
+        "plans are the best of the candidates of each layer: small differences may have either sign",
     ]
 
 

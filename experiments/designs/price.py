@@ -6,7 +6,7 @@ Figures come from `energy.costing.plan`; only percentages and ratios of them are
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from energy.costing.plan import price_plan
@@ -27,6 +27,9 @@ _TOTALS = (
     "recharge_s", "continuous_latency_s", "overhead_percent", "limit_device_s", "limit_plan_s", "vm_bytes", "nvm_bytes",
 )  # fmt: skip
 _PARTS = ("reboot_s", "recovery_s", "fetch_s", "compute_s", "preserve_s", "recharge_s")
+
+LIMITED = "the choice among the candidates of layers was limited: a better plan of them may exist"
+"""Note on a plan whose choice kept fewer labels than it needed."""
 
 Answer = dict[str, Any]
 """Figures of a priced plan by key, JSON types."""
@@ -98,7 +101,8 @@ def plan(request: Request) -> Request:
     """Return the request with the best plan under its rules, or the least infeasible plan where none is feasible."""
     rule_set = rules(request.rules, request.max_vector or request.device.max_vector)
     explorer = explorer_for(request.device, Scenarios.of([request.supply]), rule_set, request.execution)
-    return request.with_plan(explorer.plan(request.network))
+    planned = request.with_plan(explorer.plan(request.network))
+    return replace(planned, notes=(*planned.notes, LIMITED)) if explorer.n_limited else planned
 
 
 def sentence(answer: Mapping[str, Any]) -> str:
