@@ -1,7 +1,8 @@
 """Non-volatile memory of our runtime: addresses of records, weights, feature maps and partial sums of a network.
 
 The record slots come first, the weights after them in the order of the layers, then one arena. Tensors of the arena
-share words when they are never alive together, so a layer never overwrites its own input (energy/README section 8).
+share words when they are never alive together, so a layer never overwrites its own input, and the next sample never
+overwrites the output (energy/README section 8).
 """
 
 from __future__ import annotations
@@ -87,29 +88,41 @@ def map_words(network: NetworkShape) -> tuple[int, ...]:
 
 
 def map_lives(network: NetworkShape) -> tuple[tuple[int, int], ...]:
-    """Return first and last layer during which every map is alive, `(n_layers + 1,)`; the last is the network's input.
+    """Return first and last step during which every map is alive, `(n_layers + 1,)`; the last is the network's input.
 
-    A map lives from the layer that writes it to the last that reads it, the output of the last layer to the end.
+    The steps are the layers and, as `n_layers`, the time between two inferences. A map lives from the layer that writes
+    it to the last that reads it. Between two inferences the output is used and the next input is written, so the first
+    step of the input lies behind its last.
     """
-    last = len(network.layers) - 1
+    between = len(network.layers)
     readers = readers_of(network)
-    lives = [(index, max(readers[index], default=index)) for index in range(last)]
-    return (*lives, (last, last), (0, max(readers[-1])))
+    lives = [(index, max(readers[index], default=index)) for index in range(between - 1)]
+    return (*lives, (between - 1, between), (between, max(readers[-1])))
+
+
+def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether two lives share a step; steps repeat with every inference, so a life may start behind its end."""
+    return _is_alive(one, other[0]) or _is_alive(other, one[0])
+
+
+def _is_alive(life: tuple[int, int], step: int) -> bool:
+    first, last = life
+    return first <= step <= last if first <= last else step >= first or step <= last
 
 
 def _packed(sizes: Sequence[int], lives: Sequence[tuple[int, int]]) -> tuple[list[int], int]:
     """Return the lowest free offset of each tensor, the largest placed first, and the words used."""
     offsets = [0] * len(sizes)
-    placed_tensors: list[tuple[int, int, int, int]] = []
+    placed_tensors: list[tuple[int, int, tuple[int, int]]] = []
     used = 0
     for tensor in sorted((i for i, size in enumerate(sizes) if size), key=lambda i: -sizes[i]):
-        size, (first, last) = sizes[tensor], lives[tensor]
+        size, life = sizes[tensor], lives[tensor]
         offset = 0
-        for start, end in sorted((s, e) for s, e, born, dies in placed_tensors if born <= last and first <= dies):
+        for start, end in sorted((start, end) for start, end, other in placed_tensors if _meet(life, other)):
             if start - offset >= size:
                 break
             offset = max(offset, end)
         offsets[tensor] = offset
         used = max(used, offset + size)
-        placed_tensors.append((offset, offset + size, first, last))
+        placed_tensors.append((offset, offset + size, life))
     return offsets, used

@@ -72,12 +72,22 @@ def lost_memory(rubbish: np.random.Generator, n_bytes: int) -> bytes:
 def request_inference(
     processor: Processor, folder: ExportedFolder, sample: Words, rubbish: np.random.Generator
 ) -> None:
-    """Write a sample into non-volatile memory and request an inference; maps and partial sums hold random values."""
+    """Make the processor a new device with its first sample; maps and partial sums hold random values."""
     constants, nvm = folder.constants, processor.symbols["ebb_nvm"]
     used_words = constants["EBB_WEIGHTS_AT"] + constants["EBB_WEIGHT_WORDS"]
+    processor.write(nvm, bytes(2 * constants["EBB_WEIGHTS_AT"]))
+    persistent, mailbox = processor.symbols["board_persistent"], processor.symbols["board_mailbox"]
+    processor.write(persistent, bytes(mailbox + 2 - persistent))
     processor.write(nvm + 2 * used_words, rubbish.bytes(2 * (constants["EBB_NVM_WORDS"] - used_words)))
     processor.write(nvm + 2 * constants["EBB_INPUT_AT"], folder.stored_input(sample))
-    processor.write(processor.symbols["board_mailbox"], (1).to_bytes(2, "little") + bytes(2))
+    request_next(processor)
+
+
+def request_next(processor: Processor) -> None:
+    """Request an inference for the sample in non-volatile memory, the one before being done."""
+    mailbox = processor.symbols["board_mailbox"]
+    wanted = int.from_bytes(processor.read(mailbox, 2), "little") + 1
+    processor.write(mailbox, (wanted % 2**16).to_bytes(2, "little") + bytes(2))
 
 
 def power_up(processor: Processor, rubbish: np.random.Generator, n_instructions: int | None) -> int:

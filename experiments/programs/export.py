@@ -59,7 +59,7 @@ make && ./design        # the test vectors on this computer, and what was counte
 ebbnas verify .         # checks outputs, counts and power failures
 ```
 
-`runtime/` is the engine, the same for every design; it needs only C99 and the six calls of `runtime/ebb_hal.h`.
+`runtime/` is the engine, the same for every design; it needs only C99 and the nine calls of `runtime/ebb_hal.h`.
 `boards/host.c` implements these calls on a computer, `boards/template.c` lists what to fill in for a real board.
 `model.c` holds the weights, the plan and the schedule, `{NETWORK_FILE}` the same network for other programs,
 `{PLAN_FILE}` the plan: `ebbnas price {PLAN_FILE}` prices it.
@@ -70,6 +70,10 @@ q = floor(2^{network.input_fraction_bits} (x - mean) / spread + 0.5) inside a wo
 
 * mean: {means}
 * spread: {spreads}
+
+Weights are provisioned at word {min(made.placement.weight_offset_words)}. At its first boot the program reads all
+{len(made.weights):,} words once and compares their checksum. Every output has the number of its sample, `ebb_number`:
+an output that is there again after a power failure has the number of before.
 
 The largest of the {len(data.class_names)} outputs is the answer: {", ".join(data.class_names)}.
 

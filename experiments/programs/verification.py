@@ -31,6 +31,9 @@ N_SAMPLES = 32
 """Random samples whose outputs are compared with the integer reference."""
 
 _FAILURES = re.compile(r"(\d+) power failures")
+_LIFE = ("life", 12, 1_000)
+"""Arguments of the check of a whole life: samples, and random failures at least."""
+
 _MOST_WRITES = 2_000
 """Largest number of NVM writes per inference at which a failure at each write is tried. [1]"""
 
@@ -134,6 +137,8 @@ def verification(
             _guarded("counts", lambda: _counts(compiled, request)),
             _self_check("a failure in every batch", compiled, "batches"),
         ]
+        if _has_identity(folder):
+            checks.append(_self_check("a life of twelve samples", compiled, *_LIFE))
         if labelled is not None:
             checks.append(_guarded("accuracy", lambda: _accuracy(compiled, labelled)))
         if each_write and _n_writes(compiled) <= _MOST_WRITES:
@@ -181,7 +186,15 @@ def _self_check(name: str, compiled: Compiled, *arguments: object) -> Check:
     return Check(name=name, is_right=done.exit_code == 0, found=done.output.partition("\n")[0].removeprefix("PASS: "))
 
 
+def _has_identity(folder: Path) -> bool:
+    """Return whether the program names itself in its records; exports of older versions do not."""
+    return "EBB_IDENTITY" in (folder / "model.h").read_text("utf-8")
+
+
 def _engine(folder: Path) -> Check:
+    if not _has_identity(folder):
+        found = "that of an older version, which starts an inference without a recharge; export the design again"
+        return Check(name="engine", is_right=False, found=found)
     package = resources.files("models.deploy")
     changed = [
         name

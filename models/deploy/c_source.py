@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -10,13 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.counting.commit_record import RECORD_SLOTS_WORDS
+from models.deploy.image import Words
 from models.deploy.program import EnergyTable, LayerTable, Program
 
+ENGINE_VERSION = 2
+"""Version of the engine's data in non-volatile memory; part of the identity of a program."""
+
+LEAST_MOST_BOOTS = 64
+"""Boots without a commit that every program allows: failures have other causes than a plan, too. [1]"""
+
 _LINE = 110
+_FNV_SEED, _FNV_FACTOR = 2166136261, 16777619
 
 
 def model_header(program: Program) -> str:
-    """Return `model.h`: sizes and addresses, in words."""
+    """Return `model.h`: sizes and addresses in words, and the identity of the program, a CRC-32 of all its tables."""
     network, placement = program.network, program.placement
     height, width, channels = network.input_shape
     last = network.shape.layers[-1]
@@ -37,7 +46,11 @@ def model_header(program: Program) -> str:
         "EBB_OUTPUT_PIXELS": last.out_h * last.out_w,
         "EBB_OUTPUT_CHANNELS": last.out_ch,
         "EBB_OUTPUT_WORDS": program.layers[-1].out_words,
+        "EBB_MOST_BOOTS": max(program.power_cycles, LEAST_MOST_BOOTS),
+        "EBB_WEIGHTS_SUM": weights_sum(program.weights),
     }
+    text = f"{ENGINE_VERSION} {constants} {model_source(program)}"
+    constants["EBB_IDENTITY"] = zlib.crc32(text.encode())
     lines = "\n".join(f"#define {name} {_number(value)}" for name, value in constants.items())
     title = _in_comment(network.name)
     return f"""/* {title}: sizes and addresses in words of 16 bits; EBB_INPUT_WORDS, EBB_OUTPUT_WORDS: per pixel. */
@@ -48,6 +61,14 @@ def model_header(program: Program) -> str:
 
 #endif
 """
+
+
+def weights_sum(weights: Words) -> int:
+    """Return the checksum of stored weights, FNV-1a over words, as `ebb_weights_are_whole` computes it."""
+    total = _FNV_SEED
+    for word in weights.view(np.uint16).tolist():
+        total = (total ^ word) * _FNV_FACTOR & 0xFFFFFFFF
+    return total
 
 
 def _in_comment(text: str) -> str:

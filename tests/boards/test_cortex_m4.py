@@ -14,6 +14,7 @@ from experiments.boards.exported import ExportedFolder
 from experiments.boards.processor import DONE, SLEEPS, infer, power_up, read_outputs, report_of, request_inference
 from experiments.boards.toolchains import missing_for_cortex_m4
 from tests.boards.exported import MUTANTS, exported_case, mutate
+from tests.boards.life import wrong_in_a_life
 
 MISSING = missing_for_cortex_m4()
 pytestmark = [pytest.mark.boards, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
@@ -110,3 +111,9 @@ def test_an_engine_is_caught_that(tmp_path, name):
     mutate(folder, name)
     wrong, _ = under_random_failures(CortexM4.of(folder, tmp_path), folder, N_FAILURES)
     assert wrong > 0
+
+
+@pytest.mark.parametrize("seed", [5000, 5006, 6002])
+def test_twelve_samples_in_a_row(tmp_path, seed):
+    folder, cpu = made(tmp_path, seed)
+    assert wrong_in_a_life(cpu, folder, 12, longest_first_cycle(CortexM4.of(folder, tmp_path), folder)) == 0

@@ -16,6 +16,7 @@ from experiments.boards.msp430 import Msp430
 from experiments.boards.processor import infer
 from experiments.boards.toolchains import missing_for_msp430
 from tests.boards.exported import exported_case, mutate
+from tests.boards.life import wrong_in_a_life
 
 MISSING = missing_for_msp430()
 pytestmark = [pytest.mark.boards, pytest.mark.skipif(MISSING is not None, reason=str(MISSING))]
@@ -25,6 +26,7 @@ MEAN_CYCLE = 4000
 """Instructions between failures, of the order of a batch."""
 
 BOARD_CALLS = {"ebb_nvm_read", "ebb_nvm_write", "ebb_vector_mac", "ebb_sleep_until_charged", "ebb_fail"}
+BOARD_CALLS |= {"ebb_is_charged", "ebb_persist", "ebb_persisted"}
 TABLES = {"ebb_layers", "ebb_stops"}
 
 INTEGER_ARITHMETIC = re.compile(r"__mspabi_(mpy[il]_hw|(div|rem)(u|ul|i|li)|s[lr][la][il])")
@@ -61,6 +63,13 @@ def test_power_may_fail_at_random_instructions(tmp_path, seed):
         wrong, failures = under_random_failures(cpu, folder)
     assert wrong == 0
     assert failures >= N_FAILURES
+
+
+@pytest.mark.parametrize("seed", [5000, 6002])
+def test_twelve_samples_in_a_row(tmp_path, seed):
+    folder = exported_case(tmp_path, seed)
+    with Msp430.of(folder, tmp_path) as cpu:
+        assert wrong_in_a_life(cpu, folder, 12, MEAN_CYCLE) == 0
 
 
 def test_an_engine_that_commits_before_its_data_is_caught(tmp_path):

@@ -20,8 +20,8 @@ from models.deploy.weights_file import read_network
 from tests.support.exported_programs import needs_compiler
 
 CHECKS = [
-    "compiles", "engine", "test vectors", "outputs", "counts", "a failure in every batch", "a failure at each write",
-    "random failures",
+    "compiles", "engine", "test vectors", "outputs", "counts", "a failure in every batch", "a life of twelve samples",
+    "a failure at each write", "random failures",
 ]  # fmt: skip
 
 

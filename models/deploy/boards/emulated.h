@@ -13,9 +13,10 @@
 /* Reasons why a program stopped; a failure adds its code to BOARD_FAILED. */
 enum board_report { BOARD_RUNS, BOARD_DONE, BOARD_SLEEPS, BOARD_FAILED = 0x100 };
 
-/* In non-volatile memory. The emulator requests an inference by setting `is_asked` once the sample is there. */
+/* In non-volatile memory. The emulator requests an inference by raising `wanted`, the low word of the number of the newest
+ * sample, once the sample is there. */
 struct board_mailbox {
-    uint16_t is_asked;
+    uint16_t wanted;
     uint16_t report;
 };
 

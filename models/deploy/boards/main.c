@@ -8,6 +8,9 @@
  *   ./design batches            a failure in every batch, at each of its writes in turn, after and halfway through
  *   ./design starve N           power that lasts for N writes after every boot
  *   ./design boot FILE          one boot with a file of bytes as the whole memory
+ *   ./design life N M           the life of a device over N samples, from writing the first to using the last output:
+ *                               power fails, or the device is reset, at every write, and at least M times at random
+ *   ./design log N SEED         boots, commits and sleeps over N samples; with failures and resets unless SEED is 0
  *
  * Exit status: 0 all as expected, 1 a wrong output, 2 wrong arguments, 3 the inference cannot end.
  */
@@ -21,7 +24,7 @@
 #define N_INPUTS (EBB_INPUT_PIXELS * EBB_INPUT_CHANNELS)
 #define N_OUTPUTS (EBB_OUTPUT_PIXELS * EBB_OUTPUT_CHANNELS)
 
-static const struct host_plan steady = {HOST_NEVER, 0, 0, 0, 0};
+static const struct host_plan steady = {HOST_NEVER, 0, 0, 0, 0, 0};
 
 enum { PASSED, WRONG, MISTAKE, ENDLESS };
 
@@ -70,10 +73,14 @@ static int explain(enum host_end end)
 {
     if (end == HOST_FAILED && host_log.code == EBB_BAD_BUDGET)
         printf("STOPPED: a batch does not fit into the energy of a power cycle, the inference would never end\n");
+    else if (end == HOST_FAILED && host_log.code == EBB_BAD_WEIGHTS)
+        printf("STOPPED: the weights in non-volatile memory are not those of this program\n");
+    else if (end == HOST_FAILED && host_log.code == EBB_NO_PROGRESS)
+        printf("STOPPED: no progress over many power cycles, the inference would never end\n");
     else if (end == HOST_FAILED)
         printf("STOPPED: the progress record names no batch of this program\n");
     else
-        printf("STOPPED: no progress over many power cycles, the inference would never end\n");
+        printf("STOPPED: the engine does not see that it makes no progress\n");
     return ENDLESS;
 }
 
@@ -128,7 +135,7 @@ static int report(int end, unsigned long n_failures, unsigned long n_inferences)
 
 static int fail_randomly(uint32_t n, uint64_t seed)
 {
-    struct host_plan plan = {HOST_RANDOMLY, 0, 0, 0, 0};
+    struct host_plan plan = {HOST_RANDOMLY, 0, 0, 0, 0, 0};
     unsigned long n_failures = 0, n_inferences = 0;
     int end = infer(0, &steady);
     const uint32_t writes = host_log.most_writes; /* failures are rare enough for a batch to pass at times */
@@ -146,7 +153,7 @@ static int fail_randomly(uint32_t n, uint64_t seed)
 /* A failure at write 0, 1, 2, ... of an inference, or of every batch, after it and halfway through. */
 static int fail_at_every_write(enum host_failing when)
 {
-    struct host_plan plan = {HOST_NEVER, 0, 0, 0, 0};
+    struct host_plan plan = {HOST_NEVER, 0, 0, 0, 0, 0};
     unsigned long n_failures = 0, n_inferences = 0;
     int end = infer(0, &steady);
     const uint32_t n = when == HOST_AT_WRITE ? host_log.writes : host_log.most_writes;
@@ -164,7 +171,7 @@ static int fail_at_every_write(enum host_failing when)
 
 static int starve(uint32_t n)
 {
-    const struct host_plan plan = {HOST_EVERY_BOOT, n, 0, 0, 0};
+    const struct host_plan plan = {HOST_EVERY_BOOT, n, 0, 0, 0, 0};
     const int end = infer(0, &plan);
     return report(end, host_log.failures, 1);
 }
@@ -212,6 +219,148 @@ static int boot_with(const char *name)
     return PASSED;
 }
 
+/* --- the life of a device -------------------------------------------------------------------------------------- */
+
+#define PIECE 64u /* words of a sample that arrive together */
+
+/* What the application keeps over power failures: the number of the newest output that it has used. */
+static uint16_t used[2];
+
+static struct {
+    uint32_t wanted, newest; /* samples in all; number of the newest output that was used */
+    unsigned long repeats;   /* outputs used again, under their number */
+    unsigned long starts;
+    int result;
+} life;
+
+static void check_output(uint32_t number)
+{
+    const uint32_t vector = (number - 1u) % EBB_N_TEST_VECTORS;
+    uint32_t i;
+    for (i = 0; i < N_OUTPUTS && life.result == PASSED; i++)
+        if (host_output(i) != ebb_test_outputs[vector][i]) {
+            printf("FAIL: sample %lu, output %lu is %d in place of %d, after %lu power failures\n",
+                   (unsigned long)number, (unsigned long)i, host_output(i), ebb_test_outputs[vector][i],
+                   (unsigned long)host_log.failures);
+            life.result = WRONG;
+        }
+}
+
+static void use_output(uint32_t number)
+{
+    if (number != life.newest && number != life.newest + 1u) {
+        printf("FAIL: output %lu came after output %lu\n", (unsigned long)number, (unsigned long)life.newest);
+        life.result = WRONG;
+    }
+    life.repeats += number == life.newest;
+    life.newest = number;
+    host_keep(&used[1], (uint16_t)(number >> 16));
+    host_keep(&used[0], (uint16_t)(number & 0xffffu));
+}
+
+static void store_sample(const int16_t *sample)
+{
+    int16_t piece[PIECE];
+    const uint32_t words = (uint32_t)EBB_INPUT_PIXELS * EBB_INPUT_WORDS;
+    uint32_t at;
+    uint16_t n = 0;
+    for (at = 0; at < words; at++) {
+        piece[n++] = at % EBB_INPUT_WORDS < EBB_INPUT_CHANNELS ? *sample++ : (int16_t)0;
+        if (n == PIECE || at + 1u == words) {
+            host_store(EBB_INPUT_AT + at + 1u - n, n, piece);
+            n = 0;
+        }
+    }
+}
+
+/* The main loop of boards/template.c. */
+static void live(void)
+{
+    for (;;) {
+        uint32_t number, vector;
+        ebb_run();
+        number = ebb_number();
+        if (number) {
+            check_output(number);
+            if (number != (used[0] | (uint32_t)used[1] << 16))
+                use_output(number);
+        }
+        if (number >= life.wanted || life.result != PASSED)
+            return;
+        if (++life.starts > life.wanted + host_log.failures) {
+            printf("FAIL: output %lu is there after %lu samples\n", (unsigned long)number, life.starts - 1u);
+            life.result = WRONG;
+            return;
+        }
+        vector = number % EBB_N_TEST_VECTORS;
+        store_sample(ebb_test_inputs[vector]);
+        ebb_start();
+    }
+}
+
+static int live_through(uint32_t wanted, const struct host_plan *plan)
+{
+    enum host_end end;
+    used[0] = used[1] = 0;
+    memset(&life, 0, sizeof life);
+    life.wanted = wanted;
+    host_begin_life(plan);
+    end = host_power(live);
+    if (end != HOST_DONE)
+        return explain(end);
+    return life.result;
+}
+
+/* Lives in which power fails once at each write; where there are more writes between two commits than boots that the
+ * engine allows, in several lives. Then lives with failures at random. */
+static int live_and_fail(uint32_t wanted, uint32_t n_random)
+{
+    struct host_plan plan = {HOST_EACH, 0, EBB_MOST_BOOTS - 2u, 0, 0, 0};
+    unsigned long failures = 0, resets = 0, repeats = 0, lives = 0, random_failures = 0;
+    int end = live_through(wanted, &steady);
+    const uint32_t writes = host_log.most_writes;
+    uint8_t how;
+    for (how = 0; how < 3 && end == PASSED; how++) {
+        plan.is_halved = how == 1;
+        plan.resets = how == 2;
+        plan.number = 0;
+        do {
+            plan.seed = lives++;
+            end = live_through(wanted, &plan);
+            failures += host_log.failures;
+            resets += host_log.resets;
+            repeats += life.repeats;
+            plan.number += plan.most;
+        } while (end == PASSED && plan.number < host_log.most_kinds);
+    }
+    plan.when = HOST_RANDOMLY;
+    plan.is_halved = 0;
+    plan.resets = 1;
+    plan.most = UINT32_MAX;
+    while (end == PASSED && random_failures < n_random) {
+        plan.seed = lives++;
+        plan.number = 1u + writes * (1u + (uint32_t)(lives % 7u) * 3u);
+        end = live_through(wanted, &plan);
+        random_failures += host_log.failures;
+        resets += host_log.resets;
+        repeats += life.repeats;
+    }
+    if (end == PASSED)
+        printf("PASS: %lu power failures (%lu of them resets) in %lu lives of %lu samples, 0 wrong, 0 lost, "
+               "%lu repeated under their number\n",
+               failures + random_failures, resets, lives, (unsigned long)wanted, repeats);
+    return end;
+}
+
+static int tell_life(uint32_t wanted, uint64_t seed)
+{
+    struct host_plan plan = {HOST_NEVER, 20, UINT32_MAX, 0, 1, 0};
+    plan.when = seed ? HOST_RANDOMLY : HOST_NEVER;
+    plan.seed = seed;
+    host_tells = 1;
+    return live_through(wanted, &plan);
+}
+
 int main(int n_arguments, char **arguments)
 {
     const char *what = n_arguments > 1 ? arguments[1] : "";
@@ -233,6 +382,11 @@ int main(int n_arguments, char **arguments)
         return starve(number);
     if (!strcmp(what, "boot") && n_arguments == 3)
         return boot_with(arguments[2]);
-    fprintf(stderr, "usage: design [counts | run IN OUT | failures N SEED | each | batches | starve N | boot FILE]\n");
+    if (!strcmp(what, "life") && n_arguments == 4)
+        return live_and_fail(number, (uint32_t)strtoul(arguments[3], 0, 10));
+    if (!strcmp(what, "log") && n_arguments == 4)
+        return tell_life(number, strtoul(arguments[3], 0, 10));
+    fprintf(stderr, "usage: design [counts | run IN OUT | failures N SEED | each | batches | starve N | boot FILE | "
+                    "life N M | log N SEED]\n");
     return MISTAKE;
 }

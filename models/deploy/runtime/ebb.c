@@ -5,8 +5,16 @@
 #include "ebb.h"
 
 #define RECORD_WORDS 6
-#define CHECKSUM_SEED 0x5eedu
-#define CHECKSUM_FACTOR 31u /* odd, so that a change of any single word changes the checksum */
+#define CHECKSUM_FACTOR 31u     /* odd, so that a change of any single word changes the checksum */
+#define WEIGHTS_FACTOR 16777619u /* odd too: FNV-1a over words */
+#define WEIGHTS_SEED 2166136261u
+#define PARITY 0x8000u          /* of the inference, beside the layer in a record */
+
+/* Persistent words: the number of the sample of each parity, in two words; boots without a commit, and the record at
+ * which they began. */
+#define NUMBER_AT 0u
+#define BOOTS_AT 4u
+#define BOOTS_SINCE_AT 5u
 
 struct ebb_volatile ebb_vm;
 
@@ -665,45 +673,50 @@ static uint8_t stops_before(const struct ebb_layer *layer, uint32_t batch)
 
 /* --- progress ------------------------------------------------------------------------------------------------- */
 
-/* The next batch to run. */
+/* The next batch to run, and the parity of its inference; `is_known` is 0 without a record of this program. */
 struct position {
     uint16_t layer;
     uint32_t batch;
+    uint8_t parity, is_known;
 };
 
+/* Half of the program's identity is a word of the record, the other half the seed of its checksum. */
 static uint16_t checksum(const int16_t *record)
 {
-    uint16_t sum = CHECKSUM_SEED;
+    uint16_t sum = (uint16_t)(EBB_IDENTITY >> 16);
     uint8_t i;
     for (i = 0; i < RECORD_WORDS - 1; i++)
         sum = (uint16_t)(CHECKSUM_FACTOR * sum + (uint16_t)record[i]);
     return sum;
 }
 
-/* A record is whole if its checksum holds and it lies in the slot of its sequence number. */
+/* A record is whole if it is one of this program, its checksum holds, and it lies in the slot of its sequence number. */
 static uint8_t is_whole(const int16_t *record, uint8_t slot)
 {
-    return checksum(record) == (uint16_t)record[RECORD_WORDS - 1] && ((uint16_t)record[0] & 1u) == slot;
+    return checksum(record) == (uint16_t)record[RECORD_WORDS - 1] && ((uint16_t)record[0] & 1u) == slot &&
+           (uint16_t)record[1] == (uint16_t)(EBB_IDENTITY & 0xffffu);
 }
 
-/* Read the next batch: the first where no record is whole, EBB_N_LAYERS after the last. */
+/* Read the next batch: EBB_N_LAYERS after the last, and where no record is whole. */
 static void read_position(struct position *next)
 {
     int16_t slots[2 * RECORD_WORDS];
-    uint8_t slot, is_found = 0;
+    uint8_t slot;
     ebb_nvm_read(EBB_RECORD, EBB_RECORD_AT, 2 * RECORD_WORDS, slots);
     ebb_vm.sequence = 0;
-    next->layer = 0;
+    next->layer = EBB_N_LAYERS;
     next->batch = 0;
+    next->parity = next->is_known = 0;
     for (slot = 0; slot < 2; slot++) {
         const int16_t *record = slots + slot * RECORD_WORDS;
-        const uint32_t sequence = (uint32_t)load_sum(record);
-        if (!is_whole(record, slot) || (is_found && (uint32_t)(sequence - ebb_vm.sequence) > 0x7fffffffu))
+        const uint16_t sequence = (uint16_t)record[0], layer = (uint16_t)record[2];
+        if (!is_whole(record, slot) || (next->is_known && (uint16_t)(sequence - ebb_vm.sequence) > 0x7fffu))
             continue;
-        is_found = 1;
         ebb_vm.sequence = sequence;
-        next->layer = (uint16_t)record[2];
+        next->layer = layer & (PARITY - 1u);
         next->batch = (uint32_t)load_sum(record + 3);
+        next->parity = (uint8_t)(layer >> 15);
+        next->is_known = 1;
     }
     if (next->layer > EBB_N_LAYERS || next->batch >= (next->layer < EBB_N_LAYERS ? ebb_layers[next->layer].batches : 1u))
         ebb_fail(EBB_BAD_RECORD);
@@ -713,13 +726,36 @@ static void read_position(struct position *next)
 static void commit(const struct position *next)
 {
     int16_t record[RECORD_WORDS];
-    const uint32_t sequence = ebb_vm.sequence + 1u;
-    store_sum(record, (int32_t)sequence);
-    record[2] = (int16_t)next->layer;
+    const uint16_t sequence = (uint16_t)(ebb_vm.sequence + 1u);
+    record[0] = (int16_t)sequence;
+    record[1] = (int16_t)(uint16_t)(EBB_IDENTITY & 0xffffu);
+    record[2] = (int16_t)(uint16_t)(next->layer | (next->parity ? PARITY : 0u));
     store_sum(record + 3, (int32_t)next->batch);
     record[RECORD_WORDS - 1] = (int16_t)checksum(record);
     ebb_nvm_write(EBB_RECORD, EBB_RECORD_AT + (sequence & 1u) * RECORD_WORDS, RECORD_WORDS, record);
     ebb_vm.sequence = sequence;
+}
+
+/* Number of the sample of the inference at a position. */
+static uint32_t number_of(const struct position *at)
+{
+    const uint8_t words = (uint8_t)(NUMBER_AT + 2u * at->parity);
+    if (!at->is_known)
+        return 0;
+    return (uint32_t)ebb_persisted(words) | (uint32_t)ebb_persisted((uint8_t)(words + 1u)) << 16;
+}
+
+/* Count the boots since the newest record. The count is written first: where power fails between the two words, the
+ * record does not match, and the next boot counts from 1. */
+static void count_boot(void)
+{
+    uint16_t boots = 1;
+    if (ebb_persisted(BOOTS_SINCE_AT) == ebb_vm.sequence)
+        boots = (uint16_t)(ebb_persisted(BOOTS_AT) + 1u);
+    if (boots > EBB_MOST_BOOTS)
+        ebb_fail(EBB_NO_PROGRESS);
+    ebb_persist(BOOTS_AT, boots);
+    ebb_persist(BOOTS_SINCE_AT, ebb_vm.sequence);
 }
 
 /* Whether the next batch belongs to this power cycle. */
@@ -759,12 +795,49 @@ static uint8_t run_cycle(struct position *next)
 
 /* --- calls of a program --------------------------------------------------------------------------------------- */
 
+uint8_t ebb_weights_are_whole(void)
+{
+    uint32_t sum = WEIGHTS_SEED, at = 0;
+    forget_operands();
+    while (at < EBB_WEIGHT_WORDS) {
+        const uint16_t words = least(EBB_WEIGHT_WORDS - at, EBB_VM_WORDS);
+        uint16_t i;
+        ebb_nvm_read(EBB_WEIGHT, EBB_WEIGHTS_AT + at, words, VM);
+        for (i = 0; i < words; i++)
+            sum = (sum ^ (uint16_t)VM[i]) * WEIGHTS_FACTOR;
+        at += words;
+    }
+    return sum == EBB_WEIGHTS_SUM;
+}
+
+/* A new device, or one with the records of another program. */
+static void begin_life(void)
+{
+    if (!ebb_weights_are_whole())
+        ebb_fail(EBB_BAD_WEIGHTS);
+    ebb_persist(BOOTS_AT, 0);
+}
+
+uint32_t ebb_number(void)
+{
+    struct position at;
+    read_position(&at);
+    return number_of(&at);
+}
+
 void ebb_start(void)
 {
     struct position next;
+    uint32_t number;
+    uint8_t words;
     read_position(&next);
+    number = number_of(&next) + 1u;
     next.layer = 0;
     next.batch = 0;
+    next.parity ^= 1u;
+    words = (uint8_t)(NUMBER_AT + 2u * next.parity);
+    ebb_persist(words, (uint16_t)(number & 0xffffu));
+    ebb_persist((uint8_t)(words + 1u), (uint16_t)(number >> 16));
     commit(&next);
 }
 
@@ -772,10 +845,17 @@ void ebb_run(void)
 {
     struct position next;
     for (;;) {
+        while (!ebb_is_charged())
+            ebb_sleep_until_charged();
         ebb_event(EBB_BOOT, 1, 1);
         forget_operands();
         ebb_vm.left_nj = EBB_BUDGET_NJ > EBB_BOOT_NJ ? EBB_BUDGET_NJ - EBB_BOOT_NJ : 0;
         read_position(&next);
+        if (!next.is_known)
+            begin_life();
+        if (next.layer == EBB_N_LAYERS)
+            return;
+        count_boot();
         if (run_cycle(&next))
             return;
         ebb_sleep_until_charged();

@@ -70,17 +70,27 @@ struct ebb_volatile {
     } buffer;
     struct ebb_tag input, weights, sums;
     uint32_t left_nj;  /* energy left in this power cycle */
-    uint32_t sequence; /* number of the newest progress record */
+    uint16_t sequence; /* number of the newest progress record */
 };
 
 extern struct ebb_volatile ebb_vm;
 
-/* Go on from the last commit until the inference is done; sleeps as often as the plan and the budget say. Returns at
- * once where it is done already. A device that has never run begins with whatever lies where the input belongs. */
+/* Go on from the last commit until the inference is done; sleeps as often as the plan and the budget say. Every power
+ * cycle starts with a charged capacitor: at its entry ebb_run waits until ebb_is_charged. Without an inference, on a new
+ * device or with the records of another program, it checks the weights and returns. */
 void ebb_run(void);
 
-/* Begin the next inference: call it once the whole input lies in NVM. Until its one write is complete the device still
- * stands behind the inference before, whatever fails. */
+/* Number of the sample whose output lies in NVM once ebb_run has returned; 0 without one. It tells an output that is
+ * there again after a power failure from a new one. */
+uint32_t ebb_number(void);
+
+/* Begin the next inference: call it once the whole input lies in NVM. Its sample has the next number. Until its last
+ * write, the record, is complete the device still stands behind the inference before, whatever fails, and the output
+ * of that one stays where it is. */
 void ebb_start(void);
+
+/* Whether NVM holds the weights of this program, by a checksum. Reads all EBB_WEIGHT_WORDS words through VM: call it
+ * between inferences. */
+uint8_t ebb_weights_are_whole(void);
 
 #endif
