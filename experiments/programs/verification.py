@@ -31,8 +31,8 @@ N_SAMPLES = 32
 """Random samples whose outputs are compared with the integer reference."""
 
 _FAILURES = re.compile(r"(\d+) power failures")
-_LIFE = ("life", 12, 1_000)
-"""Arguments of the check of a whole life: samples, and random failures at least."""
+_N_LIFE_SAMPLES = 12
+"""Samples of the check of a whole life. [1]"""
 
 _MOST_WRITES = 2_000
 """Largest number of NVM writes per inference at which a failure at each write is tried. [1]"""
@@ -138,7 +138,7 @@ def verification(
             _self_check("a failure in every batch", compiled, "batches"),
         ]
         if _has_identity(folder):
-            checks.append(_self_check("a life of twelve samples", compiled, *_LIFE))
+            checks.append(_self_check("a life of twelve samples", compiled, "life", _N_LIFE_SAMPLES, n_failures))
         if labelled is not None:
             checks.append(_guarded("accuracy", lambda: _accuracy(compiled, labelled)))
         if each_write and _n_writes(compiled) <= _MOST_WRITES:
