@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy.costing.plan import price_plan
+from energy.hardware.scenarios import Scenarios
+from energy.scheduling.schedule import Pricer, cycle_budget_nj, schedule
 from experiments.designs.request import Request
 from experiments.formatting.table import Table
+from experiments.programs.life import planned_cycles, power_cycles
 from experiments.programs.program import Compiled, program_of
 from experiments.storage.files import write_bytes
 from models.deploy.folder import ENGINE, program_files
@@ -139,6 +142,7 @@ def verification(
         ]
         if _has_identity(folder):
             checks.append(_self_check("a life of twelve samples", compiled, "life", _N_LIFE_SAMPLES, n_failures))
+            checks.append(_guarded("charges of a life", lambda: _charges(compiled, request)))
         if labelled is not None:
             checks.append(_guarded("accuracy", lambda: _accuracy(compiled, labelled)))
         if each_write and _n_writes(compiled) <= _MOST_WRITES:
@@ -244,6 +248,22 @@ def _counts(compiled: Compiled, request: Request) -> Check:
     n = sum(len(layer.counts) for layer in expected.layers)
     right = f"{n} counts of {len(expected.layers)} layers and {cycles} power cycles equal the model's"
     return Check(name="counts", is_right=not differing, found="; ".join(differing[:3]) or right)
+
+
+def _charges(compiled: Compiled, request: Request) -> Check:
+    """Check that every inference of a life takes the power cycles of the plan, each from a charged capacitor."""
+    assert request.plan is not None
+    scenarios, pricer = Scenarios.of([request.supply]), Pricer(request.device)
+    sequence = pricer.sequence(request.network, request.plan)
+    planned = planned_cycles(schedule(sequence, scenarios, cuts=request.execution.cuts_of_schedule), sequence)
+    log = compiled.run("log", _N_LIFE_SAMPLES, 0)
+    found = power_cycles(log.output.splitlines(), sequence) if log.exit_code == 0 else []
+    most_nj, budget_nj = max((cycle.energy_nj for cycle in found), default=0), cycle_budget_nj(scenarios)
+    is_right = found == planned * _N_LIFE_SAMPLES and most_nj <= budget_nj
+    share = (
+        f"{len(found)} power cycles from a charged capacitor, at most {100 * most_nj / budget_nj:.1f} % of its budget"
+    )
+    return Check(name="charges of a life", is_right=is_right, found=share if found else log.output[-200:])
 
 
 def _accuracy(compiled: Compiled, labelled: LabelledSamples) -> Check:

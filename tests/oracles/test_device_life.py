@@ -17,6 +17,7 @@ from energy.counting import nvm
 from energy.counting.commit_record import RECORD_SLOTS_WORDS, RECORD_WORDS
 from energy.hardware.scenarios import Scenarios
 from energy.scheduling.schedule import cycle_budget_nj, schedule
+from experiments.programs.life import planned_cycles, power_cycles
 from models.deploy.c_source import model_header
 from tests.support.exported_programs import (
     PRICER,
@@ -63,37 +64,17 @@ def told(folder, n_samples: int, seed: int = 0) -> list[str]:
     return answer.stdout.splitlines()
 
 
-def cycles_of(case: Case, events: list[str]) -> list[tuple[int, int, int]]:
-    """First batch, end and energy [nJ] of every power cycle of a log, charged only by sleeps."""
-    sequence = PRICER.sequence(case.network.shape, case.plan)
-    cycles = []
-    first = drawn_nj = batch = 0
-    for event in [*events, "sleep"]:
-        if event == "boot":
-            drawn_nj += sequence.boot_nj
-        elif event == "sleep":
-            cycles.append((first, batch, drawn_nj))
-            first, drawn_nj = batch % len(sequence), 0
-        elif event != "commit 0":  # the start of an inference
-            batch = int(event.removeprefix("commit "))
-            is_cold = drawn_nj == sequence.boot_nj
-            drawn_nj += int((sequence.cold_nj if is_cold else sequence.warm_nj)[batch - 1])
-    return cycles
-
-
 @pytest.mark.parametrize(
     "seed", [*range(5000, 5007), *(pytest.param(n, marks=pytest.mark.slow) for n in range(5007, 5040))]
 )
 def test_twelve_inferences_in_a_row_take_the_power_cycles_of_the_schedule(tmp_path, seed):
     case, folder = compiled(tmp_path, seed)
     scenarios = Scenarios.of([case.supply])
-    plan = schedule(PRICER.sequence(case.network.shape, case.plan), scenarios)
-    ends = [*plan.starts[1:].tolist(), len(PRICER.sequence(case.network.shape, case.plan))]
-    expected = list(zip(plan.starts.tolist(), ends, plan.energy_nj.tolist(), strict=True))
-    # the cycle before the first sample runs no batch
-    found = [cycle for cycle in cycles_of(case, told(folder, N_SAMPLES)) if cycle[1] > cycle[0]]
-    assert found == expected * N_SAMPLES
-    assert max(energy_nj for _, _, energy_nj in found) <= cycle_budget_nj(scenarios)
+    sequence = PRICER.sequence(case.network.shape, case.plan)
+    planned = planned_cycles(schedule(sequence, scenarios), sequence)
+    found = power_cycles(told(folder, N_SAMPLES), sequence)
+    assert found == planned * N_SAMPLES
+    assert max(cycle.energy_nj for cycle in found) <= cycle_budget_nj(scenarios)
 
 
 def starts_uncharged(events: list[str]) -> int:
@@ -122,7 +103,8 @@ def test_an_engine_that_takes_its_budget_at_its_entry_is_caught(tmp_path):
     events = told(folder, N_SAMPLES)
     assert starts_uncharged(events) == N_SAMPLES
     budget_nj = cycle_budget_nj(Scenarios.of([case.supply]))
-    assert max(energy_nj for _, _, energy_nj in cycles_of(case, events)) > budget_nj
+    sequence = PRICER.sequence(case.network.shape, case.plan)
+    assert max(cycle.energy_nj for cycle in power_cycles(events, sequence)) > budget_nj
 
 
 def life(folder, n_random: int = 300):
