@@ -32,7 +32,7 @@ class Choice(NamedTuple):
     """One candidate of each layer.
 
     Attributes:
-        latency_s: Latency of the network. [s]
+        latency_s: Latency of the network; where labels were dropped, at most this. [s]
         chosen: Index of the candidate of each layer, `(n_layers,)`.
         is_limited: Whether labels were dropped for their number alone, so that a better choice may exist.
     """

@@ -113,7 +113,7 @@ def test_a_limit_of_labels_is_reported_where_it_drops_some():
     case = next(case for case in (Case(seed, 5, "concave") for seed in range(100)) if n_labels_needed(case) > 2)
     found = choose(case.candidates, case.cycle, True, 1)
     assert found.is_limited
-    assert case.latency_s(found.chosen, "optimal") == pytest.approx(found.latency_s, rel=SAME)
+    assert case.latency_s(found.chosen, "optimal") <= found.latency_s * (1 + SAME)
     assert not choose(case.candidates, case.cycle, True, n_labels_needed(case)).is_limited
 
 
