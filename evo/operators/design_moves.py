@@ -1,8 +1,9 @@
 """Moves of execution alone, for networks whose best plan the explorer does not find, and the share of such children.
 
-Where layers share power cycles, or one design must hold on several supplies, the explorer's plan of a network is good
-but not the best. Some children are then members of the front with one layer's design changed. Their share adapts: each
-kind of child gets its share of the hypervolume gained per evaluation.
+Where layers share power cycles, or one design must hold on several supplies, the explorer's plan of a network is the
+best of its candidates, or good, but not the best of all. Some children are then members of the front with the design of
+one layer changed, or of two that follow each other: to save a power cycle both must change at once. The share of such
+children adapts: each kind of child gets its share of the hypervolume gained per evaluation.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ STEP_SHARE = 0.5
 
 PROPOSED_SHARE = 0.5
 """Share of the moves that take a design that the explorer proposes; the others change one gene. [1]"""
+
+PAIR_SHARE = 0.5
+"""Share of the moves to proposed designs that change the layer beside, too. [1]"""
 
 
 class DesignShare:
@@ -76,9 +80,9 @@ class DesignShare:
 
 
 def moved_designs(best_designs: BestDesigns, parents: Genomes, rng: np.random.Generator) -> Genomes:
-    """Return genomes with the design of one layer changed, canonical, `(n, n_genes)` both.
+    """Return genomes with the design of one layer changed, or of two neighbours, canonical, `(n, n_genes)` both.
 
-    The layer takes a design that the explorer proposes, or one gene moves to another option.
+    The layers take designs that the explorer proposes, or one gene of a layer moves to another option.
 
     Args:
         best_designs: The explorer's designs.
@@ -93,10 +97,26 @@ def moved_designs(best_designs: BestDesigns, parents: Genomes, rng: np.random.Ge
     )
     ids, designs = layout.shape_ids(moved), layout.designs(moved)
     slots = np.where(ids != ABSENT, rng.random(ids.shape), -1.0).argmax(axis=1)
+    is_pair = rng.random(len(moved)) < PAIR_SHARE
     for row in np.flatnonzero(is_proposed).tolist():
-        proposals = best_designs.proposals(int(ids[row, slots[row]]))
-        designs[row, slots[row]] = proposals[rng.integers(len(proposals))]
+        slot = int(slots[row])
+        for own in (slot, _neighbour(ids[row], slot)) if is_pair[row] else (slot,):
+            proposals = best_designs.proposals(int(ids[row, own]))
+            designs[row, own] = proposals[rng.integers(len(proposals))]
     return layout.canonical(moved)
+
+
+def _neighbour(shape_ids: Indices, slot: int) -> int:
+    """Return the slot of the next layer of a network; of the one before for the last, and its own for an only one.
+
+    Args:
+        shape_ids: The layers of the network, `(n_slots,)`.
+        slot: The slot of a layer that is there.
+    """
+    present = np.flatnonzero(shape_ids != ABSENT)
+    position = int(np.searchsorted(present, slot))
+    last = len(present) - 1
+    return int(present[min(position + 1, last) if position < last else max(position - 1, 0)])
 
 
 def moved_gene(genomes: Genomes, sizes: Indices, is_meant: NDArray[np.bool_], rng: np.random.Generator) -> Genomes:
