@@ -22,6 +22,8 @@ class Bound(NamedTuple):
         s_per_nj: Least time that a nanojoule of batches costs in cycles of its own, boots and recharge. [s/nJ]
         full_nj: Energy of the cycles that cost so little. [nJ]
         full_s: Recharge of such a cycle. [s]
+        cost_s: Active time of each candidate and its energy at `s_per_nj`, inf beyond the candidates of a layer,
+            `(n_layers, most)`. [s]
         rest_s: Least time of the layers from each on, all their energy at `s_per_nj`, `(n_layers + 1,)`. [s]
         rest_nj: Most energy of the layers from each on, `(n_layers + 1,)`. [nJ]
         limit_s: Latency of a known plan. [s]
@@ -30,6 +32,7 @@ class Bound(NamedTuple):
     s_per_nj: float
     full_nj: float
     full_s: float
+    cost_s: FloatArray
     rest_s: FloatArray
     rest_nj: IntArray
     limit_s: float
@@ -45,16 +48,17 @@ def bound_of(candidates: CandidateBatches, cycle: Cycle, limit_s: float) -> Boun
     full_s = recharge_s(full_nj * 1e-9, cycle.law)
     s_per_nj = (cycle.boot_s + full_s) / max(full_nj - cycle.boot_nj, 1.0)
     n_layers = len(candidates.length)
+    cost_s = np.full(candidates.length.shape, np.inf)
     rest_s, rest_nj = np.zeros(n_layers + 1), np.zeros(n_layers + 1, dtype=np.int64)
     for layer in range(n_layers - 1, -1, -1):
-        least_s, most_nj = np.inf, 0
+        most_nj = 0
         for index in range(candidates.length.shape[1]):
             if candidates.length[layer, index]:
                 energy_nj = batches_of(candidates, layer, index).warm_nj.sum()
-                least_s = min(least_s, candidates.warm_total_s[layer, index] + s_per_nj * energy_nj)
+                cost_s[layer, index] = candidates.warm_total_s[layer, index] + s_per_nj * energy_nj
                 most_nj = max(most_nj, energy_nj)
-        rest_s[layer], rest_nj[layer] = rest_s[layer + 1] + least_s, rest_nj[layer + 1] + most_nj
-    return Bound(s_per_nj, full_nj, full_s, rest_s, rest_nj, limit_s)
+        rest_s[layer], rest_nj[layer] = rest_s[layer + 1] + cost_s[layer].min(), rest_nj[layer + 1] + most_nj
+    return Bound(s_per_nj, full_nj, full_s, cost_s, rest_s, rest_nj, limit_s)
 
 
 @compiled

@@ -10,7 +10,7 @@ import numpy as np
 
 from energy.counting import rows
 from energy.counting.exact import count_batch, n_batches_of, place_batch
-from energy.counting.tiles import axis_sums, inner_count, map_sums, tile_counts
+from energy.counting.tiles import inner_count, map_sums
 from energy.events import FloatArray, IntArray
 from energy.jit import compiled
 
@@ -88,30 +88,3 @@ def batch_bound_j(
                 count_batch(layer, design, place, most, warm, reload)
                 found_j = max(found_j, priced(warm, price_j) + priced(reload, price_j))
     return found_j
-
-
-@compiled
-def costliest_j(layer: IntArray, designs: IntArray, prices_j: FloatArray, most_j: float) -> FloatArray:
-    """Return the energy of the costliest batch of each design after a boot, or a bound of at most `most_j`. [J]
-
-    Args:
-        layer: Layer row.
-        designs: Design rows, `(n, DESIGN_WIDTH)`.
-        prices_j: Energy of an event by loop order, `(n_orders, n_events)`. [J]
-        most_j: Energy at which a bound is good enough. [J]
-    """
-    found_j = np.empty(len(designs))
-    for row in range(len(designs)):
-        found_j[row] = _costliest_j(layer, designs[row], prices_j, most_j)
-    return found_j
-
-
-@compiled
-def _costliest_j(layer: IntArray, design: IntArray, prices_j: FloatArray, most_j: float) -> float:
-    r, c, m, n = tile_counts(layer, design)
-    largest = np.zeros(rows.MAP_WIDTH, dtype=np.int64)
-    heights = axis_sums(layer, False, design[rows.TILE_H : rows.TILE_H + 1])
-    widths = axis_sums(layer, True, design[rows.TILE_W : rows.TILE_W + 1])
-    largest_tile(layer, design, heights[0], widths[0], largest)
-    bound_j = batch_bound_j(layer, design, (r * c, m, n), largest, prices_j)
-    return bound_j if bound_j <= most_j else largest_batch_j(layer, design, prices_j)

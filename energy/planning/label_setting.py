@@ -64,9 +64,11 @@ def _pass(candidates: CandidateBatches, cycle: Cycle, is_optimal: bool, limit_s:
     bound = bound_of(candidates, cycle, limit_s)
     labels = empty_labels(0)
     parents, taken = [labels.parent], [labels.candidate]
-    is_limited, chosen = False, np.zeros(n_layers, dtype=np.int64)
+    # With one label the best so far excludes others already within a layer.
+    is_limited, chosen = most == 1 and n_layers > 1, np.zeros(n_layers, dtype=np.int64)
     for layer in range(n_layers):
-        leaving = non_dominated(_through_layer(labels, candidates, layer, cycle, is_optimal, bound), is_optimal)
+        through = _through_layer(labels, candidates, layer, cycle, is_optimal, bound, most)
+        leaving = non_dominated(through, is_optimal)
         labels = most_promising(leaving, most, layer + 1, cycle, bound)
         is_limited |= len(labels.time_s) < len(leaving.time_s)
         if not len(labels.time_s):
@@ -86,20 +88,31 @@ def _pass(candidates: CandidateBatches, cycle: Cycle, is_optimal: bool, limit_s:
 
 @compiled
 def _through_layer(
-    labels: Labels, candidates: CandidateBatches, layer: int, cycle: Cycle, is_optimal: bool, bound: Bound
+    labels: Labels,
+    candidates: CandidateBatches,
+    layer: int,
+    cycle: Cycle,
+    is_optimal: bool,
+    bound: Bound,
+    most: int,
 ) -> Labels:
-    """Return all labels behind a layer that the bound does not exclude, in no order."""
-    n_in = len(labels.time_s)
-    room = 0
+    """Return all labels behind a layer that the bound does not exclude, in no order; where `most` is 1, the best too.
+
+    Candidates are taken by rising cost, up to the first whose cost exceeds the limit with the best label.
+    """
+    n_in, rest_s = len(labels.time_s), bound.rest_s[layer + 1]
+    room, entering_s = 0, 0.0 if layer == 0 else np.inf
     for index in range(candidates.length.shape[1]):
         room += n_in + candidates.length[layer, index]
+    for label in range(n_in):
+        entering_s = min(entering_s, labels.time_s[label] + open_s(labels.energy_nj[label], layer, cycle, bound))
     leaving = empty_labels(room)
     _, slope = recharge_line(cycle)
     order = np.argsort(labels.time_s + slope * labels.energy_nj, kind="mergesort")
-    n = 0
-    for index in range(candidates.length.shape[1]):
-        if candidates.length[layer, index] == 0:
-            continue
+    n, limit_s = 0, bound.limit_s * (1 + _ROUNDING)
+    for index in np.argsort(bound.cost_s[layer], kind="mergesort"):
+        if candidates.length[layer, index] == 0 or entering_s + bound.cost_s[layer, index] + rest_s > limit_s:
+            break
         batches, before = batches_of(candidates, layer, index), n
         if is_optimal:
             n = leave(labels, order, layer == 0, batches, cycle, leaving, n)
@@ -109,10 +122,12 @@ def _through_layer(
         for row in range(before, n):
             time_s = leaving.time_s[row] + candidates.warm_total_s[layer, index]
             energy_nj = leaving.energy_nj[row]
-            least_s = time_s + bound.rest_s[layer + 1] + open_s(energy_nj, layer + 1, cycle, bound)
-            if least_s <= bound.limit_s * (1 + _ROUNDING):
+            least_s = time_s + rest_s + open_s(energy_nj, layer + 1, cycle, bound)
+            if least_s <= limit_s:
                 leaving.time_s[kept], leaving.energy_nj[kept] = time_s, energy_nj
                 leaving.parent[kept], leaving.candidate[kept] = leaving.parent[row], index
                 kept += 1
+                if most == 1:
+                    limit_s = least_s
         n = kept
     return Labels(leaving.time_s[:n], leaving.energy_nj[:n], leaving.parent[:n], leaving.candidate[:n])

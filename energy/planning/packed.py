@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 
 from energy.counting import rows
-from energy.counting.nanojoules import ROUNDING_J
 from energy.counting.rows import RUNTIME, Runtime, layer_row
 from energy.counting.vm import vm_words
 from energy.events import ORDERS, FloatArray, IntArray
@@ -25,10 +25,8 @@ from energy.networks.rules import Rules
 from energy.networks.shapes import LayerShape, NetworkShape
 from energy.networks.vectors import NO_LIMIT, VECTORS
 from energy.planning.candidates import CandidateBatches
-from energy.planning.costliest import costliest_j
 from energy.planning.enumeration import (
     BOUND_S,
-    ENERGY_J,
     FIGURES,
     TIME_S,
     Costs,
@@ -38,14 +36,52 @@ from energy.planning.enumeration import (
 )
 from energy.planning.label_setting import MOST_LABELS, choose
 from energy.planning.protocol import LayerOptima
+from energy.planning.selection import MOST_CANDIDATES, select
 from energy.scheduling.execution import CUTS
 from energy.scheduling.schedule import MOST_REMEMBERED, Pricer, Schedule, cycle_budget_nj, cycle_of, schedule
 
 _CAPACITY = 2048
 """Designs that a layer keeps while it is enumerated."""
 
-_MOST_CANDIDATES = 12
-"""Designs of a layer among which a network chooses."""
+_SHARED = 0.95
+"""Factor of the least time per joule in cycles of its own: energy that fills up the cycles of others costs less. [1]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignRows(Sequence[LayerDesign]):
+    """Designs that are kept as rows.
+
+    Attributes:
+        rows: Design rows, `(n, DESIGN_WIDTH)`.
+        is_swapped: Whether height and width of the layer are swapped in them.
+    """
+
+    rows: IntArray
+    is_swapped: bool
+
+    def __len__(self) -> int:
+        """Return the number of designs."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> LayerDesign: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[LayerDesign]: ...
+    def __getitem__(self, index: int | slice) -> LayerDesign | Sequence[LayerDesign]:
+        """Return a design as a record, height and width as the layer has them."""
+        if isinstance(index, slice):
+            return DesignRows(rows=self.rows[index], is_swapped=self.is_swapped)
+        row = self.rows[index].tolist()
+        height, width = (rows.TILE_W, rows.TILE_H) if self.is_swapped else (rows.TILE_H, rows.TILE_W)
+        return LayerDesign(
+            tile_h=row[height],
+            tile_w=row[width],
+            tile_out=row[rows.TILE_OUT],
+            tile_in=row[rows.TILE_IN],
+            order=ORDERS[row[rows.ORDER]],
+            batch=row[rows.BATCH],
+            vector=VECTORS[row[rows.VECTOR]],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +95,7 @@ class Candidates:
         vm_over_bytes: How far the first is over the volatile memory. [B]
     """
 
-    designs: tuple[LayerDesign, ...]
+    designs: Sequence[LayerDesign]
     time_s: FloatArray
     energy_over_j: float
     vm_over_bytes: int
@@ -118,7 +154,7 @@ class PackedExplorer:
             boot_s=self.pricer.boot_s,
             cycle_budget_j=self._budget_j,
             laws=np.array([cycle.law for cycle in self._cycles]),
-            least_s_per_j=self._least_s_per_j(),
+            least_s_per_j=_SHARED * self._least_s_per_j(),
         )
         self._memo: dict[LayerShape, tuple[int, tuple[Candidates, ...]]] = {}
         self._known_batches: dict[tuple[LayerShape, int], CandidateBatches] = {}
@@ -155,7 +191,7 @@ class PackedExplorer:
 
     def proposals(self, layer: LayerShape, scenario: int = 0) -> tuple[LayerDesign, ...]:
         """Return the designs of a layer that may be part of a good plan under one scenario: all its candidates."""
-        return self.candidates(layer, scenario).designs
+        return tuple(self.candidates(layer, scenario).designs)
 
     def plan(self, network: NetworkShape, scenario: int = 0) -> Plan:
         """Return the plan of least latency of a network under one scenario, of all combinations of candidates.
@@ -174,17 +210,31 @@ class PackedExplorer:
         return tuple(found.designs[index] for found, index in zip(candidates, chosen, strict=True))
 
     def _batches(self, layer: LayerShape, scenario: int) -> CandidateBatches:
-        """Return the batches of the candidates of a layer under one scenario."""
+        """Return the batches of the candidates of a layer under one scenario, all feasible."""
         known = self._known_batches.get((layer, scenario))
         if known is None:
+            row = np.array(layer_row(layer, self.pricer.runtime)[0], dtype=np.int64)
             designs = self.candidates(layer, scenario).designs
-            known = CandidateBatches.of([self.pricer.batches(layer, design) for design in designs])
-            if self._n_known_batches + len(known.warm_nj) > MOST_REMEMBERED:
-                self._known_batches.clear()
-                self._n_known_batches = 0
-            self._known_batches[layer, scenario] = known
-            self._n_known_batches += len(known.warm_nj)
+            assert isinstance(designs, DesignRows)
+            _, known = self._select(row, designs.rows, scenario)
+            self._remember(layer, scenario, known)
         return known
+
+    def _select(self, row: IntArray, designs: IntArray, scenario: int) -> tuple[IntArray, CandidateBatches]:
+        """Return the indices of the candidates among the designs of a layer row, and their batches."""
+        most_nj = self._cycles[scenario].cycle_budget_nj - self.pricer.boot_nj
+        return select(row, designs, self.pricer.tables, most_nj, MOST_CANDIDATES)
+
+    def _remember(self, layer: LayerShape, scenario: int, batches: CandidateBatches) -> None:
+        if self._n_known_batches + len(batches.warm_nj) > MOST_REMEMBERED:
+            self._known_batches.clear()
+            self._n_known_batches = 0
+        self._known_batches[layer, scenario] = batches
+        self._n_known_batches += len(batches.warm_nj)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without batches, which are found again faster than they are read."""
+        return {**self.__dict__, "_known_batches": {}, "_n_known_batches": 0}
 
     def schedule(self, network: NetworkShape, plan: Plan, scenario: int = 0) -> Schedule:
         """Return the power cycles of a network under a plan and one scenario."""
@@ -227,13 +277,7 @@ class PackedExplorer:
             most_per_cycle=1 if self.cuts == "each" else NO_LIMIT,
         )
         n_designs = enumerate_designs(row, options, self._costs, kept)
-        designs, figures, counts, _ = kept
-        choices = (
-            self._chosen(
-                layer, np.array(row, dtype=np.int64), is_swapped, designs[i, : counts[i]], figures[i, : counts[i]], i
-            )
-            for i in range(n)
-        )
+        choices = (self._chosen(layer, np.array(row, dtype=np.int64), is_swapped, kept, i) for i in range(n))
         return int(n_designs), tuple(choices)
 
     def _least_s_per_j(self) -> FloatArray:
@@ -244,29 +288,23 @@ class PackedExplorer:
             share = (start_s + slope * boot_j + self.pricer.boot_s) / np.maximum(room_j, 0)
         return np.asarray(slope + share)
 
-    def _chosen(
-        self, layer: LayerShape, row: IntArray, is_swapped: bool, designs: IntArray, figures: FloatArray, scenario: int
-    ) -> Candidates:
-        """Return non-dominated designs whose bound does not exceed the best time, the best first."""
-        worth = figures[:, BOUND_S] <= figures[:, TIME_S].min(initial=np.inf)
-        designs, figures = designs[worth], figures[worth]
-        room_j = self._budget_j[scenario] - self.pricer.boot_nj * 1e-9
-        largest_j = costliest_j(row, designs, self.pricer.tables[0], room_j + ROUNDING_J)
-        fitting = [int(i) for i in np.argsort(figures[:, TIME_S], kind="stable") if largest_j[i] <= room_j + ROUNDING_J]
-        criteria = (
-            np.column_stack([figures[:, TIME_S], figures[:, ENERGY_J], largest_j]) if fitting else np.empty((0, 3))
-        )
-        front: list[int] = []
-        for i in fitting:
-            if not (criteria[front] <= criteria[i]).all(axis=1).any():
-                front.append(i)
-            if len(front) == _MOST_CANDIDATES:
-                break
-        if not front:
+    def _chosen(self, layer: LayerShape, row: IntArray, is_swapped: bool, kept: Kept, scenario: int) -> Candidates:
+        """Return the designs whose bound does not exceed the best time and that no other replaces, the best first."""
+        n = kept.counts[scenario]
+        designs, figures = kept.designs[scenario, :n], kept.figures[scenario, :n]
+        if not np.isfinite(kept.best_s[scenario]):
             return self._least_infeasible(layer, scenario)
+        # By rising bound, no design replaces one before it. The best alone comes first in any case.
+        best = figures[:, TIME_S].tolist().index(kept.best_s[scenario])
+        order = np.argsort(figures[:, BOUND_S], kind="stable")
+        order = order[(figures[order, BOUND_S] <= kept.best_s[scenario]) & (order != best)]
+        order = np.concatenate([[best], order])
+        chosen, batches = self._select(row, designs[order], scenario)
+        self._remember(layer, scenario, batches)
+        chosen = order[chosen]
         return Candidates(
-            designs=tuple(_design(designs[i], is_swapped) for i in front),
-            time_s=figures[front, TIME_S],
+            designs=DesignRows(rows=designs[chosen], is_swapped=is_swapped),
+            time_s=figures[chosen, TIME_S],
             energy_over_j=0.0,
             vm_over_bytes=0,
         )
@@ -293,17 +331,3 @@ class PackedExplorer:
             energy_over_j=max(over_nj, 0) * 1e-9,
             vm_over_bytes=int(over_words[first]) * self.device.word_bytes,
         )
-
-
-def _design(row: IntArray, is_swapped: bool) -> LayerDesign:
-    """Return a design row as a record, height and width as the layer has them."""
-    height, width = (rows.TILE_W, rows.TILE_H) if is_swapped else (rows.TILE_H, rows.TILE_W)
-    return LayerDesign(
-        tile_h=int(row[height]),
-        tile_w=int(row[width]),
-        tile_out=int(row[rows.TILE_OUT]),
-        tile_in=int(row[rows.TILE_IN]),
-        order=ORDERS[row[rows.ORDER]],
-        batch=int(row[rows.BATCH]),
-        vector=VECTORS[row[rows.VECTOR]],
-    )
